@@ -1,0 +1,15 @@
+// The door of `api`: declarations, their grammar and the catalogue that compiles them.
+
+export type * from "./grammar.ts";
+export * from "./values.ts";
+export * from "./catalogue.ts";
+export * from "./sides.ts";
+export { HANDLE_SPACES, type HandleSpace, type ObjectDeclaration, OBJECTS, type OwnerEnd } from "./objects.ts";
+export { STRUCTS } from "./structs.ts";
+export { type ScalarStorage, type ScalarType, TYPES } from "./types.ts";
+export { ntSuccess, STATUS, statusName, SYMBOLS } from "./symbols.ts";
+export { KMCL, KMCL_CALLBACKS } from "./kmcl.ts";
+export { GPU_VA, GPU_VA_CALLBACKS } from "./gpu_va.ts";
+export { MACHINE } from "./machine.ts";
+export { DXGKRNL } from "./dxgkrnl.ts";
+export { defaultOptions, type ModelOptions, type OptionDeclaration, OPTIONS, parseOption } from "./options.ts";

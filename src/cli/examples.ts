@@ -1,0 +1,71 @@
+// Commands worth typing, for the end of every help page. Must not know how they are parsed; a test parses each of them.
+import { lineBreak, type Message, text } from "@optique/core/message";
+
+/** A command, after `maptrail`, and what it is good for. */
+export interface Example {
+  readonly command: string;
+  readonly use: string;
+}
+
+/** Two to four examples for each verb, and for the program as a whole under `top`. */
+export const EXAMPLES = {
+  top: [
+    { command: "record", use: "run the whole story, write gpu-pv.msgpack" },
+    { command: "audit", use: "look for leaks and misuse in the newest trace" },
+    { command: "replay gpu-pv.msgpack", use: "does it still behave the same?" },
+    { command: "explain gpadl-leak", use: "what that finding means" },
+  ],
+  record: [
+    { command: "record --list", use: "the built-in programs" },
+    { command: "record gpu-pv --seed 7 -o seven.msgpack", use: "another schedule, another file" },
+    { command: "record tests/leak.calls --sites all", use: "a scenario, with the place of every call" },
+    { command: "record mine.ts --wall-clock off -- --frames 3", use: "a program of yours, with arguments" },
+  ],
+  replay: [
+    { command: "replay", use: "the newest trace in this folder" },
+    { command: "replay gpu-pv.msgpack --option paging=immediate", use: "under another policy of the model" },
+    { command: "replay gpu-pv.msgpack --json", use: "for a script" },
+  ],
+  audit: [
+    { command: "audit", use: "the newest trace in this folder" },
+    { command: "audit gpu-pv.msgpack --rule 'gpadl-*' --limit 0", use: "all findings about GPADLs" },
+    { command: "audit *.msgpack --fail-on error --quiet", use: "a gate for continuous integration" },
+    { command: "audit gpu-pv.msgpack --markdown", use: "to paste into a bug report" },
+  ],
+  diff: [
+    { command: "diff good.msgpack bad.msgpack", use: "where two runs part" },
+    { command: "diff good.msgpack bad.msgpack --call 'VmbChannel*'", use: "only calls of this name" },
+  ],
+  dump: [
+    { command: "dump gpu-pv.msgpack --range @100-@180", use: "a stretch of the run" },
+    { command: "dump --object gpadl#4", use: "the life of one GPADL, newest trace" },
+    { command: "dump gpu-pv.msgpack --side server --json", use: "one object a line" },
+  ],
+  info: [
+    { command: "info", use: "the newest trace in this folder" },
+    { command: "info gpu-pv.msgpack --json", use: "for a script" },
+  ],
+  import: [
+    { command: "import trace.log", use: "write trace.msgpack" },
+    { command: "import a.etl.csv b.etl.csv -o both.msgpack", use: "several logs, one trace" },
+    { command: "import - -o piped.msgpack", use: "from a pipe" },
+  ],
+  explain: [
+    { command: "explain gpadl-leak", use: "a rule by its name" },
+    { command: "explain V-12", use: "a rule by its code" },
+    { command: "explain VmbChannelMapGpadl", use: "a call's declaration" },
+    { command: "explain --coverage gpu-pv.msgpack", use: "which clauses a trace exercised" },
+  ],
+} as const satisfies { readonly [verb: string]: readonly Example[] };
+
+/** The examples as the last part of a help page, one a line with aligned uses. */
+export function exampleLines(examples: readonly Example[]): Message {
+  const width = Math.max(...examples.map((example) => example.command.length));
+  return [
+    text("Examples:"),
+    ...examples.flatMap(({ command, use }) => [
+      lineBreak(),
+      text(`  maptrail ${command.padEnd(width)}  ${use}`),
+    ]),
+  ];
+}

@@ -1,0 +1,176 @@
+// The flags that verbs share, and how the words after them are read. Built on Optique; a verb's own flags stand in
+// grammar.ts. Must not know what a trace holds: a glob, a side or an object stays the text that the user typed.
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { multiple, optional, withDefault } from "@optique/core/modifiers";
+import { argument, flag, option } from "@optique/core/primitives";
+import { choice, integer, string, transform } from "@optique/core/valueparser";
+import type { InferValue } from "@optique/core/parser";
+import type { ValueParser, ValueParserResult } from "@optique/core/valueparser";
+
+/** Names that completions offer; empty wherever nobody completes, since finding them loads the library. */
+export interface Vocabulary {
+  readonly programs: readonly string[];
+  readonly calls: readonly string[];
+  readonly rules: readonly string[];
+  readonly options: readonly string[];
+}
+
+/** No name at all: what every run but a completion uses. */
+export const NO_VOCABULARY: Vocabulary = { programs: [], calls: [], rules: [], options: [] };
+
+/** Event numbers, both ends included; an end left out is open. */
+export interface EventRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The value of `--color`. */
+export type ColorChoice = "auto" | "always" | "never";
+
+const SIDES = ["client", "server", "umd", "guest-umd", "kmd", "guest", "host", "gpu", "machine"] as const;
+const RANGE = /^@?(\d{1,15})(?:(-)(?:@?(\d{1,15}))?)?$/;
+const OBJECT = /^\$?[A-Za-z][A-Za-z0-9]*(?:#\d+)?$/;
+
+/** Reads `@A-@B`; also `@A-` (to the end) and `@A` (one event). */
+export function eventRange(): ValueParser<"sync", EventRange> {
+  return {
+    mode: "sync",
+    metavar: "@A-@B",
+    placeholder: { first: 0, last: Infinity },
+    parse: parseRange,
+    format: (range) => range.last === Infinity ? `@${range.first}-` : `@${range.first}-@${range.last}`,
+  };
+}
+
+function parseRange(input: string): ValueParserResult<EventRange> {
+  const match = RANGE.exec(input);
+  if (match === null) {
+    return { success: false, error: message`Give a range of events as ${"@17-@90"}, not ${input}.` };
+  }
+  const first = Number(match[1]);
+  const last = match[2] === undefined ? first : match[3] === undefined ? Infinity : Number(match[3]);
+  if (last < first) {
+    return { success: false, error: message`Give the smaller event first: ${input} ends before it begins.` };
+  }
+  return { success: true, value: { first, last } };
+}
+
+/** A text that is one of `names` or anything else; `names` only serve completions. */
+export function word(
+  metavar: "PROGRAM" | "GLOB" | "S" | "RULE|CALL",
+  names: readonly string[],
+): ValueParser<"sync", string> {
+  const plain = string({ metavar });
+  return {
+    ...plain,
+    *suggest(prefix) {
+      for (const name of names) if (name.startsWith(prefix)) yield { kind: "literal", text: name };
+    },
+  };
+}
+
+/** A path or `-`; completions offer files that end in one of `extensions` (with the dot), any file without. */
+export function path(
+  metavar: "TRACE" | "FILE" | "A" | "B",
+  extensions: readonly string[] = [],
+): ValueParser<"sync", string> {
+  const plain = string({ metavar });
+  return {
+    ...plain,
+    parse: (input) =>
+      input === "" ? { success: false, error: message`Name a file: this one's name is empty.` } : plain.parse(input),
+    *suggest(prefix) {
+      yield { kind: "file", type: "file", pattern: prefix, ...(extensions.length > 0 ? { extensions } : {}) };
+    },
+  };
+}
+
+/** A trace by path, `-` for standard input. */
+export function trace(): ValueParser<"sync", string> {
+  return path("TRACE", [".msgpack"]);
+}
+
+/** `gpadl#7`, or a kind alone, `gpadl`, for all of that kind. */
+function objectRef(): ValueParser<"sync", string> {
+  return string({
+    metavar: "REF",
+    pattern: OBJECT,
+    errors: { patternMismatch: (input) => message`Name an object as ${"gpadl#7"}, or its kind, not ${input}.` },
+  });
+}
+
+/** `on` or `off` as a boolean. */
+export function onOff(): ValueParser<"sync", boolean> {
+  return transform(choice(["on", "off"], { metavar: "on|off" }), {
+    map: (text) => text === "on",
+    unmap: (value) => value ? "on" : "off",
+  });
+}
+
+/** A flag without a value, false where it is left out. */
+export function toggle(name: `--${string}`, description: string) {
+  return withDefault(flag(name, { description: message`${textOf(description)}` }), false);
+}
+
+/** A text as a part of a message that is printed as it stands, without quotes. */
+export function textOf(text: string): { readonly type: "text"; readonly text: string } {
+  return { type: "text", text };
+}
+
+/** `--range`, `--call`, `--side`, `--object`, `--rule`; those that can be repeated keep what any of them names. */
+export function filters(vocabulary: Vocabulary) {
+  return object("Filters", {
+    range: optional(option("--range", eventRange(), { description: message`Only these events.` })),
+    calls: multiple(option("--call", word("GLOB", vocabulary.calls), {
+      description: message`Only calls and callbacks of this name; * and ? stand for anything. Repeatable.`,
+    })),
+    sides: multiple(option("--side", word("S", SIDES), {
+      description: message`Only what this side did: client, server, umd#2, gpu … Repeatable.`,
+    })),
+    objects: multiple(option("--object", objectRef(), {
+      description: message`Only what this object takes part in, such as gpadl#7. Repeatable.`,
+    })),
+    rules: multiple(option("--rule", word("GLOB", vocabulary.rules), {
+      description: message`Only findings of this rule, by name or code. Repeatable.`,
+    })),
+  });
+}
+
+/** `--json`, `--quiet`, `--verbose`, `--color`, `--limit`; `limit` is the verb's own default, 0 for all. */
+export function output(limit: number) {
+  const cut = message`Cut lists after N; 0 for all (default ${textOf(String(limit))}).`;
+  return object("Output", {
+    json: toggle("--json", "For machines: one object, or one a line."),
+    quiet: toggle("--quiet", "No talk and no progress on standard error."),
+    verbose: toggle("--verbose", "More talk, and stack traces of errors."),
+    color: withDefault(
+      option("--color", choice(["auto", "always", "never"], { metavar: "WHEN" }), {
+        description: message`auto (default), always or never; auto heeds NO_COLOR.`,
+      }),
+      "auto",
+    ),
+    limit: withDefault(option("--limit", wholeNumber(), { description: cut }), limit).map(zeroIsAll),
+  });
+}
+
+function zeroIsAll(limit: number): number {
+  return limit === 0 ? Infinity : limit;
+}
+
+/** A whole number from 0 on, below 2^53. */
+export function wholeNumber(): ValueParser<"sync", number> {
+  return integer({ metavar: "N", min: 0, max: Number.MAX_SAFE_INTEGER });
+}
+
+/** The `TRACE` of verbs that read one: left out, it is the newest in the folder. */
+export function optionalTrace() {
+  return optional(
+    argument(trace(), { description: message`The trace; - for standard input, newest here if left out.` }),
+  );
+}
+
+/** What a user wants to see of a trace; an empty list or an undefined range keeps everything. */
+export type Filters = InferValue<ReturnType<typeof filters>>;
+/** How a verb is to print. `limit` is Infinity for all. */
+export type OutputFlags = InferValue<ReturnType<typeof output>>;

@@ -1,0 +1,236 @@
+// What a verb may touch: where it prints, which folder the user stands in, how loud it may be. A verb gets an Io and
+// nothing else of the system, so a test can call it with a System of its own, without a process.
+import { Bar, makePaint, NO_PROGRESS, type Paint, type Progress, wantsColor } from "./terminal.ts";
+import { standingFolder } from "./paths.ts";
+import { isClosedPipe } from "./exit.ts";
+import type { OutputFlags } from "./flags.ts";
+
+/** One of the process's two outputs. */
+export interface Port {
+  /** Writes all of it, or throws. */
+  write(bytes: Uint8Array): void;
+  readonly terminal: boolean;
+}
+
+/** All that differs between a real process and a test. */
+export interface System {
+  /** The folder that relative paths start from, absolute. */
+  readonly folder: string;
+  readonly stdout: Port;
+  readonly stderr: Port;
+  /** All of standard input. */
+  readonly stdin: () => Promise<Uint8Array<ArrayBuffer>>;
+  /** Milliseconds from any start. */
+  readonly now: () => number;
+  /** Columns of the terminal; 80 where there is none. */
+  readonly width: () => number;
+  readonly noColor: boolean;
+  /** How the user calls us: `deno task` or `maptrail`. */
+  readonly self: string;
+  /** Calls back at the first Ctrl-C; returns what undoes it. A second Ctrl-C ends the process as ever. */
+  readonly onInterrupt: (act: () => void) => () => void;
+}
+
+/** What `progress` is told at the start. */
+export interface ProgressOptions {
+  /** How much there is in all, where that is known. */
+  readonly total?: number;
+  /** What is counted, in the plural; `events` if left out. */
+  readonly unit?: string;
+}
+
+/** The end of a verb's output: what to type next, and the last line, without its `SUMMARY: `. */
+export interface Closing {
+  /** The next command worth typing, after `deno task ` or `maptrail `. */
+  readonly next?: string;
+  readonly summary: string;
+  /** True where standard output is data (`--json`, `-o -`): both lines go to standard error then. */
+  readonly data: boolean;
+}
+
+/** What a verb gets. */
+export interface Io {
+  readonly folder: string;
+  /** Standard output: what the user asked for. */
+  readonly out: Sink;
+  /** Colours for standard output. */
+  readonly paint: Paint;
+  /** Columns to lay out for; Infinity where standard output is no terminal, so nothing is cut for a script. */
+  readonly width: number;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly self: string;
+  readonly stdin: () => Promise<Uint8Array<ArrayBuffer>>;
+  readonly now: () => number;
+  readonly onInterrupt: (act: () => void) => () => void;
+  /** A line of talk on standard error, unless `--quiet`. */
+  talk(line: string): void;
+  /** A line on standard error that `--quiet` does not silence: what went wrong. */
+  complain(line: string): void;
+  /** Starts a bar; only on a terminal, after one second, and not with `--quiet`. */
+  progress(label: string, options?: ProgressOptions): Progress;
+  /** `next:  …` and `SUMMARY: …`, on the output where they belong. */
+  close(closing: Closing): void;
+}
+
+const FLUSH_CHARACTERS = 1 << 16;
+const FLUSH_CHARACTERS_TERMINAL = 1 << 12;
+
+/** Standard output, gathered into large writes. */
+export class Sink {
+  readonly #port: Port;
+  readonly #before: () => void;
+  readonly #encoder = new TextEncoder();
+  #pending = "";
+
+  /** `before` is called ahead of each real write: it wipes the bar. */
+  constructor(port: Port, before: () => void) {
+    this.#port = port;
+    this.#before = before;
+  }
+
+  /** Whether people look at it as it comes. */
+  get terminal(): boolean {
+    return this.#port.terminal;
+  }
+
+  /** Adds a text as it stands. */
+  write(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length >= (this.terminal ? FLUSH_CHARACTERS_TERMINAL : FLUSH_CHARACTERS)) this.flush();
+  }
+
+  /** Adds a line and its end. */
+  line(text = ""): void {
+    this.write(`${text}\n`);
+  }
+
+  /** Adds one JSON value as a line. Give integers above 2^53 as strings. */
+  json(value: unknown): void {
+    this.write(`${JSON.stringify(value)}\n`);
+  }
+
+  /** Adds bytes, after the text that came before them. */
+  writeBytes(bytes: Uint8Array): void {
+    this.flush();
+    this.#before();
+    this.#port.write(bytes);
+  }
+
+  /** Writes what was gathered. */
+  flush(): void {
+    if (this.#pending === "") return;
+    const text = this.#pending;
+    this.#pending = "";
+    this.#before();
+    this.#port.write(this.#encoder.encode(text));
+  }
+}
+
+/** How a verb is to print: the part of its flags that an Io needs. */
+export type Loudness = Pick<OutputFlags, "quiet" | "verbose" | "color">;
+
+/** The Io of one run. */
+export function makeIo(system: System, flags: Loudness): Io {
+  const { stdout, stderr, noColor } = system;
+  const encoder = new TextEncoder();
+  const bars: Bar[] = [];
+  const hide = () => bars.forEach((bar) => bar.hide());
+  const out = new Sink(stdout, hide);
+  const errWrite = (text: string) => writeQuietly(stderr, encoder.encode(text));
+  const complain = (line: string) => {
+    out.flush();
+    hide();
+    errWrite(`${line}\n`);
+  };
+  const talk = (line: string) => flags.quiet ? undefined : complain(line);
+  const paint = makePaint(wantsColor(flags.color, { terminal: stdout.terminal, noColor }));
+  const place = { write: errWrite, now: system.now, width: system.width };
+  return {
+    folder: system.folder,
+    out,
+    paint,
+    width: stdout.terminal ? system.width() : Infinity,
+    quiet: flags.quiet,
+    verbose: flags.verbose,
+    self: system.self,
+    stdin: system.stdin,
+    now: system.now,
+    onInterrupt: system.onInterrupt,
+    talk,
+    complain,
+    progress(label, { total, unit = "events" } = {}) {
+      if (!stderr.terminal || flags.quiet) return NO_PROGRESS;
+      const bar = new Bar({ label, total, unit }, place);
+      bars.push(bar);
+      return bar;
+    },
+    close({ next, summary, data }) {
+      const write = data ? talk : (line: string) => out.line(line);
+      if (next !== undefined) write(`next:  ${system.self} ${next}`);
+      write(`SUMMARY: ${summary}`);
+    },
+  };
+}
+
+/** Talk that nobody hears is no error: a closed standard error must not end a verb. */
+function writeQuietly(port: Port, bytes: Uint8Array): void {
+  try {
+    port.write(bytes);
+  } catch (error) {
+    if (!isClosedPipe(error)) throw error;
+  }
+}
+
+/** The process that we are. Needs no permission but `--allow-read`, and `--allow-env=INIT_CWD` for `deno task`. */
+export function denoSystem(): System {
+  const { folder, underTask } = standingFolder();
+  return {
+    folder,
+    stdout: denoPort(Deno.stdout),
+    stderr: denoPort(Deno.stderr),
+    stdin: () => new Response(Deno.stdin.readable).bytes(),
+    now: () => performance.now(),
+    width: terminalWidth,
+    noColor: Deno.noColor,
+    self: underTask ? "deno task" : "maptrail",
+    onInterrupt,
+  };
+}
+
+function denoPort(stream: typeof Deno.stdout | typeof Deno.stderr): Port {
+  return { terminal: stream.isTerminal(), write: (bytes) => writeAll(stream, bytes) };
+}
+
+function writeAll(stream: typeof Deno.stdout | typeof Deno.stderr, bytes: Uint8Array): void {
+  let written = 0;
+  while (written < bytes.length) {
+    try {
+      written += stream.writeSync(bytes.subarray(written));
+    } catch (error) {
+      // Another process can have made the pipe non-blocking: then a full pipe is no error, only a wait.
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
+/** Some terminals say 0: one narrower than 20 columns has not told its width. */
+function terminalWidth(): number {
+  try {
+    const { columns } = Deno.consoleSize();
+    return columns < 20 ? 80 : columns;
+  } catch {
+    return 80;
+  }
+}
+
+function onInterrupt(act: () => void): () => void {
+  const undo = () => Deno.removeSignalListener("SIGINT", listener);
+  const listener = () => {
+    undo();
+    act();
+  };
+  Deno.addSignalListener("SIGINT", listener);
+  return undo;
+}

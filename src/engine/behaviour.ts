@@ -1,0 +1,67 @@
+// What a behaviour is given and what it answers. A behaviour holds only what no table can say:
+// handles are resolved, ends and states are checked before it runs; objects in `destroy` effects end after it succeeds.
+
+import { type ObjectKind, type Outcome, STATUS, type Value, VOID } from "../api/mod.ts";
+import type { EngineObject, ObjectDataByKind } from "./objects.ts";
+import type { World } from "./world.ts";
+
+/** What a behaviour answers. */
+export type Reply =
+  | { readonly form: "done"; readonly outcome: Outcome; readonly outs: readonly Value[] }
+  /** Not yet: it is tried again after each input, with `retry` set. */
+  | { readonly form: "blocked" };
+
+/** Who calls, and the world it happens in. */
+export interface Scope {
+  readonly world: World;
+  /** The caller's side; a user-mode driver's is its process. */
+  readonly side: string;
+  /** The call's event number. */
+  readonly event: number;
+  /** The call waited and is tried again. */
+  readonly retry: boolean;
+  /** The callback event that the call is made in, 0: none. */
+  readonly insideCallback: number;
+  /** Makes an object owned by `owner`, on the caller's side. */
+  create<K extends ObjectKind>(kind: K, data: ObjectDataByKind[K], owner?: EngineObject): EngineObject<K>;
+}
+
+/** A call's behaviour: its in parameters by position, objects resolved; structures with objects resolved inside. */
+export type Behaviour = (scope: Scope, ...ins: never[]) => Reply;
+
+const BLOCKED: Reply = Object.freeze({ form: "blocked" });
+
+/** STATUS_SUCCESS with the out parameters by position. */
+export function success(...outs: readonly Value[]): Reply {
+  return { form: "done", outcome: { form: "status", status: STATUS.STATUS_SUCCESS }, outs };
+}
+
+/** A status that NT_SUCCESS accepts or not, with outs (none where it failed). */
+export function answer(status: number, ...outs: readonly Value[]): Reply {
+  return { form: "done", outcome: { form: "status", status }, outs };
+}
+
+/** A failing status and no outputs. */
+export function fail(status: keyof typeof STATUS): Reply {
+  return answer(STATUS[status]);
+}
+
+/** A VOID call that did its work. */
+export function done(...outs: readonly Value[]): Reply {
+  return { form: "done", outcome: VOID, outs };
+}
+
+/** A call that returns a value. */
+export function value(returned: Value, ...outs: readonly Value[]): Reply {
+  return { form: "done", outcome: { form: "value", value: returned }, outs };
+}
+
+/** A call without a status that was misused: no effect. */
+export function refuse(reason: string): Reply {
+  return { form: "done", outcome: { form: "refused", reason }, outs: [] };
+}
+
+/** The call waits. */
+export function blocked(): Reply {
+  return BLOCKED;
+}

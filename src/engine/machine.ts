@@ -1,0 +1,112 @@
+// The machine's memory, time and faults. Rules: spec notation, "The machine"; wdm's MDL.
+
+import { findPlan, ntSuccess } from "../api/mod.ts";
+import { type Behaviour, done, refuse, type Reply, type Scope, value } from "./behaviour.ts";
+import { PAGE_SIZE, runsOf, slicePiece } from "./memory.ts";
+import type { EngineObject, PartitionName, Piece } from "./objects.ts";
+
+/** The largest buffer, in bytes: 1 GiB. */
+export const MAX_BUFFER_BYTES = 1 << 30;
+
+function allocateBuffer(scope: Scope, byteCount: number, byteOffset: number): Reply {
+  if (byteCount === 0 || byteCount > MAX_BUFFER_BYTES) return refuse(`a buffer has 1 to ${MAX_BUFFER_BYTES} bytes`);
+  if (byteOffset >= PAGE_SIZE) return refuse(`ByteOffset ${byteOffset} is not inside the first page`);
+  const partition = partitionOf(scope.side);
+  const pages = scope.world.memory.allocate(partition, Math.ceil((byteOffset + byteCount) / PAGE_SIZE));
+  return value(scope.create("buffer", { partition, piece: { pages, byteOffset, byteCount } }).ref);
+}
+
+function partitionOf(side: string): PartitionName {
+  return side === "host" ? "host" : "guest";
+}
+
+function freeBuffer(scope: Scope, buffer: EngineObject<"buffer">): Reply {
+  scope.world.memory.free(buffer.data.partition, buffer.data.piece.pages);
+  return done();
+}
+
+function createMdl(scope: Scope, buffer: EngineObject<"buffer">, byteOffset: number, byteCount: number, next: EngineObject<"mdl"> | null): Reply {
+  const { piece, partition } = buffer.data;
+  const length = byteCount === 0 ? piece.byteCount - byteOffset : byteCount;
+  if (length <= 0 || byteOffset + length > piece.byteCount) {
+    return refuse(`bytes ${byteOffset} to ${byteOffset + length} are outside ${buffer.kind}#${buffer.number} of ${piece.byteCount} bytes`);
+  }
+  const part = slicePiece(piece, { offset: byteOffset, length });
+  return value(
+    scope.create("mdl", { partition, pieces: [part], byteCount: length, next: next?.number ?? 0, gpadl: 0, buffer: buffer.number }).ref,
+  );
+}
+
+function freeMdl(_scope: Scope, mdl: EngineObject<"mdl">): Reply {
+  return mdl.data.gpadl === 0 ? done() : refuse(`mdl#${mdl.number} belongs to the mapping of gpadl#${mdl.data.gpadl}`);
+}
+
+function writeBuffer(scope: Scope, buffer: EngineObject<"buffer">, offset: number, data: Uint8Array): Reply {
+  return write(scope, { partition: buffer.data.partition, pieces: [buffer.data.piece] }, { offset, data });
+}
+
+function readBuffer(scope: Scope, buffer: EngineObject<"buffer">, offset: number, byteCount: number): Reply {
+  return read(scope, { partition: buffer.data.partition, pieces: [buffer.data.piece] }, { offset, length: byteCount });
+}
+
+function writeMdl(scope: Scope, mdl: EngineObject<"mdl">, offset: number, data: Uint8Array): Reply {
+  return write(scope, mdl.data, { offset, data });
+}
+
+function readMdl(scope: Scope, mdl: EngineObject<"mdl">, offset: number, byteCount: number): Reply {
+  return read(scope, mdl.data, { offset, length: byteCount });
+}
+
+interface Bytes {
+  readonly partition: PartitionName;
+  readonly pieces: readonly Piece[];
+}
+
+function write(scope: Scope, { partition, pieces }: Bytes, { offset, data }: { readonly offset: number; readonly data: Uint8Array }): Reply {
+  const runs = runsOf(pieces, { offset, length: data.length });
+  if (runs.length === 0) return refuse(`bytes ${offset} to ${offset + data.length} are outside its pages`);
+  let written = 0;
+  for (const run of runs) {
+    scope.world.writeMemory(partition, run.page, { offset: run.offset, bytes: data.subarray(written, written + run.length) });
+    written += run.length;
+  }
+  return done();
+}
+
+function read(scope: Scope, { partition, pieces }: Bytes, { offset, length }: { readonly offset: number; readonly length: number }): Reply {
+  const runs = runsOf(pieces, { offset, length });
+  if (runs.length === 0) return refuse(`bytes ${offset} to ${offset + length} are outside its pages`);
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const run of runs) {
+    bytes.set(scope.world.memory.read({ partition, page: run.page, offset: run.offset }, run.length), at);
+    at += run.length;
+  }
+  return value(bytes);
+}
+
+function advanceTime(scope: Scope, nanoseconds: bigint): Reply {
+  scope.world.timeNs += nanoseconds;
+  return done();
+}
+
+function failNext(scope: Scope, call: string, status: number, skip: number): Reply {
+  if (ntSuccess(status)) return refuse("Status is not a failure");
+  if (findPlan(call) === undefined) return refuse(`there is no call ${call}`);
+  scope.world.faults.push({ call, status, skip });
+  return done();
+}
+
+/** Behaviours of memory, time and faults. */
+export const MACHINE_BEHAVIOURS = {
+  AllocateBuffer: allocateBuffer,
+  FreeBuffer: freeBuffer,
+  CreateMdl: createMdl,
+  FreeMdl: freeMdl,
+  WriteBuffer: writeBuffer,
+  ReadBuffer: readBuffer,
+  WriteMdl: writeMdl,
+  ReadMdl: readMdl,
+  AdvanceTime: advanceTime,
+  FailNext: failNext,
+} as const satisfies Readonly<Record<string, Behaviour>>;

@@ -1,0 +1,149 @@
+// Memory of the partitions: pages of 4096 bytes by page frame number, given out lowest first.
+// It knows no object: buffers, MDLs and GPADLs are lists of its pages.
+
+import type { PartitionName, Piece } from "./objects.ts";
+
+/** Bytes of a page, always. */
+export const PAGE_SIZE = 4096;
+
+/** Where bytes are: a page of a partition, and the offset into it. */
+export interface PageAddress {
+  readonly partition: PartitionName;
+  readonly page: number;
+  readonly offset: number;
+}
+
+/** First page frame number given out by each partition: far apart, so that a number says whose page it is. */
+const FIRST_PAGE: Readonly<Record<PartitionName, number>> = { guest: 0x100, host: 0x100000, video: 0x1000000 };
+
+interface Partition {
+  next: number;
+  /** Freed pages, ascending. */
+  free: number[];
+  /** Contents of pages that were written; others are zero. */
+  contents: Map<number, Uint8Array>;
+}
+
+/** The pages of all partitions. */
+export class Memory {
+  readonly #partitions: Record<PartitionName, Partition> = {
+    guest: emptyPartition("guest"),
+    host: emptyPartition("host"),
+    video: emptyPartition("video"),
+  };
+
+  /** Gives out `count` zeroed pages, the lowest free ones first. */
+  allocate(partition: PartitionName, count: number): number[] {
+    const own = this.#partitions[partition];
+    const pages = own.free.splice(0, count);
+    for (const page of pages) own.contents.delete(page);
+    while (pages.length < count) pages.push(own.next++);
+    return pages;
+  }
+
+  /** Takes pages back. */
+  free(partition: PartitionName, pages: readonly number[]): void {
+    const own = this.#partitions[partition];
+    own.free = [...own.free, ...pages].sort((left, right) => left - right);
+  }
+
+  /** Writes bytes inside one page; `RangeError` past its end. */
+  write({ partition, page, offset }: PageAddress, bytes: Uint8Array): void {
+    assertInside(offset, bytes.length);
+    const { contents } = this.#partitions[partition];
+    const content = contents.get(page) ?? new Uint8Array(PAGE_SIZE);
+    content.set(bytes, offset);
+    contents.set(page, content);
+  }
+
+  /** Reads bytes inside one page; `RangeError` past its end. */
+  read({ partition, page, offset }: PageAddress, length: number): Uint8Array {
+    assertInside(offset, length);
+    const content = this.#partitions[partition].contents.get(page);
+    return content === undefined ? new Uint8Array(length) : content.slice(offset, offset + length);
+  }
+
+  /** A copy of everything, as plain data. */
+  toPlain(): unknown {
+    return structuredClone(this.#partitions);
+  }
+
+  /** Takes the state of a copy made by `toPlain`. */
+  restore(other: Memory): void {
+    for (const name of ["guest", "host", "video"] as const) {
+      const { next, free, contents } = structuredClone(other.#partitions[name]);
+      Object.assign(this.#partitions[name], { next, free, contents });
+    }
+  }
+}
+
+function emptyPartition(name: PartitionName): Partition {
+  return { next: FIRST_PAGE[name], free: [], contents: new Map() };
+}
+
+function assertInside(offset: number, length: number): void {
+  if (offset < 0 || offset + length > PAGE_SIZE) {
+    throw new RangeError(`Cannot touch ${length} bytes at offset ${offset}: a page has ${PAGE_SIZE}`);
+  }
+}
+
+/** Where a part of a piece's bytes lies: runs inside single pages, in order. */
+export function runsOf(
+  pieces: readonly Piece[],
+  { offset, length }: { readonly offset: number; readonly length: number },
+): PageRun[] {
+  const runs: PageRun[] = [];
+  let skip = offset;
+  let left = length;
+  for (const [index, piece] of pieces.entries()) {
+    const isLast = index === pieces.length - 1;
+    const room = isLast ? piece.pages.length * PAGE_SIZE - piece.byteOffset : piece.byteCount;
+    if (skip >= room) {
+      skip -= room;
+      continue;
+    }
+    const taken = Math.min(left, room - skip);
+    runs.push(...runsInPiece(piece, { offset: skip, length: taken }));
+    left -= taken;
+    skip = 0;
+    if (left === 0) break;
+  }
+  return left === 0 ? runs : [];
+}
+
+/** Bytes inside one page. */
+export interface PageRun {
+  readonly page: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+function runsInPiece(
+  piece: Piece,
+  { offset, length }: { readonly offset: number; readonly length: number },
+): PageRun[] {
+  const runs: PageRun[] = [];
+  let at = piece.byteOffset + offset;
+  let left = length;
+  while (left > 0) {
+    const page = piece.pages[Math.floor(at / PAGE_SIZE)];
+    if (page === undefined) break;
+    const inPage = at % PAGE_SIZE;
+    const taken = Math.min(left, PAGE_SIZE - inPage);
+    runs.push({ page, offset: inPage, length: taken });
+    at += taken;
+    left -= taken;
+  }
+  return runs;
+}
+
+/** The pages from the first to the last byte of a part of a piece. */
+export function slicePiece(
+  piece: Piece,
+  { offset, length }: { readonly offset: number; readonly length: number },
+): Piece {
+  const start = piece.byteOffset + offset;
+  const firstPage = Math.floor(start / PAGE_SIZE);
+  const endPage = Math.ceil((start + length) / PAGE_SIZE);
+  return { pages: piece.pages.slice(firstPage, endPage), byteOffset: start % PAGE_SIZE, byteCount: length };
+}

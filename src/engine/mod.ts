@@ -1,0 +1,6 @@
+// The door of `engine`: the pure model.
+
+export { type CallInput, type CallResult, Engine } from "./engine.ts";
+export type { GivenArgs } from "./bind.ts";
+export type { EngineObject } from "./objects.ts";
+export type { Output, PendingCallback } from "./world.ts";
