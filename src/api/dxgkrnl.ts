@@ -8,12 +8,14 @@ const ALLOCATOR = {
   hProcessId: "in kernelPointer",
   pDxgAdapter: "in kernelPointer",
 } as const;
+// What is 0 below may also be what that Windows version does not log: parameters are the union of all versions.
 const RANGE = {
   pVaAllocator: "in kernelPointer",
   Flags: "in u32",
   StartAddress: "in gpuVa",
   EndAddress: "in gpuVaEnd",
 } as const;
+// OwnerType is version 0's (Windows 10 1511); since version 1 it is the low nibble of Flags, and 0 here.
 const MAPPING = {
   pVaAllocator: "in kernelPointer",
   pOwner: "in kernelPointer",
@@ -25,6 +27,7 @@ const MAPPING = {
   Flags: "in u32",
   MappedAllocationBase: "in u64",
   MappedAllocationSize: "in u64",
+  OwnerType: "in u32",
 } as const;
 const ADAPTER_ALLOCATION = {
   hVidMmGlobalAlloc: "in kernelPointer",
@@ -33,7 +36,10 @@ const ADAPTER_ALLOCATION = {
   pDxgAdapter: "in kernelPointer",
   Flags: "in u32",
   allocSize: "in byteSize",
+  PhysicalAdapterIndex: "in physicalAdapterIndex",
+  PageTableOrDirectory: "in bool",
 } as const;
+// hOtherPartitionHandle (since Windows 11 21H2): the handle in the other partition of a paravirtualised GPU.
 const DEVICE_ALLOCATION = {
   hVidMmAlloc: "in kernelPointer",
   hVidMmGlobalAlloc: "in kernelPointer",
@@ -41,6 +47,8 @@ const DEVICE_ALLOCATION = {
   hDevice: "in kernelPointer",
   hThunkAllocation: "in userHandle",
   hThunkResource: "in userHandle",
+  pDxgAdapter: "in kernelPointer",
+  hOtherPartitionHandle: "in userHandle",
 } as const;
 
 const SPACE = { thing: "va-space", key: ["pVaAllocator"] } as const;

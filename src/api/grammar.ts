@@ -107,8 +107,8 @@ export type OutValue<W> = W extends StructName ? OutMembers<(typeof STRUCTS)[W][
   : Storage<W> extends "bytes" ? Uint8Array
   : number;
 
-/** A driver's callback: gets the callback's arguments by name, answers its status or nothing. */
-export type CallbackFunction = (args: never) => unknown;
+/** A driver's callback, as the driver floor makes it of a program's function. */
+export type CallbackFunction = (...args: never[]) => unknown;
 
 type InOf<S extends string> = IsArray<S> extends true ? readonly InValue<SpecWord<S>>[] : InValue<SpecWord<S>>;
 type OutOf<S extends string> = IsArray<S> extends true ? readonly OutValue<SpecWord<S>>[] : OutValue<SpecWord<S>>;

@@ -1,7 +1,7 @@
 // What a behaviour is given and what it answers. A behaviour holds only what no table can say:
 // handles are resolved, ends and states are checked before it runs; objects in `destroy` effects end after it succeeds.
 
-import { type ObjectKind, type Outcome, STATUS, type Value, VOID } from "../api/mod.ts";
+import { type ModelOptions, type ObjectKind, type Outcome, STATUS, type Value, VOID } from "../api/mod.ts";
 import type { EngineObject, ObjectDataByKind } from "./objects.ts";
 import type { World } from "./world.ts";
 
@@ -40,6 +40,12 @@ export function success(...outs: readonly Value[]): Reply {
 export function answer(status: number, ...outs: readonly Value[]): Reply {
   return { form: "done", outcome: { form: "status", status }, outs };
 }
+
+/** The status that an option names: the model's choice where no document lists one. */
+export function optionStatus(options: ModelOptions, name: keyof ModelOptions): number {
+  return STATUS_BY_NAME.get(options[name]) ?? STATUS.STATUS_UNSUCCESSFUL;
+}
+const STATUS_BY_NAME = new Map<string, number>(Object.entries(STATUS));
 
 /** A failing status and no outputs. */
 export function fail(status: keyof typeof STATUS): Reply {

@@ -15,10 +15,11 @@ import {
   type Value,
 } from "../api/mod.ts";
 import type { Behaviour, Reply, Scope } from "./behaviour.ts";
-import { answer, refuse } from "./behaviour.ts";
+import { answer, optionStatus, refuse } from "./behaviour.ts";
 import { BEHAVIOURS, CALLBACK_RETURNS } from "./behaviours.ts";
 import { bindArgs, type GivenArgs, referencesIn } from "./bind.ts";
 import type { EngineObject, ObjectDataByKind } from "./objects.ts";
+import { restoreWorld, type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { type Output, type PendingCallback, World } from "./world.ts";
 
 /** A call to make. */
@@ -48,6 +49,18 @@ export class Engine {
 
   constructor(options?: ModelOptions) {
     this.world = new World(options);
+  }
+
+  /** An engine in the state of a snapshot: from here on both do the same. */
+  static restore(snapshot: Snapshot): Engine {
+    const engine = new Engine(snapshot.options);
+    restoreWorld(engine.world, snapshot);
+    return engine;
+  }
+
+  /** The whole state as plain data, a copy. */
+  snapshot(): Snapshot {
+    return takeSnapshot(this.world);
   }
 
   /** Canonical values of a call's arguments; throws `TypeError` or `RangeError` for what the toolkit cannot pass. */
@@ -191,7 +204,7 @@ export class Engine {
   }
 
   #optionStatus(name: keyof ModelOptions): number {
-    return OPTION_STATUS.get(this.world.options[name]) ?? STATUS.STATUS_UNSUCCESSFUL;
+    return optionStatus(this.world.options, name);
   }
 
   #takeFault(plan: CallPlan): number | null {
@@ -275,10 +288,11 @@ export class Engine {
 
   /** Tries calls that wait again, oldest first, until none returns; `justParked` was tried just now. */
   #retryParked(justParked = 0): void {
+    let untried = justParked;
     for (let index = 0; index < this.world.parked.length; index += 1) {
       const parked = this.world.parked[index];
       const plan = parked === undefined ? undefined : findPlan(parked.name);
-      if (parked === undefined || plan === undefined || parked.event === justParked) continue;
+      if (parked === undefined || plan === undefined || parked.event === untried) continue;
       const reply = this.#perform(
         { plan, side: parked.side, ins: parked.ins, event: parked.event, insideCallback: 0 },
         true,
@@ -286,6 +300,7 @@ export class Engine {
       if (reply.form === "blocked") continue;
       this.world.parked.splice(index, 1);
       this.world.outputs.push({ form: "leave", event: parked.event, outcome: reply.outcome, outs: reply.outs });
+      untried = 0;
       index = -1;
     }
   }

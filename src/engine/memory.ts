@@ -16,7 +16,9 @@ export interface PageAddress {
 /** First page frame number given out by each partition: far apart, so that a number says whose page it is. */
 const FIRST_PAGE: Readonly<Record<PartitionName, number>> = { guest: 0x100, host: 0x100000, video: 0x1000000 };
 
-interface Partition {
+/** The pages of one partition, as plain data. */
+export interface PartitionState {
+  /** The lowest page that was never given out. */
   next: number;
   /** Freed pages, ascending. */
   free: number[];
@@ -24,9 +26,12 @@ interface Partition {
   contents: Map<number, Uint8Array>;
 }
 
+/** All pages, as plain data. */
+export type MemoryState = Readonly<Record<PartitionName, Readonly<PartitionState>>>;
+
 /** The pages of all partitions. */
 export class Memory {
-  readonly #partitions: Record<PartitionName, Partition> = {
+  readonly #partitions: Record<PartitionName, PartitionState> = {
     guest: emptyPartition("guest"),
     host: emptyPartition("host"),
     video: emptyPartition("video"),
@@ -64,20 +69,17 @@ export class Memory {
   }
 
   /** A copy of everything, as plain data. */
-  toPlain(): unknown {
+  toPlain(): MemoryState {
     return structuredClone(this.#partitions);
   }
 
-  /** Takes the state of a copy made by `toPlain`. */
-  restore(other: Memory): void {
-    for (const name of ["guest", "host", "video"] as const) {
-      const { next, free, contents } = structuredClone(other.#partitions[name]);
-      Object.assign(this.#partitions[name], { next, free, contents });
-    }
+  /** Takes the state that `toPlain` gave, in place of its own. */
+  restore(state: MemoryState): void {
+    Object.assign(this.#partitions, structuredClone(state));
   }
 }
 
-function emptyPartition(name: PartitionName): Partition {
+function emptyPartition(name: PartitionName): PartitionState {
   return { next: FIRST_PAGE[name], free: [], contents: new Map() };
 }
 

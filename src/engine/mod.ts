@@ -3,4 +3,5 @@
 export { type CallInput, type CallResult, Engine } from "./engine.ts";
 export type { GivenArgs } from "./bind.ts";
 export type { EngineObject } from "./objects.ts";
-export type { Output, PendingCallback } from "./world.ts";
+export type { Output, PendingCallback, World } from "./world.ts";
+export { isSnapshot, type Snapshot } from "./snapshot.ts";

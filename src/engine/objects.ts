@@ -14,35 +14,64 @@ export interface Piece {
 /** Which memory pages belong to. */
 export type PartitionName = "guest" | "host" | "video";
 
+/**
+ * How far an endpoint's driver is: not opened, Opened due or under way, opened but not running, Started returned and
+ * PostStarted due or under way, running.
+ */
+export type ChannelPhase = "unopened" | "opening" | "stopped" | "starting" | "running";
+
+/** A VmbChannelDisable that has not returned: the connection that it waits to be down at both ends. */
+export interface DisableWait {
+  /** Its enter event. */
+  readonly event: number;
+  readonly connection: number;
+  readonly peer: number;
+}
+
 /** A channel endpoint; axes of kmcl.md 1.2: `state` of the object is axis A, `isActive` axis B. */
 export interface ChannelData {
   readonly isServer: boolean;
-  /** The other endpoint's channel number while connected, else 0. */
+  /** The other endpoint's channel number in the current or last connection, 0: never connected. */
   peer: number;
+  /** Number of the current or last connection, the same at both ends; 0: never connected. */
+  connection: number;
   isActive: boolean;
-  /** Started ran (or would have) and Suspend did not since. */
-  isRunning: boolean;
+  /** A Pause while disabled: the next Enable leaves the channel paused (kmcl.md X3). */
+  isAutoPaused: boolean;
+  phase: ChannelPhase;
+  /** The state-change callback that was made and has not returned, empty: none. */
+  awaited: string;
+  /** The connection is to be torn down at this end. */
+  isClosing: boolean;
+  /** A Disable of an open channel is under way at this end. */
+  isDisabling: boolean;
+  /** The server revoked the offer of the current or last connection. */
+  isRescinded: boolean;
+  /** Enter events of Pauses that wait for Suspend to return. */
+  pauses: number[];
+  /** Disables that wait for both ends to be down. */
+  disables: DisableWait[];
   interfaceType: string | null;
   interfaceInstance: string | null;
   pointer: bigint;
   latency: number;
   mmioMegabytes: number;
-  /** Registered state-change callbacks. */
+  /** Registered callbacks. */
   callbacks: Set<string>;
-  /** A Disable is under way at this end. */
-  isDisabling: boolean;
-  /** The server revoked the offer. */
-  isRescinded: boolean;
 }
 
 /** A GPADL: which bytes of the guest, and whether the server has them mapped. */
 export interface GpadlData {
   /** The client channel's number. */
   readonly channel: number;
+  /** The number of the server channel that it was created for. */
+  readonly server: number;
+  /** The connection that it was created in. */
+  readonly connection: number;
   readonly readOnly: boolean;
   readonly pieces: readonly Piece[];
   readonly byteCount: number;
-  /** Numbers of the MDLs of live mappings. */
+  /** Numbers of the MDLs of live mappings, oldest first. */
   readonly mappings: number[];
   isDeleting: boolean;
 }
@@ -86,9 +115,13 @@ export interface PagingQueueData {
   readonly physicalAdapter: number;
   readonly priority: number;
   /** Its fence's sync object number. */
-  readonly syncObject: number;
+  syncObject: number;
   /** The fence value of the newest operation. */
   lastFence: bigint;
+  /** The fence value up to which operations ran. */
+  completedFence: bigint;
+  /** A destroy waits for its operations: it takes no more. */
+  isEnding: boolean;
 }
 
 /** A monitored fence. */
@@ -96,6 +129,8 @@ export interface SyncObjectData {
   readonly device: number;
   /** The paging queue that owns it, else 0. */
   readonly pagingQueue: number;
+  /** D3DDDI_SYNCHRONIZATIONOBJECT_FLAGS. */
+  readonly flags: number;
   value: bigint;
 }
 
@@ -106,6 +141,18 @@ export interface AllocationData {
   readonly partition: PartitionName;
   readonly pages: readonly number[];
   readonly buffer: number;
+}
+
+/** A resource; nothing can be added to one that is shared. */
+export interface ResourceData {
+  readonly device: number;
+  readonly isShared: boolean;
+}
+
+/** An obtained range; which pages are left of it, its address space knows. */
+export interface VadData {
+  /** Its address space, by the name in `World.spaces`. */
+  readonly space: string;
 }
 
 /** Extra data by object kind. */
@@ -124,10 +171,10 @@ export interface ObjectDataByKind {
   device: { readonly adapter: number };
   context: ContextData;
   pagingQueue: PagingQueueData;
-  resource: { readonly device: number };
+  resource: ResourceData;
   allocation: AllocationData;
   syncObject: SyncObjectData;
-  vad: Record<never, never>;
+  vad: VadData;
 }
 
 /** An object of the engine. */

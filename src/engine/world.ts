@@ -72,6 +72,23 @@ export interface ObjectSeed<K extends ObjectKind> {
   readonly data: ObjectDataByKind[K];
 }
 
+/** An object as plain data; its reference follows from kind, number and handle. */
+export type ObjectState = Omit<EngineObject, "ref">;
+
+/** Every object that anything still names, as plain data; the other members name objects by their place in `objects`. */
+export interface ObjectTables {
+  readonly objects: readonly ObjectState[];
+  readonly counts: ReadonlyMap<ObjectKind, number>;
+  readonly nextHandles: ReadonlyMap<HandleSpace, number>;
+  readonly freedHandles: ReadonlyMap<HandleSpace, ReadonlyMap<number, number>>;
+  /** Objects that their handle value resolves to. */
+  readonly named: readonly number[];
+  /** Dead objects that may still be named, oldest first. */
+  readonly dead: ReadonlyMap<HandleSpace, readonly number[]>;
+  /** In the order in which the children were made. */
+  readonly owners: readonly (readonly [child: number, owner: number])[];
+}
+
 /** All state of the engine. */
 export class World {
   readonly options: ModelOptions;
@@ -85,6 +102,8 @@ export class World {
   readonly faults: PlannedFault[] = [];
   readonly outputs: Output[] = [];
   nextCallbackId = 1;
+  /** The number that the next connection of two channels gets. */
+  nextConnection = 1;
   readonly #live = new Map<ObjectKind, Map<number, EngineObject>>();
   readonly #counts = new Map<ObjectKind, number>();
   readonly #handles = new Map<HandleSpace, Map<number, EngineObject>>();
@@ -156,6 +175,11 @@ export class World {
     return this.#counts.get(kind) ?? 0;
   }
 
+  /** How many objects of a kind live. */
+  liveCountOf(kind: ObjectKind): number {
+    return this.#live.get(kind)?.size ?? 0;
+  }
+
   /** The newest object of this kind that has or had this handle value, or undefined. */
   resolve(kind: ObjectKind, handle: number): EngineObject | undefined {
     const object = this.#handles.get(OBJECTS[kind].handles)?.get(handle);
@@ -186,6 +210,40 @@ export class World {
     this.nextCallbackId += 1;
   }
 
+  /** A copy of all objects, as plain data. */
+  captureObjects(): ObjectTables {
+    const live = [...this.#live.values()].flatMap((objects) => [...objects.values()]);
+    const objects = [...new Set([...live, ...[...this.#dead.values()].flat(), ...this.#owners.values()])];
+    const places = new Map(objects.map((object, place) => [object, place]));
+    const placeOf = (object: EngineObject): number => places.get(object) ?? -1;
+    return {
+      objects: objects.map(({ ref: _ref, ...rest }) => ({ ...rest, data: structuredClone(rest.data) })),
+      counts: new Map(this.#counts),
+      nextHandles: new Map(this.#nextHandle),
+      freedHandles: structuredClone(this.#freed),
+      named: [...this.#handles.values()].flatMap((handles) => [...handles.values()].map(placeOf)),
+      dead: new Map([...this.#dead].map(([space, dead]) => [space, dead.map(placeOf)])),
+      owners: [...this.#owners].map(([child, owner]) => [placeOf(child), placeOf(owner)]),
+    };
+  }
+
+  /** Takes the objects that `captureObjects` gave; only for a world that has none. */
+  restoreObjects({ objects, counts, nextHandles, freedHandles, named, dead, owners }: ObjectTables): void {
+    const made = objects.map((state) => revive(state));
+    const at = (place: number): EngineObject => {
+      const object = made[place];
+      if (object === undefined) throw new RangeError(`Cannot restore object ${place}: there are ${made.length}`);
+      return object;
+    };
+    for (const object of made) if (object.alive) tableOf(this.#live, object.kind).set(object.number, object);
+    for (const [kind, count] of counts) this.#counts.set(kind, count);
+    for (const [space, next] of nextHandles) this.#nextHandle.set(space, next);
+    for (const [space, freed] of freedHandles) this.#freed.set(space, new Map(freed));
+    for (const object of named.map(at)) tableOf(this.#handles, OBJECTS[object.kind].handles).set(object.handle, object);
+    for (const [space, places] of dead) this.#dead.set(space, places.map(at));
+    for (const [child, owner] of owners) this.#adopt(at(owner), at(child));
+  }
+
   #takeHandle(kind: ObjectKind): number {
     const space = OBJECTS[kind].handles;
     const { first, step } = HANDLE_SPACES[space];
@@ -200,11 +258,13 @@ export class World {
     return next;
   }
 
+  /** A dead owner is remembered, but has no children any more. */
   #adopt(owner: EngineObject, child: EngineObject): void {
+    this.#owners.set(child, owner);
+    if (!owner.alive) return;
     const children = this.#children.get(owner) ?? new Set();
     children.add(child);
     this.#children.set(owner, children);
-    this.#owners.set(child, owner);
   }
 
   #forget(object: EngineObject): void {
@@ -225,6 +285,12 @@ export class World {
       if (handles.get(object.handle) === object) handles.delete(object.handle);
     }
   }
+}
+
+/** An object of its plain data, its own from here on. */
+function revive(state: ObjectState): EngineObject {
+  const { kind, number, handle } = state;
+  return { ...state, ref: Object.freeze({ kind, number, handle }), data: structuredClone(state.data) };
 }
 
 function isKind<K extends ObjectKind>(object: EngineObject, kind: K): object is EngineObject<K> {

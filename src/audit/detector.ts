@@ -1,0 +1,84 @@
+// What a detector is given: calls joined from enter and leave, the shared object table, and a place to report.
+// A detector asks a call for values by type word, never by a parameter's name, so that declarations stay the only place of names.
+
+import type { CallPlan, Outcome, Ref, Value } from "../api/mod.ts";
+import type { Site, TraceEvent, TraceHeader } from "../trace/mod.ts";
+import type { Evidence, Verdict } from "./finding.ts";
+import type { ObjectTable } from "./object_table.ts";
+import type { Pairing } from "./pairing.ts";
+import type { RuleName, Severity } from "./rules.ts";
+
+/** A call, whole or still waiting. */
+export interface CallView {
+  /** Its call or enter event. */
+  readonly event: number;
+  /** Its call or leave event; 0 while it waits. */
+  readonly returnedAt: number;
+  readonly plan: CallPlan;
+  readonly side: string;
+  readonly site: Site | null;
+  /** The callback event that it was made in, 0: none. */
+  readonly insideCallback: number;
+  readonly ins: readonly Value[];
+  readonly outs: readonly Value[];
+  /** Null while it waits. */
+  readonly outcome: Outcome | null;
+  /** NT_SUCCESS, or not refused; false while it waits. */
+  readonly succeeded: boolean;
+  /** The first in parameter of this type word (`pageCount`, `gpadl`), or undefined. */
+  in(word: string): Value | undefined;
+  /** The first out parameter of this type word, or the returned value; undefined where there is none. */
+  out(word: string): Value | undefined;
+  /** The object that the first in parameter of this kind names, or null (none, or a raw handle). */
+  object(kind: string): Ref | null;
+}
+
+/** A finding before codes, fingerprint and siblings are filled in. */
+export interface FindingDraft {
+  readonly rule: RuleName;
+  readonly message: string;
+  readonly event: number;
+  readonly object: Ref | null;
+  readonly evidence: readonly Evidence[];
+  /** Default: the rule's. */
+  readonly severity?: Severity;
+  /** Default `certain`, weakened by the context where events were lost. */
+  readonly verdict?: Verdict;
+  /** Adds shape to the fingerprint: counts and sizes, never addresses, handles or times. */
+  readonly shape?: string;
+  readonly sizeBytes?: number;
+}
+
+/** What detectors share. */
+export interface AuditContext {
+  readonly header: TraceHeader;
+  readonly objects: ObjectTable;
+  readonly pairing: Pairing;
+  readonly strictRemap: boolean;
+  /** The callback event of this number while it runs, or undefined. */
+  runningCallback(event: number): TraceEvent | undefined;
+  /** All callbacks running now, oldest first. */
+  runningCallbacks(): Iterable<TraceEvent>;
+  /** Calls that have not returned, oldest first. */
+  waitingCalls(): Iterable<CallView>;
+  /** What a leak at the trace's end is worth: certain only where the program ended and nothing was lost. */
+  leakVerdict(): Verdict;
+  /** What an end without a start is worth: certain only where the trace began with the world and nothing was lost. */
+  historyVerdict(): Verdict;
+  report(draft: FindingDraft): void;
+  /** Evidence of a call. */
+  evidence(call: CallView, role: string): Evidence;
+}
+
+/** Watches a trace for the rules of one family. Every hook is optional; objects that a call creates are in the table already, those it destroys still are. */
+export interface Detector {
+  /** A call began: a whole call, or an enter. */
+  called?(call: CallView, context: AuditContext): void;
+  /** A call returned: the same view with its outcome (for a whole call, right after `called`). */
+  returned?(call: CallView, context: AuditContext): void;
+  callback?(event: TraceEvent, context: AuditContext): void;
+  callbackReturned?(callback: TraceEvent, context: AuditContext): void;
+  memory?(event: TraceEvent, context: AuditContext): void;
+  /** The trace is over. */
+  end?(context: AuditContext): void;
+}

@@ -1,0 +1,123 @@
+// Which object, event and page of A is which of B: bound where both traces make one at the same place.
+// Handle values and page numbers are labels and never compared.
+
+import { isRef, type Outcome, type Ref, type Value } from "../api/mod.ts";
+import type { TraceEvent } from "../trace/mod.ts";
+
+/** A matching of the names of two traces, growing as they are walked. */
+export class Correspondence {
+  readonly #objects = new TwoWay();
+  readonly #events = new TwoWay();
+  readonly #pages = new TwoWay();
+
+  /** Whether two events are the same under the matching so far. */
+  matches(one: TraceEvent, other: TraceEvent): boolean {
+    return this.resembles(one, other) && one.kind === other.kind && one.actor === other.actor &&
+      this.#events.agree(String(one.cause), String(other.cause)) &&
+      this.#events.agree(String(one.of), String(other.of)) &&
+      this.sameValues(one.outs, other.outs) && this.sameOutcome(one.outcome, other.outcome) &&
+      this.#sameMemory(one, other) &&
+      one.timeNs === other.timeNs;
+  }
+
+  /** Whether two events are the same call with the same arguments, whatever came of it. */
+  resembles(one: TraceEvent, other: TraceEvent): boolean {
+    return one.plan?.name === other.plan?.name && one.side === other.side && one.kind === other.kind &&
+      this.sameValues(one.ins, other.ins) &&
+      (one.memory === null || this.#sameMemory(one, other));
+  }
+
+  /** Whether values are the same under the matching. */
+  sameValues(left: readonly Value[], right: readonly Value[]): boolean {
+    return left.length === right.length && left.every((value, index) => this.sameValue(value, right[index] ?? null));
+  }
+
+  /** Whether two values are the same under the matching. */
+  sameValue(left: Value, right: Value): boolean {
+    if (left === right) return true;
+    if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
+    if (left instanceof Uint8Array || right instanceof Uint8Array) {
+      return left instanceof Uint8Array && right instanceof Uint8Array && left.length === right.length &&
+        left.every((byte, index) => byte === right[index]);
+    }
+    if (isRef(left) || isRef(right)) return isRef(left) && isRef(right) && this.#sameObject(left, right);
+    const [these, those] = [Object.entries(left), new Map<string, Value>(Object.entries(right))];
+    return these.length === those.size && these.every(([name, value]) => {
+      const other = those.get(name);
+      return other !== undefined && this.sameValue(value, other);
+    });
+  }
+
+  /** Whether two outcomes are the same under the matching. */
+  sameOutcome(left: Outcome | null, right: Outcome | null): boolean {
+    if (left === null || right === null) return left === right;
+    if (left.form === "status" && right.form === "status") return left.status === right.status;
+    if (left.form === "value" && right.form === "value") return this.sameValue(left.value, right.value);
+    return left.form === right.form;
+  }
+
+  /** Binds the names that two matching events bring. */
+  bind(one: TraceEvent, other: TraceEvent): void {
+    this.#events.bind(String(one.event), String(other.event));
+    for (const [index, value] of one.outs.entries()) this.#bindValue(value, other.outs[index] ?? null);
+    for (const [index, value] of one.ins.entries()) this.#bindValue(value, other.ins[index] ?? null);
+    if (one.outcome?.form === "value" && other.outcome?.form === "value") {
+      this.#bindValue(one.outcome.value, other.outcome.value);
+    }
+    if (one.memory !== null && other.memory !== null) this.#pages.bind(pageName(one.memory), pageName(other.memory));
+  }
+
+  #bindValue(left: Value, right: Value): void {
+    if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return;
+    if (left instanceof Uint8Array || right instanceof Uint8Array) return;
+    if (isRef(left) && isRef(right)) this.#objects.bind(objectName(left), objectName(right));
+    else {for (const [name, value] of Object.entries(left)) {
+        this.#bindValue(value, new Map<string, Value>(Object.entries(right)).get(name) ?? null);
+      }}
+  }
+
+  #sameObject(left: Ref, right: Ref): boolean {
+    return left.kind === right.kind && this.#objects.agree(objectName(left), objectName(right));
+  }
+
+  #sameMemory({ memory: left }: TraceEvent, { memory: right }: TraceEvent): boolean {
+    if (left === null || right === null) return left === right;
+    return left.partition === right.partition && left.offset === right.offset && left.length === right.length &&
+      left.digest === right.digest &&
+      this.#pages.agree(pageName(left), pageName(right));
+  }
+}
+
+function objectName({ kind, number }: Ref): string {
+  return `${kind}#${number}`;
+}
+
+function pageName({ partition, page }: { readonly partition: string; readonly page: number }): string {
+  return `${partition} ${page}`;
+}
+
+/** A one-to-one matching; the newest two million names are kept. */
+class TwoWay {
+  readonly #forth = new Map<string, string>();
+  readonly #back = new Map<string, string>();
+
+  /** Bound to each other, or both still free. */
+  agree(left: string, right: string): boolean {
+    const [bound, back] = [this.#forth.get(left), this.#back.get(right)];
+    return bound === undefined && back === undefined ? true : bound === right && back === left;
+  }
+
+  bind(left: string, right: string): void {
+    this.#forth.set(left, right);
+    this.#back.set(right, left);
+    if (this.#forth.size > 2_000_000) this.#dropOldest();
+  }
+
+  #dropOldest(): void {
+    for (const [left, right] of this.#forth) {
+      this.#forth.delete(left);
+      this.#back.delete(right);
+      if (this.#forth.size <= 1_500_000) return;
+    }
+  }
+}

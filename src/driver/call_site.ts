@@ -1,0 +1,31 @@
+// Where a program made a call: the first frame of the stack that is not the driver's own.
+// A stack costs microseconds, so the caller asks only for calls whose site is kept. A site is never guessed: no frame, no site.
+
+import type { Site } from "../trace/mod.ts";
+
+const DRIVER_FOLDER = new URL("./", import.meta.url).href;
+const FRAME = /^\s+at (?:async )?(?:(.+?) \()?((?:file|https?|data|blob):[^()]*?):(\d+):(\d+)\)?$/;
+
+/** The program's frame, its file relative to `folder` (a URL that ends in `/`), or null. */
+export function captureSite(folder: string): Site | null {
+  const lines = (new Error().stack ?? "").split("\n").slice(1);
+  for (const line of lines) {
+    const [, name, file, row, column] = FRAME.exec(line) ?? [];
+    if (file === undefined || file.startsWith(DRIVER_FOLDER)) continue;
+    return { file: relativeTo(folder, file), line: Number(row), column: Number(column), function: functionName(name) };
+  }
+  return null;
+}
+
+function functionName(name: string | undefined): string {
+  return (name ?? "").replace(/^(?:Object|Module|Function|Array|Promise)\./, "").replace(/ \[as .*\]$/, "").replace(
+    "<anonymous>",
+    "",
+  );
+}
+
+/** A file below the program's folder by its path from there; any other by its last two parts. */
+function relativeTo(folder: string, file: string): string {
+  if (folder !== "" && file.startsWith(folder)) return decodeURIComponent(file.slice(folder.length));
+  return decodeURIComponent(file.split("/").slice(-2).join("/"));
+}

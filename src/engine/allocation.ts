@@ -1,0 +1,105 @@
+// Allocations and resources: create over new or existing memory, destroy with all addresses. Rules: gpuva.md 2.4, 4.5.
+// It must not know address space rules.
+
+import type { Value } from "../api/mod.ts";
+import { SYMBOLS } from "../api/mod.ts";
+import { type Behaviour, fail, type Reply, type Scope, success } from "./behaviour.ts";
+import { allocationsOf, releaseAddressesOf } from "./gpu_process.ts";
+import { PAGE_SIZE } from "./memory.ts";
+import type { AllocationData, EngineObject } from "./objects.ts";
+
+/** The most allocations that one call can create. */
+export const MAX_ALLOCATIONS = 1024;
+/** The most video memory that one call can ask for, in bytes: 4 GiB. */
+export const MAX_VIDEO_BYTES = 2 ** 32;
+
+const FLAGS = SYMBOLS.allocationFlags;
+const KNOWN_FLAGS = Object.values(FLAGS).reduce<number>((sum, flag) => sum | flag, 0);
+/** SystemUseOnly is not a user-mode driver's to set. */
+const KNOWN_DESTROY_FLAGS = SYMBOLS.destroyFlags.AssumeNotInUse | SYMBOLS.destroyFlags.SynchronousDestroy;
+
+interface AllocationInfo {
+  readonly pSystemMem: EngineObject<"buffer"> | null;
+  readonly Size: bigint;
+}
+
+/** Refusals in order: flags; the resource; how many; each allocation's memory and size; video memory in all. */
+function createAllocation(
+  scope: Scope,
+  device: EngineObject<"device">,
+  given: EngineObject<"resource"> | null,
+  infos: readonly AllocationInfo[],
+  flags: number,
+): Reply {
+  if ((flags & ~KNOWN_FLAGS) !== 0 || !fitsResource(device, given, flags)) return fail("STATUS_INVALID_PARAMETER");
+  if (infos.length === 0 || infos.length > MAX_ALLOCATIONS) return fail("STATUS_INVALID_PARAMETER");
+  if (!infos.every(isSound)) return fail("STATUS_INVALID_PARAMETER");
+  const videoBytes = infos.reduce((sum, { pSystemMem, Size }) => pSystemMem === null ? sum + Size : sum, 0n);
+  if (videoBytes > BigInt(MAX_VIDEO_BYTES)) return fail("STATUS_GRAPHICS_NO_VIDEO_MEMORY");
+  const isShared = (flags & FLAGS.CreateShared) !== 0;
+  const makesResource = (flags & FLAGS.CreateResource) !== 0;
+  const resource = makesResource ? scope.create("resource", { device: device.number, isShared }, device) : given;
+  const made = infos.map((info): Value => {
+    const data = { device: device.number, resource: resource?.number ?? 0, ...backing(scope, info) };
+    return { hAllocation: scope.create("allocation", data, resource ?? device).ref, GpuVirtualAddress: 0n };
+  });
+  return success(resource?.ref ?? null, made);
+}
+
+/** A resource is made, or one of the device's is added to, but not a shared one; what is shared needs one. */
+function fitsResource(
+  device: EngineObject<"device">,
+  resource: EngineObject<"resource"> | null,
+  flags: number,
+): boolean {
+  const makesResource = (flags & FLAGS.CreateResource) !== 0;
+  if (resource === null) return makesResource || (flags & FLAGS.CreateShared) === 0;
+  return !makesResource && resource.data.device === device.number && !resource.data.isShared;
+}
+
+/** Existing memory starts at a page and is whole pages, and so is the part used; new memory has a size. */
+function isSound({ pSystemMem, Size }: AllocationInfo): boolean {
+  if (pSystemMem === null) return Size > 0n;
+  const { byteOffset, byteCount } = pSystemMem.data.piece;
+  return byteOffset === 0 && byteCount % PAGE_SIZE === 0 && Size % BigInt(PAGE_SIZE) === 0n &&
+    Size <= BigInt(byteCount);
+}
+
+function backing(
+  { world }: Scope,
+  { pSystemMem, Size }: AllocationInfo,
+): Pick<AllocationData, "partition" | "pages" | "buffer"> {
+  const pageCount = Math.ceil(Number(Size) / PAGE_SIZE);
+  if (pSystemMem === null) return { partition: "video", pages: world.memory.allocate("video", pageCount), buffer: 0 };
+  const { partition, piece } = pSystemMem.data;
+  const pages = Size === 0n ? piece.pages : piece.pages.slice(0, pageCount);
+  return { partition, pages, buffer: pSystemMem.number };
+}
+
+/** Refusals in order: flags; resource or list, exactly one; another device's; twice the same, or of several resources. */
+function destroyAllocation(
+  { world }: Scope,
+  device: EngineObject<"device">,
+  resource: EngineObject<"resource"> | null,
+  list: readonly EngineObject<"allocation">[],
+  flags: number,
+): Reply {
+  if ((flags & ~KNOWN_DESTROY_FLAGS) !== 0) return fail("STATUS_INVALID_PARAMETER");
+  if ((resource === null) === (list.length === 0)) return fail("STATUS_INVALID_PARAMETER");
+  const isOthers = [resource, ...list].some((object) => object !== null && object.data.device !== device.number);
+  if (isOthers || !isOneSet(list)) return fail("STATUS_INVALID_PARAMETER");
+  for (const allocation of resource === null ? list : allocationsOf(world, resource)) {
+    releaseAddressesOf(world, allocation);
+  }
+  return success();
+}
+
+function isOneSet(list: readonly EngineObject<"allocation">[]): boolean {
+  return new Set(list).size === list.length && new Set(list.map(({ data }) => data.resource)).size <= 1;
+}
+
+/** Behaviours of allocations. */
+export const ALLOCATION_BEHAVIOURS = {
+  D3DKMTCreateAllocation2: createAllocation,
+  D3DKMTDestroyAllocation2: destroyAllocation,
+} as const satisfies Readonly<Record<string, Behaviour>>;

@@ -1,0 +1,162 @@
+// The Init setters: what a channel is configured with between Allocate and Enable. Rules: kmcl.md 2.2.
+// That the channel is disabled and at the right end is the declaration's to say, with STATUS_INVALID_PARAMETER_1.
+// A value that no modelled behaviour reads is checked, not kept. A null where the header's annotation wants a pointer
+// is refused with the status of its position; no page lists that case.
+
+import type { StructValue } from "../api/mod.ts";
+import { type Behaviour, done, fail, type Reply, type Scope, success } from "./behaviour.ts";
+import type { Channel } from "./connection.ts";
+
+/** VMB_CHANNEL_STATE_CHANGE_CALLBACKS on a 64-bit system: version, and size in bytes (kmcl.md 4.3). */
+const CALLBACKS_VERSION = 1;
+const CALLBACKS_SIZE_BYTES = 48;
+
+/** Members of VMB_CHANNEL_STATE_CHANGE_CALLBACKS, and the callbacks they point to. */
+const MEMBERS = [
+  ["EvtChannelOpened", "EvtVmbChannelOpened"],
+  ["EvtChannelClosed", "EvtVmbChannelClosed"],
+  ["EvtChannelSuspend", "EvtVmbChannelSuspend"],
+  ["EvtChannelStarted", "EvtVmbChannelStarted"],
+  ["EvtChannelPostStarted", "EvtVmbChannelPostStarted"],
+] as const;
+
+const CHANNEL_FLAGS_MASK = 0x1;
+const SERVER_FLAGS_MASK = 0x1f;
+/** Virtual trust levels are 0 to 15 in the hypervisor's interface; which ones exist is not public. */
+const MAX_VTL = 15;
+
+function setMaximumPacketSize(_scope: Scope, _channel: Channel, packetSize: number): Reply {
+  return packetSize === 0 ? fail("STATUS_INVALID_PARAMETER_2") : success();
+}
+
+function setMaximumExternalData(_scope: Scope, _channel: Channel, dataSize: number, chainLength: number): Reply {
+  if (dataSize === 0) return fail("STATUS_INVALID_PARAMETER_2");
+  return chainLength === 0 ? fail("STATUS_INVALID_PARAMETER_3") : success();
+}
+
+function setClientContextSize(): Reply {
+  return success();
+}
+
+/** Only the batch's end is optional. */
+function setProcessPacketCallbacks(
+  _scope: Scope,
+  { data }: Channel,
+  processPacket: boolean,
+  processingComplete: boolean,
+): Reply {
+  if (!processPacket) return fail("STATUS_INVALID_PARAMETER_2");
+  register(data.callbacks, [["EvtVmbChannelProcessPacket", processPacket], [
+    "EvtVmbChannelProcessingComplete",
+    processingComplete,
+  ]]);
+  return success();
+}
+
+function setStateChangeCallbacks(_scope: Scope, { data }: Channel, callbacks: StructValue): Reply {
+  if (callbacks.Version !== CALLBACKS_VERSION || callbacks.Size !== CALLBACKS_SIZE_BYTES) {
+    return fail("STATUS_INVALID_PARAMETER_2");
+  }
+  register(data.callbacks, MEMBERS.map(([member, name]) => [name, callbacks[member] === true]));
+  return success();
+}
+
+function register(registered: Set<string>, given: readonly (readonly [name: string, isGiven: boolean])[]): void {
+  for (const [name, isGiven] of given) {
+    if (isGiven) registered.add(name);
+    else registered.delete(name);
+  }
+}
+
+function setFriendlyName(): Reply {
+  return success();
+}
+
+function setFlags(_scope: Scope, _channel: Channel, flags: number): Reply {
+  return checkFlags(flags, CHANNEL_FLAGS_MASK);
+}
+
+function setServerFlags(_scope: Scope, _channel: Channel, flags: number): Reply {
+  return checkFlags(flags, SERVER_FLAGS_MASK);
+}
+
+function checkFlags(flags: number, mask: number): Reply {
+  return (flags & ~mask) === 0 ? success() : fail("STATUS_INVALID_PARAMETER_2");
+}
+
+function setRingBufferPageCount(): Reply {
+  return success();
+}
+
+/** Without an instance, any of that type. */
+function setTargetPnp(_scope: Scope, { data }: Channel, type: string | null, instance: string | null): Reply {
+  return setInterface(data, type, instance);
+}
+
+function setTargetInterfaceId(_scope: Scope, { data }: Channel, type: string | null, instance: string | null): Reply {
+  return setInterface(data, type, instance);
+}
+
+function setInterface(data: Channel["data"], type: string | null, instance: string | null): Reply {
+  if (type === null) return fail("STATUS_INVALID_PARAMETER_2");
+  data.interfaceType = type;
+  data.interfaceInstance = instance;
+  return success();
+}
+
+/** The model's guest has room, so both parts of the hint are reserved; only both together may not be 0 (kmcl.md X10). */
+function setMmioMegabytes(_scope: Scope, { data }: Channel, megabytes: number, optional: number): Reply {
+  if (megabytes === 0 && optional === 0) return fail("STATUS_INVALID_PARAMETER");
+  data.mmioMegabytes = megabytes + optional;
+  return success();
+}
+
+function setSaveRestorePacketCallbacks(
+  _scope: Scope,
+  { data }: Channel,
+  savePacket: boolean,
+  restorePacket: boolean,
+): Reply {
+  if (!savePacket) return fail("STATUS_INVALID_PARAMETER_2");
+  if (!restorePacket) return fail("STATUS_INVALID_PARAMETER_3");
+  register(data.callbacks, [["EvtVmbChannelSavePacket", savePacket], ["EvtVmbChannelRestorePacket", restorePacket]]);
+  return success();
+}
+
+function setTargetVtl(_scope: Scope, _channel: Channel, vtl: number): Reply {
+  return vtl > MAX_VTL ? fail("STATUS_INVALID_PARAMETER_2") : success();
+}
+
+/** Every handle belongs to the model's one VM. */
+function setVmbusHandle(): Reply {
+  return success();
+}
+
+/** The inline initialiser: zeroes, and what VmbChannelInitSetStateChangeCallbacks checks. */
+function initCallbacks(): Reply {
+  return done({
+    Version: CALLBACKS_VERSION,
+    Size: CALLBACKS_SIZE_BYTES,
+    ...Object.fromEntries(MEMBERS.map(([member]) => [member, false])),
+  });
+}
+
+/** Behaviours of the Init setters. */
+export const CHANNEL_INIT_BEHAVIOURS = {
+  VmbChannelInitSetMaximumPacketSize: setMaximumPacketSize,
+  VmbChannelInitSetMaximumExternalData: setMaximumExternalData,
+  VmbChannelInitSetClientContextSize: setClientContextSize,
+  VmbChannelInitSetProcessPacketCallbacks: setProcessPacketCallbacks,
+  VmbChannelInitSetStateChangeCallbacks: setStateChangeCallbacks,
+  VmbChannelInitSetFriendlyName: setFriendlyName,
+  VmbChannelInitSetFlags: setFlags,
+  VmbClientChannelInitSetRingBufferPageCount: setRingBufferPageCount,
+  VmbClientChannelInitSetTargetPnp: setTargetPnp,
+  VmbServerChannelInitSetFlags: setServerFlags,
+  VmbServerChannelInitSetMmioMegabytes: setMmioMegabytes,
+  VmbServerChannelInitSetSaveRestorePacketCallbacks: setSaveRestorePacketCallbacks,
+  VmbServerChannelInitSetTargetInterfaceId: setTargetInterfaceId,
+  VmbServerChannelInitSetTargetVtl: setTargetVtl,
+  VmbServerChannelInitSetVmbusHandle: setVmbusHandle,
+  VMB_CHANNEL_STATE_CHANGE_CALLBACKS_INIT: initCallbacks,
+} as const satisfies Readonly<Record<string, Behaviour>>;

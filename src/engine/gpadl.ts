@@ -1,0 +1,218 @@
+// GPADLs: guest memory shown to the server, mapped there, unmapped, taken back. Rules: kmcl.md 2.3, 5.
+// A GPADL holds page numbers, not buffers: memory freed under it stays reachable through it (rule G-19 is the audit's).
+
+import { SYMBOLS } from "../api/mod.ts";
+import {
+  answer,
+  type Behaviour,
+  blocked,
+  done,
+  optionStatus,
+  refuse,
+  type Reply,
+  type Scope,
+  success,
+} from "./behaviour.ts";
+import { type Channel, isUp } from "./connection.ts";
+import { slicePiece } from "./memory.ts";
+import type { EngineObject, Piece } from "./objects.ts";
+import type { World } from "./world.ts";
+
+type Gpadl = EngineObject<"gpadl">;
+type Mdl = EngineObject<"mdl">;
+
+const READ_ONLY = SYMBOLS.gpadlFlags.READ_ONLY;
+/** A description on the wire is at most this long: a header and a page frame number of 8 bytes each (kmcl.md G-20). */
+const MAX_DESCRIPTION_BYTES = 65_535;
+const RANGE_HEADER_BYTES = 8;
+const PFN_BYTES = 8;
+
+/** Bytes [offset, offset + length) of a byte string. */
+interface Slice {
+  readonly offset: number;
+  readonly length: number;
+}
+
+function createFromBuffer(
+  scope: Scope,
+  channel: Channel,
+  flags: number,
+  buffer: EngineObject<"buffer">,
+  byteCount: number,
+): Reply {
+  const { piece, partition } = buffer.data;
+  const isGuests = partition === "guest";
+  return create(scope, channel, { flags, pieces: isGuests ? [piece] : null, slice: { offset: 0, length: byteCount } });
+}
+
+/** Offset and length count through the whole chain as through one byte string (kmcl.md 5.2). */
+function createFromMdl(
+  scope: Scope,
+  channel: Channel,
+  flags: number,
+  mdl: Mdl,
+  offset: number,
+  dataLength: number,
+): Reply {
+  const pieces = chainOf(scope.world, mdl);
+  const total = (pieces ?? []).reduce((sum, piece) => sum + piece.byteCount, 0);
+  const length = dataLength === 0 ? Math.max(0, total - offset) : dataLength;
+  return create(scope, channel, { flags, pieces, slice: { offset, length } });
+}
+
+/** The pieces of a chain of MDLs, null where it is broken or not all the guest's own memory. */
+function chainOf(world: World, first: Mdl): readonly Piece[] | null {
+  const pieces: Piece[] = [];
+  let mdl: Mdl | undefined = first;
+  while (mdl !== undefined) {
+    if (mdl.data.partition !== "guest" || mdl.data.gpadl !== 0) return null;
+    pieces.push(...mdl.data.pieces);
+    if (mdl.data.next === 0) return pieces;
+    mdl = world.find("mdl", mdl.data.next);
+  }
+  return null;
+}
+
+/** What a GPADL is asked to describe; `pieces` null: not memory that a guest can show. */
+interface Request {
+  readonly flags: number;
+  readonly pieces: readonly Piece[] | null;
+  readonly slice: Slice;
+}
+
+function create(scope: Scope, channel: Channel, { flags, pieces, slice }: Request): Reply {
+  const { world } = scope;
+  const { options } = world;
+  if ((flags & ~READ_ONLY) !== 0) return answer(optionStatus(options, "bad-flags-status"));
+  if (pieces === null || !hasOpenedBegun(world, channel)) return answer(optionStatus(options, "refusal-status"));
+  const part = slicePieces(pieces, slice);
+  if (part === null || descriptionBytes(part) > MAX_DESCRIPTION_BYTES) {
+    return answer(optionStatus(options, "gpadl-range-status"));
+  }
+  if (world.liveCountOf("gpadl") >= limitOf(options["gpadl-limit"])) {
+    return answer(optionStatus(options, "gpadl-limit-status"));
+  }
+  return success(
+    scope.create("gpadl", {
+      channel: channel.number,
+      server: channel.data.peer,
+      connection: channel.data.connection,
+      readOnly: (flags & READ_ONLY) !== 0,
+      pieces: part,
+      byteCount: slice.length,
+      mappings: [],
+      isDeleting: false,
+    }, channel).ref,
+  );
+}
+
+/** A channel that opens may have GPADLs as soon as its driver is in Opened, not before (kmcl.md 1.3). */
+function hasOpenedBegun(world: World, channel: Channel): boolean {
+  return channel.state !== "opening" || world.running.some((callback) => callback.channel === channel.number);
+}
+
+function limitOf(option: string): number {
+  return option === "none" ? Number.POSITIVE_INFINITY : Number(option);
+}
+
+/** The part of a byte string over pieces, as pieces; null where it is empty or reaches outside. */
+function slicePieces(pieces: readonly Piece[], { offset, length }: Slice): readonly Piece[] | null {
+  const part: Piece[] = [];
+  let start = 0;
+  for (const piece of pieces) {
+    const from = Math.max(offset, start);
+    const to = Math.min(offset + length, start + piece.byteCount);
+    if (from < to) part.push(slicePiece(piece, { offset: from - start, length: to - from }));
+    start += piece.byteCount;
+  }
+  return length === 0 || offset + length > start ? null : part;
+}
+
+function descriptionBytes(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, piece) => sum + RANGE_HEADER_BYTES + piece.pages.length * PFN_BYTES, 0);
+}
+
+/** Waits while the server has it mapped; from the first moment on no new mapping is made (kmcl.md 5.4, 5.5). */
+function deleteGpadl(scope: Scope, channel: Channel, gpadl: Gpadl): Reply {
+  const { world } = scope;
+  if (!scope.retry) {
+    const trouble = deleteTrouble(world, channel, gpadl);
+    if (trouble !== null) return refuse(trouble);
+    gpadl.data.isDeleting = true;
+    gpadl.state = "deleting";
+  }
+  if (gpadl.data.mappings.length > 0 && !isWaitSpared(world, channel, gpadl)) return blocked();
+  if (world.options["handle-reuse"] === "after-delete") world.releaseHandle(gpadl);
+  return done();
+}
+
+function deleteTrouble(world: World, channel: Channel, gpadl: Gpadl): string | null {
+  const { data } = gpadl;
+  if (data.channel !== channel.number) return belongsElsewhere(gpadl, channel);
+  if (data.isDeleting) return `gpadl#${gpadl.number} is being deleted`;
+  const isRefused = !isUp(channel, data.connection) && world.options["delete-on-closed"] === "refuse";
+  return isRefused ? `channel#${channel.number} has closed since gpadl#${gpadl.number} was created` : null;
+}
+
+function belongsElsewhere({ number, data }: Gpadl, channel: Channel): string {
+  return `gpadl#${number} is of channel#${data.channel} and its server channel#${data.server}, not channel#${channel.number}`;
+}
+
+/** A guest does not wait for a host that revoked the channel, where the option says so (kmcl.md 9.10). */
+function isWaitSpared(world: World, channel: Channel, gpadl: Gpadl): boolean {
+  return world.options["rescind-delete"] === "returns" && channel.data.isRescinded &&
+    channel.data.connection === gpadl.data.connection;
+}
+
+function map(scope: Scope, channel: Channel, flags: number, gpadl: Gpadl): Reply {
+  const status = mapTrouble(scope.world, channel, { flags, gpadl });
+  if (status !== null) return answer(status);
+  const { pieces, byteCount, mappings } = gpadl.data;
+  const mdl = scope.create("mdl", {
+    partition: "guest",
+    pieces,
+    byteCount,
+    next: 0,
+    gpadl: gpadl.number,
+    buffer: 0,
+  }, gpadl);
+  mappings.push(mdl.number);
+  gpadl.state = "mapped";
+  return success(mdl.ref);
+}
+
+function mapTrouble(
+  { options }: World,
+  channel: Channel,
+  { flags, gpadl: { data } }: { readonly flags: number; readonly gpadl: Gpadl },
+): number | null {
+  if ((flags & ~READ_ONLY) !== 0) return optionStatus(options, "bad-flags-status");
+  if (data.server !== channel.number || data.isDeleting) return optionStatus(options, "unknown-gpadl-status");
+  if (!isUp(channel, channel.data.connection) && options["map-after-close"] === "refuse") {
+    return optionStatus(options, "refusal-status");
+  }
+  if (data.readOnly && (flags & READ_ONLY) === 0) return optionStatus(options, "read-only-map-status");
+  const isTaken = data.mappings.length > 0 && options["mapping-limit"] === "one";
+  return isTaken ? optionStatus(options, "double-map-status") : null;
+}
+
+/** Legal while mapped, whatever became of the channel; where there are many mappings, the oldest goes. */
+function unmap({ world }: Scope, channel: Channel, gpadl: Gpadl): Reply {
+  const { data } = gpadl;
+  if (data.server !== channel.number) return refuse(belongsElsewhere(gpadl, channel));
+  const number = data.mappings.shift();
+  if (number === undefined) return refuse(`gpadl#${gpadl.number} is not mapped`);
+  const mdl = world.find("mdl", number);
+  if (mdl !== undefined) world.destroy(mdl);
+  if (!data.isDeleting && data.mappings.length === 0) gpadl.state = "live";
+  return done();
+}
+
+/** Behaviours of GPADLs. */
+export const GPADL_BEHAVIOURS = {
+  VmbChannelCreateGpadlFromBuffer: createFromBuffer,
+  VmbChannelCreateGpadlFromMdl: createFromMdl,
+  VmbChannelDeleteGpadl: deleteGpadl,
+  VmbChannelMapGpadl: map,
+  VmbChannelUnmapGpadl: unmap,
+} as const satisfies Readonly<Record<string, Behaviour>>;

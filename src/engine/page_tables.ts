@@ -1,0 +1,205 @@
+// The page tables of one physical GPU in one address space: what its pages point to now, and what queued paging
+// operations will make of them. It must not know address space rules, objects or calls.
+
+import { type Range, RangeMap } from "../range/mod.ts";
+import type { TapeReader, TapeValue } from "./number_tape.ts";
+
+/** A half-open range of page numbers; a page is 4096 bytes. */
+export interface PageSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What a page points to (gpuva.md 1.7). */
+export interface PageEntry {
+  readonly state: "invalid" | "zero" | "mapped";
+  /** The allocation's number, 0 unless mapped. */
+  readonly allocation: number;
+  /** The virtual page at which page 0 of the allocation would lie; may be negative. 0 unless mapped. */
+  readonly origin: number;
+  /** Write and Execute bits of `SYMBOLS.protection`; reading is always allowed. */
+  readonly protection: number;
+  readonly driverProtection: bigint;
+}
+
+interface PendingEntry {
+  readonly operation: number;
+  readonly entry: PageEntry;
+}
+
+const NOTHING_PENDING: readonly PendingEntry[] = [];
+
+/** Pieces of one GPU's page tables: a committed layer, and above it the pending entries of each page in order of issue. */
+export class PageTables {
+  readonly #committed = new RangeMap<PageEntry>();
+  readonly #pending = new RangeMap<readonly PendingEntry[]>();
+
+  /** Points pages to an entry, at once. */
+  commit({ start, end }: PageSpan, entry: PageEntry): void {
+    this.#committed.carve(start, end);
+    this.#committed.insert({ start, end, value: entry });
+  }
+
+  /** Queues an entry for pages. */
+  queue(span: PageSpan, pending: PendingEntry): void {
+    this.#restack(span, (stack) => [...stack, pending]);
+  }
+
+  /** Runs a queued operation on those of its pages where it was not cancelled. */
+  complete(span: PageSpan, operation: number): void {
+    for (const piece of this.#pending.carve(span.start, span.end)) {
+      const finished = piece.value.find((each) => each.operation === operation);
+      this.#stack(piece, piece.value.filter((each) => each !== finished));
+      if (finished !== undefined) this.commit(piece, finished.entry);
+    }
+  }
+
+  /** Empties pages, of pending entries too; returns the numbers of the allocations that they pointed to. */
+  release({ start, end }: PageSpan): Set<number> {
+    const allocations = new Set(this.#committed.carve(start, end).map(({ value }) => value.allocation));
+    for (const { value } of this.#pending.carve(start, end)) {
+      for (const { entry } of value) allocations.add(entry.allocation);
+    }
+    allocations.delete(0);
+    return allocations;
+  }
+
+  /** Takes an allocation's entries out of pages, pending ones too; returns where there were any. */
+  releaseAllocation(span: PageSpan, allocation: number): PageSpan[] {
+    const touched: PageSpan[] = [];
+    for (const { start, end, value } of this.#committed.overlapping(span.start, span.end)) {
+      if (value.allocation !== allocation) continue;
+      this.#committed.carve(start, end);
+      touched.push({ start, end });
+    }
+    for (const piece of this.#pending.overlapping(span.start, span.end)) {
+      if (piece.value.every(({ entry }) => entry.allocation !== allocation)) continue;
+      this.#restack(piece, (stack) => stack.filter(({ entry }) => entry.allocation !== allocation));
+      touched.push({ start: piece.start, end: piece.end });
+    }
+    return touched;
+  }
+
+  /** What the GPU sees, in pieces clipped to the span; pages without an entry are left out. */
+  committedIn(span: PageSpan): Range<PageEntry>[] {
+    return clipped(span, this.#committed.overlapping(span.start, span.end));
+  }
+
+  /** What pages will point to once all that is queued has run in order of issue, in clipped pieces. */
+  newestIn(span: PageSpan): Range<PageEntry>[] {
+    const newest = RangeMap.from(this.committedIn(span));
+    for (const { start, end, value } of clipped(span, this.#pending.overlapping(span.start, span.end))) {
+      const top = value.at(-1);
+      if (top === undefined) continue;
+      newest.carve(start, end);
+      newest.insert({ start, end, value: top.entry });
+    }
+    return newest.toArray();
+  }
+
+  /** All committed and pending entries that touch the span, clipped, committed ones first. */
+  entriesIn(span: PageSpan): Range<PageEntry>[] {
+    const pending = clipped(span, this.#pending.overlapping(span.start, span.end));
+    return [
+      ...this.committedIn(span),
+      ...pending.flatMap(({ start, end, value }) => value.map(({ entry }) => ({ start, end, value: entry }))),
+    ];
+  }
+
+  /** The operations that still have something to do, with where. */
+  pendingOperations(): (PageSpan & { readonly operation: number })[] {
+    return this.#pending.toArray().flatMap(({ start, end, value }) =>
+      value.map(({ operation }) => ({ start, end, operation }))
+    );
+  }
+
+  /** Appends everything to a tape. */
+  write(tape: TapeValue[]): void {
+    tape.push(this.#committed.size);
+    for (const { start, end, value } of this.#committed) tape.push(start, end, ...entryNumbers(value));
+    tape.push(this.#pending.size);
+    for (const { start, end, value } of this.#pending) {
+      tape.push(start, end, value.length);
+      for (const { operation, entry } of value) tape.push(operation, ...entryNumbers(entry));
+    }
+  }
+
+  /** Takes what `write` appended. */
+  static read(tape: TapeReader): PageTables {
+    const tables = new PageTables();
+    const committed = tape.list(() => ({ start: tape.number(), end: tape.number(), value: readEntry(tape) }));
+    for (const range of committed) tables.#committed.insert(range);
+    const pending = tape.list(() => ({
+      start: tape.number(),
+      end: tape.number(),
+      value: tape.list(() => ({ operation: tape.number(), entry: readEntry(tape) })),
+    }));
+    for (const range of pending) tables.#pending.insert(range);
+    return tables;
+  }
+
+  /** Throws if a tree is broken or an entry makes no sense; takes O(n), for tests. */
+  checkInvariants(): void {
+    this.#committed.checkInvariants();
+    this.#pending.checkInvariants();
+    for (const { start, end, value } of this.entriesIn({ start: 0, end: Number.MAX_SAFE_INTEGER })) {
+      const isMapped = value.state === "mapped";
+      if (isMapped !== value.allocation > 0 || (isMapped && start < value.origin)) {
+        throw new Error(`pages [${start}, ${end}): a ${value.state} entry of allocation ${value.allocation}`);
+      }
+    }
+    for (const { start, end, value } of this.#pending) {
+      if (value.length === 0) throw new Error(`pages [${start}, ${end}): an empty list of pending entries`);
+    }
+  }
+
+  #restack(span: PageSpan, change: (stack: readonly PendingEntry[]) => readonly PendingEntry[]): void {
+    for (const tile of [...tiles(span, this.#pending.carve(span.start, span.end))]) {
+      this.#stack(tile, change(tile.value ?? NOTHING_PENDING));
+    }
+  }
+
+  #stack({ start, end }: PageSpan, value: readonly PendingEntry[]): void {
+    if (value.length > 0) this.#pending.insert({ start, end, value });
+  }
+}
+
+/** The span in order: ascending ranges clipped to it, and between them the gaps, whose value is undefined. */
+export function* tiles<V>(
+  span: PageSpan,
+  ranges: readonly Range<V>[],
+): IterableIterator<PageSpan & { readonly value: V | undefined }> {
+  let from = span.start;
+  for (const { start, end, value } of clipped(span, ranges)) {
+    if (from < start) yield { start: from, end: start, value: undefined };
+    yield { start, end, value };
+    from = end;
+  }
+  if (from < span.end) yield { start: from, end: span.end, value: undefined };
+}
+
+function clipped<V>(span: PageSpan, ranges: readonly Range<V>[]): Range<V>[] {
+  return ranges.map(({ start, end, value }) => ({
+    start: Math.max(start, span.start),
+    end: Math.min(end, span.end),
+    value,
+  })).filter(({ start, end }) => start < end);
+}
+
+const ENTRY_STATES = ["invalid", "zero", "mapped"] as const;
+
+function entryNumbers({ state, allocation, origin, protection, driverProtection }: PageEntry): TapeValue[] {
+  return [ENTRY_STATES.indexOf(state), allocation, origin, protection, driverProtection];
+}
+
+function readEntry(tape: TapeReader): PageEntry {
+  const state = ENTRY_STATES[tape.number()];
+  if (state === undefined) throw new RangeError("Cannot read page entry: it has no such state");
+  return {
+    state,
+    allocation: tape.number(),
+    origin: tape.number(),
+    protection: tape.number(),
+    driverProtection: tape.bigint(),
+  };
+}

@@ -1,0 +1,93 @@
+// Paging operations that were queued and have not run, by queue, in the order in which they run (gpuva.md 1.5).
+// It must not know what an operation does to pages.
+
+import type { TapeReader, TapeValue } from "./number_tape.ts";
+import type { PageSpan } from "./page_tables.ts";
+
+/** The queue that an operation waits in, and the fence value that it will signal. */
+export interface QueuePosition {
+  readonly queue: number;
+  readonly fence: bigint;
+}
+
+/** A queued operation: a mapping for one GPU, or a reservation. */
+export interface PagingOperation extends PageSpan {
+  /** Counts up over all queues of the space. */
+  readonly number: number;
+  readonly fence: bigint;
+  /** The physical GPU, or -1 for a reservation. */
+  readonly gpu: number;
+  /** The reservation's VAD, else 0. */
+  readonly vad: number;
+}
+
+/** The queued operations of an address space. */
+export class PagingOperations {
+  readonly #queues = new Map<number, PagingOperation[]>();
+  #next = 1;
+
+  /** Queues an operation and returns its number. */
+  add(operation: Omit<PagingOperation, "number" | "fence">, { queue, fence }: QueuePosition): number {
+    const operations = this.#queues.get(queue) ?? [];
+    const number = this.#next++;
+    operations.push({ ...operation, number, fence });
+    this.#queues.set(queue, operations);
+    return number;
+  }
+
+  /** Takes a queue's operations up to a fence value, in order. */
+  take({ queue, fence }: QueuePosition): PagingOperation[] {
+    const operations = this.#queues.get(queue) ?? [];
+    const later = operations.findIndex((operation) => operation.fence > fence);
+    const taken = operations.splice(0, later < 0 ? operations.length : later);
+    if (operations.length === 0) this.#queues.delete(queue);
+    return taken;
+  }
+
+  /** Every operation by its number. */
+  all(): ReadonlyMap<number, PagingOperation> {
+    return new Map([...this.#queues.values()].flat().map((operation) => [operation.number, operation]));
+  }
+
+  /** Appends everything to a tape. */
+  write(tape: TapeValue[]): void {
+    tape.push(this.#next, this.#queues.size);
+    for (const [queue, operations] of this.#queues) {
+      tape.push(queue, operations.length);
+      for (const { number, fence, gpu, start, end, vad } of operations) tape.push(number, fence, gpu, start, end, vad);
+    }
+  }
+
+  /** Takes what `write` appended. */
+  static read(tape: TapeReader): PagingOperations {
+    const operations = new PagingOperations();
+    operations.#next = tape.number();
+    for (const [queue, list] of tape.list(() => [tape.number(), tape.list(() => readOperation(tape))] as const)) {
+      operations.#queues.set(queue, list);
+    }
+    return operations;
+  }
+
+  /** Throws if a queue is not in the order of its fence values. */
+  checkInvariants(): void {
+    for (const [queue, operations] of this.#queues) {
+      for (const [index, { fence }] of operations.entries()) {
+        const before = operations[index - 1];
+        if (before !== undefined && before.fence >= fence) {
+          throw new Error(`Paging operations are broken: queue ${queue} has ${before.fence} before ${fence}`);
+        }
+      }
+    }
+  }
+}
+
+function readOperation(tape: TapeReader): PagingOperation {
+  return {
+    number: tape.number(),
+    fence: tape.bigint(),
+    gpu: tape.number(),
+    start: tape.number(),
+    end: tape.number(),
+    vad: tape.number(),
+  };
+}

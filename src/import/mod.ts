@@ -1,0 +1,6 @@
+// The door of `import`: foreign logs in, traces out.
+
+export { DETECT_BYTES, detectFormat, type ForeignFormat } from "./detect.ts";
+export { importEtl, type ImportOptions } from "./dxgkrnl.ts";
+export { ForeignFormatError } from "./foreign_format_error.ts";
+export type { ImportClock, ImportCount, Imported, ImportProblem, ImportReport } from "./imported.ts";

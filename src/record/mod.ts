@@ -1,0 +1,10 @@
+// The door of `record`: runs programs and scenarios into traces.
+
+export {
+  ENGINE_VERSION,
+  KEYFRAME_EVENTS,
+  record,
+  type Recordable,
+  type Recorded,
+  type RecordOptions,
+} from "./record.ts";

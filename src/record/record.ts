@@ -1,0 +1,204 @@
+// Records: runs a program or a scenario on a fresh engine and writes every event to a trace, however the run ends.
+// It must not know files, clocks or terminals: the caller gives a sink for bytes and a reading of wall time.
+
+import type { ModelOptions, Scenario } from "../api/mod.ts";
+import { Engine } from "../engine/mod.ts";
+import {
+  type ProgramModule,
+  type RunEnd,
+  runProgram,
+  runScenario,
+  type ScenarioReport,
+  type Scheduler,
+  Session,
+  type SitePolicy,
+} from "../driver/mod.ts";
+import {
+  type ByteSink,
+  encodeKeyframe,
+  type EventSink,
+  type MemoryMode,
+  type Site,
+  type SitesMode,
+  type TraceEnd,
+  type TraceEvent,
+  type TraceHeader,
+  TraceWriter,
+} from "../trace/mod.ts";
+
+/** The version of the engine's behaviour: it changes when the same calls may answer otherwise. */
+export const ENGINE_VERSION = 1;
+
+/** Events between keyframes. */
+export const KEYFRAME_EVENTS = 500_000;
+
+/** What is run. */
+export type Recordable =
+  | {
+    readonly kind: "builtin" | "module";
+    readonly name: string;
+    readonly module: ProgramModule;
+    readonly args: readonly string[];
+  }
+  | { readonly kind: "calls"; readonly name: string; readonly scenario: Scenario };
+
+/** How it is recorded. */
+export interface RecordOptions {
+  readonly what: Recordable;
+  readonly output: ByteSink;
+  readonly options: ModelOptions;
+  readonly seed: number;
+  readonly sites: SitesMode;
+  readonly memory: MemoryMode;
+  readonly toolVersion: string;
+  /** ISO date; empty where wall time is off. */
+  readonly startedAt: string;
+  /** Nanoseconds since the start; left out: wall time is off. */
+  readonly wallNs?: () => number;
+  /** The folder URL that call sites are relative to. */
+  readonly folder: string;
+  /** Only events of these numbers keep their sites (the second run of `--sites findings`). */
+  readonly siteEvents?: ReadonlySet<number>;
+  /** Which events are written; all where left out. What is left out is declared as a loss. */
+  readonly keep?: (event: TraceEvent) => boolean;
+  readonly pause?: () => Promise<void>;
+  readonly onStart?: (stop: (reason: string) => void) => void;
+  readonly onEvents?: (events: number) => void;
+}
+
+/** What a recording came to. */
+export interface Recorded {
+  readonly end: TraceEnd;
+  /** Actors that never went on. */
+  readonly stuck: readonly string[];
+  /** What was thrown, where the run threw. */
+  readonly thrown: unknown;
+  /** A scenario's report; null for programs. */
+  readonly scenario: ScenarioReport | null;
+}
+
+/** Runs and records. */
+export async function record(options: RecordOptions): Promise<Recorded> {
+  const writer = new TraceWriter(options.output, headerOf(options));
+  const engine = new Engine(options.options);
+  const sink = new RecordingSink(writer, options);
+  const wall = options.wallNs === undefined ? {} : { wallNs: rarely(options.wallNs) };
+  let nextKeyframe = KEYFRAME_EVENTS;
+  const onBoundary = (lastEvent: number) => {
+    if (lastEvent < nextKeyframe) return;
+    nextKeyframe = lastEvent + KEYFRAME_EVENTS;
+    writer.keyframe(lastEvent, encodeKeyframe(engine.snapshot()));
+  };
+  const session = new Session({ engine, sink, memory: options.memory, onBoundary, ...wall });
+  const run = options.what.kind === "calls"
+    ? runTheScenario(options.what.scenario, session)
+    : await runTheProgram(options.what, { session, options });
+  const end: TraceEnd = { ...run.reason, events: session.lastEvent };
+  writer.finish(end);
+  return { end, stuck: run.stuck, thrown: run.thrown, scenario: run.scenario };
+}
+
+type Reason = Pick<TraceEnd, "reason" | "message">;
+
+interface Run {
+  readonly reason: Reason;
+  readonly stuck: readonly string[];
+  readonly thrown: unknown;
+  readonly scenario: ScenarioReport | null;
+}
+
+function runTheScenario(scenario: Scenario, session: Session): Run {
+  const report = runScenario(scenario, session);
+  return { reason: { reason: "ended", message: "" }, stuck: [], thrown: undefined, scenario: report };
+}
+
+async function runTheProgram(
+  what: Extract<Recordable, { readonly module: ProgramModule }>,
+  { session, options }: { readonly session: Session; readonly options: RecordOptions },
+): Promise<Run> {
+  let stopped: string | null = null;
+  const started = (scheduler: Scheduler) =>
+    options.onStart?.((reason) => {
+      stopped = reason;
+      scheduler.stop(reason);
+    });
+  const end = await runProgram(what.module.run, {
+    session,
+    seed: options.seed,
+    args: what.args,
+    sites: sitePolicy(options),
+    onStart: started,
+    ...(options.pause === undefined ? {} : { pause: options.pause }),
+  });
+  return { reason: reasonOf(end, stopped), stuck: end.stuck, thrown: end.thrown, scenario: null };
+}
+
+function reasonOf(end: RunEnd, stopped: string | null): Reason {
+  if (end.hasThrown) {
+    return { reason: "threw", message: end.thrown instanceof Error ? end.thrown.message : String(end.thrown) };
+  }
+  if (stopped !== null) return { reason: "interrupted", message: stopped };
+  return { reason: "ended", message: "" };
+}
+
+function sitePolicy({ sites, folder, siteEvents }: RecordOptions): SitePolicy {
+  if (siteEvents !== undefined || sites === "all") return { wants: () => true, folder };
+  return { wants: (plan) => sites === "creating" && plan.creates, folder };
+}
+
+function headerOf(
+  { what, options, seed, sites, memory, toolVersion, startedAt, wallNs, keep }: RecordOptions,
+): TraceHeader {
+  return {
+    tool: "maptrail",
+    toolVersion,
+    maker: "engine",
+    engineVersion: ENGINE_VERSION,
+    options,
+    program: { name: what.name, kind: what.kind, args: what.kind === "calls" ? [] : what.args },
+    seed,
+    sites,
+    memory,
+    wallClock: wallNs !== undefined,
+    startedAt,
+    capabilities: [],
+    losses: keep === undefined
+      ? []
+      : [{ what: "events left out by a filter while recording", firstEvent: 0, lastEvent: 0, offsetBytes: -1 }],
+  };
+}
+
+/** Passes events on to the writer, sites only where wanted. */
+class RecordingSink implements EventSink {
+  readonly #writer: TraceWriter;
+  readonly #siteEvents: ReadonlySet<number> | undefined;
+  readonly #keep: (event: TraceEvent) => boolean;
+  readonly #onEvents: (events: number) => void;
+
+  constructor(writer: TraceWriter, { siteEvents, keep, onEvents }: RecordOptions) {
+    this.#writer = writer;
+    this.#siteEvents = siteEvents;
+    this.#keep = keep ?? (() => true);
+    this.#onEvents = onEvents ?? (() => {});
+  }
+
+  event(event: TraceEvent): void {
+    const site: Site | null = this.#siteEvents === undefined || this.#siteEvents.has(event.event) ? event.site : null;
+    if (this.#keep(event)) this.#writer.event(site === event.site ? event : { ...event, site });
+    if ((event.event & 0xfff) === 0) this.#onEvents(event.event);
+  }
+}
+
+/** Reads the clock once every 256 events: a reading costs more than an event. */
+function rarely(wallNs: () => number): () => number {
+  let last = 0;
+  let left = 0;
+  return () => {
+    if (left === 0) {
+      last = wallNs();
+      left = 256;
+    }
+    left -= 1;
+    return last;
+  };
+}

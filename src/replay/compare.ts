@@ -1,0 +1,140 @@
+// Compares a recorded event with the replayed one, field by field, and words the first difference.
+// Sites, actors and wall time are not compared: the engine does not make them.
+
+import { isRef, type Outcome, type ParamPlan, printValue, statusName, type Value } from "../api/mod.ts";
+import type { TraceEvent } from "../trace/mod.ts";
+
+/** One field that differs. */
+export interface FieldDifference {
+  readonly field: string;
+  readonly recorded: string;
+  readonly replayed: string;
+}
+
+/** The first field in which two events differ, or null. `exactHandles` false: objects by kind and number only. */
+export function compareEvents(
+  recorded: TraceEvent,
+  replayed: TraceEvent,
+  options: { readonly exactHandles: boolean },
+): FieldDifference | null {
+  return compareForm(recorded, replayed) ??
+    compareOutcomes(recorded, replayed, options) ??
+    compareValues("outs", recorded, { replayed, ...options }) ??
+    compareMemory(recorded, replayed) ??
+    comparePlaces(recorded, replayed) ??
+    compareValues("ins", recorded, { replayed, ...options });
+}
+
+function compareForm(recorded: TraceEvent, replayed: TraceEvent): FieldDifference | null {
+  if (recorded.kind !== replayed.kind) {
+    const isAnswer = recorded.kind === "call" && replayed.kind === "enter";
+    const isWait = recorded.kind === "enter" && replayed.kind === "call";
+    if (isAnswer || isWait) return { field: "result", recorded: answerOf(recorded), replayed: answerOf(replayed) };
+    return { field: "kind", recorded: recorded.kind, replayed: replayed.kind };
+  }
+  return differs("call", recorded.plan?.name ?? "", replayed.plan?.name ?? "") ??
+    differs("side", recorded.side, replayed.side) ??
+    differs("of", `@${recorded.of}`, `@${replayed.of}`);
+}
+
+function answerOf({ outcome }: TraceEvent): string {
+  return outcome === null ? "blocked" : outcomeText(outcome, null);
+}
+
+function compareOutcomes(
+  recorded: TraceEvent,
+  replayed: TraceEvent,
+  { exactHandles }: { readonly exactHandles: boolean },
+): FieldDifference | null {
+  const plan = recorded.plan?.returned ?? null;
+  const [left, right] = [recorded.outcome, replayed.outcome];
+  if (left === null || right === null) {
+    return left === right ? null : { field: "result", recorded: answerOf(recorded), replayed: answerOf(replayed) };
+  }
+  if (left.form === "value" && right.form === "value") {
+    if (sameValue(left.value, right.value, exactHandles)) return null;
+    return { field: "result", recorded: shown(plan, left.value), replayed: shown(plan, right.value) };
+  }
+  return differs("result", outcomeText(left, plan), outcomeText(right, plan));
+}
+
+function outcomeText(outcome: Outcome, plan: ParamPlan | null): string {
+  switch (outcome.form) {
+    case "status":
+      return statusName(outcome.status);
+    case "value":
+      return shown(plan, outcome.value);
+    case "refused":
+      return `refused "${outcome.reason}"`;
+    default:
+      return "void";
+  }
+}
+
+function compareValues(
+  which: "ins" | "outs",
+  recorded: TraceEvent,
+  { replayed, exactHandles }: { readonly replayed: TraceEvent; readonly exactHandles: boolean },
+): FieldDifference | null {
+  const plans = recorded.plan?.[which] ?? [];
+  for (const [index, plan] of plans.entries()) {
+    const [left, right] = [recorded[which][index], replayed[which][index]];
+    if (left === undefined && right === undefined) continue;
+    if (left !== undefined && right !== undefined && sameValue(left, right, exactHandles)) continue;
+    return { field: `${which}.${plan.name}`, recorded: shown(plan, left), replayed: shown(plan, right) };
+  }
+  return null;
+}
+
+function shown(plan: ParamPlan | null, value: Value | undefined): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "object" && value !== null && isRef(value)) {
+    return `${value.kind}#${value.number} (handle 0x${value.handle.toString(16)})`;
+  }
+  return plan === null ? String(value) : printValue(plan, value);
+}
+
+function sameValue(left: Value, right: Value, exactHandles: boolean): boolean {
+  if (left === right) return true;
+  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
+  if (left instanceof Uint8Array || right instanceof Uint8Array) {
+    return left instanceof Uint8Array && right instanceof Uint8Array && left.length === right.length &&
+      left.every((byte, index) => byte === right[index]);
+  }
+  if (isRef(left) && isRef(right)) {
+    return left.kind === right.kind && left.number === right.number && (!exactHandles || left.handle === right.handle);
+  }
+  const [these, those] = [Object.entries(left), new Map<string, Value>(Object.entries(right))];
+  return these.length === those.size && these.every(([name, value]) => {
+    const other = those.get(name);
+    return other !== undefined && sameValue(value, other, exactHandles);
+  });
+}
+
+function compareMemory(recorded: TraceEvent, replayed: TraceEvent): FieldDifference | null {
+  const [left, right] = [recorded.memory, replayed.memory];
+  if (left === null || right === null) {
+    return left === right ? null : { field: "memory", recorded: String(left), replayed: String(right) };
+  }
+  for (const field of ["partition", "page", "offset", "length", "digest"] as const) {
+    if (left[field] !== right[field]) {
+      return { field: `memory.${field}`, recorded: numberText(left[field]), replayed: numberText(right[field]) };
+    }
+  }
+  if (left.bytes === null || right.bytes === null || sameValue(left.bytes, right.bytes, true)) return null;
+  return { field: "memory.bytes", recorded: `${left.bytes.length} bytes`, replayed: "other bytes of the same length" };
+}
+
+function numberText(value: number | string): string {
+  return typeof value === "number" ? `0x${value.toString(16)}` : value;
+}
+
+function comparePlaces(recorded: TraceEvent, replayed: TraceEvent): FieldDifference | null {
+  return differs("cause", `@${recorded.cause}`, `@${replayed.cause}`) ??
+    differs("level", recorded.level, replayed.level) ??
+    differs("timeNs", String(recorded.timeNs), String(replayed.timeNs));
+}
+
+function differs(field: string, recorded: string, replayed: string): FieldDifference | null {
+  return recorded === replayed ? null : { field, recorded, replayed };
+}

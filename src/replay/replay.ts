@@ -1,0 +1,224 @@
+// Replays a trace on a fresh engine: its inputs are fed again, everything that the engine makes is compared with what was recorded.
+// Stops at the first divergence. What the model cannot make (events seen in a capture) is counted, never guessed.
+
+import { isRef, type ModelOptions, type Ref, type Value, VOID } from "../api/mod.ts";
+import { Session } from "../driver/mod.ts";
+import { Engine, isSnapshot, type Snapshot } from "../engine/mod.ts";
+import { decodeKeyframe, type EventSink, type Keyframe, type Trace, type TraceEvent } from "../trace/mod.ts";
+import { compareEvents, type FieldDifference } from "./compare.ts";
+import { RecordedObjects } from "./recorded_objects.ts";
+import { describeObject } from "./describe.ts";
+
+/** How to replay. */
+export interface ReplayOptions {
+  /** Options of the model; left out: the trace's own. */
+  readonly options?: ModelOptions;
+  /** Replays only from the last keyframe before this event; left out: from the start. */
+  readonly from?: number;
+  /** The last event to replay. */
+  readonly to?: number;
+  readonly onProgress?: (event: number) => void;
+}
+
+/** The first place where the replay differs from the trace. */
+export interface Divergence {
+  readonly event: number;
+  /** The call, callback or kind of event. */
+  readonly call: string;
+  /** `result`, `outs.Mdl`, `memory.digest`, `callback`, `kind`, … */
+  readonly field: string;
+  readonly recorded: string;
+  readonly replayed: string;
+  readonly message: string;
+  /** The objects that the event names: what the trace says of each, and what the engine has. */
+  readonly objects: readonly { readonly object: string; readonly recorded: string; readonly replayed: string }[];
+}
+
+/** What a replay came to. */
+export interface ReplayResult {
+  /** Events looked at. */
+  readonly events: number;
+  readonly callsReplayed: number;
+  /** Events that the model cannot make, by name. */
+  readonly skipped: Readonly<Record<string, number>>;
+  readonly divergence: Divergence | null;
+  /** Why the replay ended before the trace did; empty where it did not. */
+  readonly stoppedEarly: string;
+  /** The keyframe event that the replay began after, 0: the start. */
+  readonly startedAfter: number;
+}
+
+/** Replays. */
+export function replay(trace: Trace, options: ReplayOptions = {}): ReplayResult {
+  const start = options.from === undefined ? null : keyframeBefore(trace, options.from);
+  return new Replayer(trace, options, start).run();
+}
+
+function keyframeBefore(trace: Trace, event: number): Keyframe | null {
+  let best: Keyframe | null = null;
+  for (const keyframe of trace.keyframes()) if (keyframe.event < event) best = keyframe;
+  return best;
+}
+
+function snapshotOf(keyframe: Keyframe): Snapshot {
+  const state = decodeKeyframe(keyframe.state);
+  if (!isSnapshot(state)) {
+    throw new TypeError(`Cannot replay from the keyframe after @${keyframe.event}: it is no state of this engine`);
+  }
+  return state;
+}
+
+class Replayer implements EventSink {
+  readonly #trace: Trace;
+  readonly #options: ReplayOptions;
+  readonly #session: Session;
+  readonly #made: TraceEvent[] = [];
+  readonly #skipped = new Map<string, number>();
+  readonly #recorded = new RecordedObjects();
+  readonly #startedAfter: number;
+  #calls = 0;
+  #events = 0;
+
+  constructor(trace: Trace, options: ReplayOptions, start: Keyframe | null) {
+    this.#trace = trace;
+    this.#options = options;
+    this.#startedAfter = start?.event ?? 0;
+    const engine = start === null
+      ? new Engine(options.options ?? trace.header.options)
+      : Engine.restore(snapshotOf(start));
+    this.#session = new Session({ engine, sink: this, memory: trace.header.memory, resumeAfter: this.#startedAfter });
+  }
+
+  event(event: TraceEvent): void {
+    this.#made.push(event);
+  }
+
+  run(): ReplayResult {
+    let expected = this.#startedAfter + 1;
+    for (
+      const event of this.#trace.events({
+        from: expected,
+        ...(this.#options.to === undefined ? {} : { to: this.#options.to }),
+      })
+    ) {
+      if (event.event !== expected) return this.#result(null, `events @${expected} to @${event.event - 1} are lost`);
+      expected += 1;
+      this.#events += 1;
+      if ((this.#events & 0xffff) === 0) this.#options.onProgress?.(event.event);
+      const divergence = this.#step(event);
+      if (divergence !== null) return this.#result(divergence, "");
+      this.#recorded.take(event);
+    }
+    const extra = this.#trace.complete && this.#options.to === undefined ? this.#made[0] : undefined;
+    return this.#result(extra === undefined ? null : this.#extra(extra), "");
+  }
+
+  #step(event: TraceEvent): Divergence | null {
+    if (event.kind === "leave" || event.kind === "memory") return this.#check(event);
+    const [extra] = this.#made;
+    if (extra !== undefined) {
+      return this.#diverge(event, { field: "kind", recorded: labelOf(event), replayed: labelOf(extra) });
+    }
+    if (event.kind === "note" || event.plan?.declaration.observes !== undefined) return this.#skip(event);
+    const trouble = this.#feed(event);
+    return trouble === null ? this.#check(event) : this.#diverge(event, trouble);
+  }
+
+  #skip(event: TraceEvent): null {
+    this.#session.skip();
+    if (event.plan !== null) this.#skipped.set(event.plan.name, (this.#skipped.get(event.plan.name) ?? 0) + 1);
+    return null;
+  }
+
+  #feed(event: TraceEvent): FieldDifference | null {
+    const { plan, side, actor, ins } = event;
+    if (plan === null) return null;
+    if (event.kind === "callback") return this.#deliver(event);
+    if (event.kind === "return") {
+      try {
+        this.#session.finish(event.of, { outcome: event.outcome ?? VOID, actor });
+        return null;
+      } catch {
+        return { field: "of", recorded: `a return from @${event.of}`, replayed: "no callback is running there" };
+      }
+    }
+    this.#calls += 1;
+    this.#session.call({ plan, side, actor, ins, insideCallback: event.cause, site: null });
+    return null;
+  }
+
+  #deliver(event: TraceEvent): FieldDifference | null {
+    const wanted = event.plan?.name ?? "";
+    const deliverable = this.#session.deliverable();
+    const pending = deliverable.find(({ name, ins }) => name === wanted && sameObject(ins[0], event.ins[0]));
+    if (pending !== undefined) {
+      this.#session.deliver(pending, event.actor);
+      return null;
+    }
+    const others = deliverable.map(({ name, side, channel }) => `${side} ${name} of channel#${channel}`);
+    return {
+      field: "callback",
+      recorded: labelOf(event),
+      replayed: others.length === 0 ? "no callback" : others.join(", "),
+    };
+  }
+
+  #check(event: TraceEvent): Divergence | null {
+    const made = this.#made.shift();
+    if (made === undefined) {
+      return this.#diverge(event, { field: "kind", recorded: labelOf(event), replayed: "nothing" });
+    }
+    const difference = compareEvents(event, made, { exactHandles: this.#trace.header.maker === "engine" });
+    return difference === null ? null : this.#diverge(event, difference);
+  }
+
+  #extra(made: TraceEvent): Divergence {
+    return this.#diverge(made, { field: "kind", recorded: "the end of the trace", replayed: labelOf(made) });
+  }
+
+  #diverge(event: TraceEvent, { field, recorded, replayed }: FieldDifference): Divergence {
+    const call = event.plan?.name ?? event.kind;
+    const objects = refsOf(event).map((ref) => ({
+      object: `${ref.kind}#${ref.number}`,
+      recorded: this.#recorded.describe(ref),
+      replayed: describeObject(this.#session.engine.world, ref),
+    }));
+    const message =
+      `@${event.event} ${event.side} ${call}: ${field} was recorded as ${recorded}, replayed as ${replayed}`;
+    return { event: event.event, call, field, recorded, replayed, message, objects };
+  }
+
+  #result(divergence: Divergence | null, stoppedEarly: string): ReplayResult {
+    return {
+      events: this.#events,
+      callsReplayed: this.#calls,
+      skipped: Object.fromEntries(this.#skipped),
+      divergence,
+      stoppedEarly,
+      startedAfter: this.#startedAfter,
+    };
+  }
+}
+
+function labelOf({ kind, side, plan, of }: TraceEvent): string {
+  return `${kind} ${side}${plan === null ? "" : ` ${plan.name}`}${of === 0 ? "" : ` of @${of}`}`;
+}
+
+function sameObject(left: Value | undefined, right: Value | undefined): boolean {
+  if (left === undefined || right === undefined || left === null || right === null) return false;
+  if (typeof left !== "object" || typeof right !== "object" || !isRef(left) || !isRef(right)) return false;
+  return left.kind === right.kind && left.number === right.number;
+}
+
+/** The objects that an event names, each once. */
+function refsOf({ ins, outs, outcome }: TraceEvent): readonly Ref[] {
+  const found = new Map<string, Ref>();
+  const visit = (value: Value): void => {
+    if (typeof value !== "object" || value === null || value instanceof Uint8Array) return;
+    if (isRef(value)) found.set(`${value.kind}#${value.number}`, value);
+    else for (const inner of Object.values(value)) visit(inner);
+  };
+  for (const value of [...ins, ...outs]) visit(value);
+  if (outcome?.form === "value") visit(outcome.value);
+  return [...found.values()];
+}

@@ -1,0 +1,36 @@
+// zstd and crc32 from the platform, with limits. It must not know what the bytes are for.
+
+import { constants, crc32 as platformCrc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { WireError } from "./wire_error.ts";
+
+const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+/** Below this a frame's own header and the call cost more than compression gains. */
+const WORTH_BYTES = 64;
+
+/** crc32 (IEEE) of the bytes, going on from `start`. */
+export function crc32(bytes: Uint8Array, start = 0): number {
+  return platformCrc32(bytes, start);
+}
+
+/** One zstd frame of the bytes, or the bytes themselves where that is not smaller. */
+export function shrink(bytes: Uint8Array): Uint8Array {
+  if (bytes.length < WORTH_BYTES) return bytes;
+  const frame = zstdCompressSync(bytes, LEVEL);
+  return frame.length < bytes.length ? frame : bytes;
+}
+
+/** Undoes `shrink`: stored bytes that are as many as `size` are the bytes. `WireError` unless exactly `size` come out. */
+export function unshrink(stored: Uint8Array, size: number): Uint8Array {
+  if (stored.length === size) return stored;
+  const bytes = decompress(stored, size);
+  if (bytes.length !== size) throw new WireError(`Cannot decompress: ${bytes.length} bytes, wanted ${size}`, 0);
+  return bytes;
+}
+
+function decompress(stored: Uint8Array, size: number): Uint8Array {
+  try {
+    return zstdDecompressSync(stored, { maxOutputLength: Math.max(1, size) });
+  } catch (error) {
+    throw new WireError(`Cannot decompress: ${error instanceof Error ? error.message : String(error)}`, 0);
+  }
+}

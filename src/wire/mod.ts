@@ -1,0 +1,22 @@
+// The door of `wire`: bytes, columns, MessagePack and blocks with limits. It knows no word of the field.
+
+export { type BlockContent, type BlockPrefix, checkBody, findPrefix, PREFIX_BYTES } from "./block.ts";
+export { MAX_BODY_BYTES, readBody, readPrefix, writeBlock } from "./block.ts";
+export { ByteReader } from "./byte_reader.ts";
+export { ByteWriter } from "./byte_writer.ts";
+export { crc32 } from "./compress.ts";
+export { Fields } from "./fields.ts";
+export { endOfValue, pack, type Packable, unpack } from "./message_pack.ts";
+export { type ColumnView, NumberColumn } from "./number_column.ts";
+export {
+  MAX_CELLS,
+  NumberValues,
+  PlaneSink,
+  PlaneSource,
+  readBytes,
+  readColumn,
+  writeBytes,
+  writeColumn,
+} from "./planes.ts";
+export { TupleTable } from "./tuple_table.ts";
+export { WireError } from "./wire_error.ts";
