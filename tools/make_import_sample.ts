@@ -1,11 +1,11 @@
 // Writes the small event log that tests/support/capture_story.ts tells, to try and to show the import of one.
-// It must not know what is in it. Usage: deno run --allow-read --allow-write tools/make_import_sample.ts FILE.etl
+// It must not know what is in it. Usage: deno run --allow-write tools/make_import_sample.ts FILE.etl
 
 import { captureStory } from "../tests/support/capture_story.ts";
 
 const [path, ...more] = Deno.args;
 if (path === undefined || more.length > 0) {
-  console.error("Name one file to write: deno run --allow-read --allow-write tools/make_import_sample.ts FILE.etl");
+  console.error("Name one file to write: deno run --allow-write tools/make_import_sample.ts FILE.etl");
   Deno.exit(2);
 }
 try {

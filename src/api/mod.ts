@@ -3,6 +3,7 @@
 export type * from "./grammar.ts";
 export * from "./values.ts";
 export * from "./catalogue.ts";
+export * from "./codec.ts";
 export * from "./sides.ts";
 export { HANDLE_SPACES, type HandleSpace, type ObjectDeclaration, OBJECTS, type OwnerEnd } from "./objects.ts";
 export { STRUCTS } from "./structs.ts";
@@ -13,3 +14,4 @@ export { GPU_VA, GPU_VA_CALLBACKS } from "./gpu_va.ts";
 export { MACHINE } from "./machine.ts";
 export { DXGKRNL } from "./dxgkrnl.ts";
 export { defaultOptions, type ModelOptions, type OptionDeclaration, OPTIONS, parseOption } from "./options.ts";
+export * from "./notation/mod.ts";

@@ -136,7 +136,7 @@ export const OBJECTS = {
   },
   allocation: {
     doc: "video memory",
-    owners: ["device"],
+    owners: ["resource", "device"],
     ownerEnd: "released",
     handles: "d3dkmt",
     states: ["live", "dead"],

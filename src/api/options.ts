@@ -9,6 +9,8 @@ export interface OptionDeclaration {
   /** The first value is the default; "number": any whole number above 0; "status": a failing NTSTATUS by name. */
   readonly values: readonly string[];
   readonly from: string;
+  /** Lowest and highest number. */
+  readonly bounds?: readonly [low: number, high: number];
 }
 
 const FAILING_STATUS = ["STATUS_INVALID_PARAMETER", "status"] as const;
@@ -19,6 +21,7 @@ export const OPTIONS = {
     doc: "linked GPUs behind the adapter, 1 to 64",
     values: ["1", "number"],
     from: "gpuva.md 1.2",
+    bounds: [1, 64],
   },
   "paging": {
     doc: "paging work completes when CompletePaging says, or at once with fence value 0",
@@ -45,6 +48,7 @@ export const OPTIONS = {
     doc: "width of a process's GPU address space in bits, 32 to 48",
     values: ["48", "number"],
     from: "gpuva.md 4.7: no width is documented",
+    bounds: [32, 48],
   },
   "mapping-limit": {
     doc: "mappings of one GPADL at a time: KMCL's one, or OpenVMM's many",
@@ -141,10 +145,14 @@ export function parseOption(options: ModelOptions, name: string, value: string):
   if (option === undefined) {
     throw new RangeError(`Cannot set option ${name}: no such option; there are ${Object.keys(OPTIONS).join(", ")}`);
   }
-  if (!accepts(option.values, value)) {
+  if (!accepts(option.values, value) || !inBounds(option.bounds, value)) {
     throw new RangeError(`Cannot set option ${name} to "${value}": it takes ${option.values.join(" or ")}`);
   }
   return { ...options, [name]: value };
+}
+
+function inBounds(bounds: OptionDeclaration["bounds"], value: string): boolean {
+  return bounds === undefined || (Number(value) >= bounds[0] && Number(value) <= bounds[1]);
 }
 
 function accepts(values: readonly string[], value: string): boolean {

@@ -4,7 +4,7 @@
 import type { CallPlan, Outcome, Ref, Value } from "../api/mod.ts";
 import type { Site, TraceEvent, TraceHeader } from "../trace/mod.ts";
 import type { Evidence, Verdict } from "./finding.ts";
-import type { ObjectTable } from "./object_table.ts";
+import type { ObjectTable, Tracked } from "./object_table.ts";
 import type { Pairing } from "./pairing.ts";
 import type { RuleName, Severity } from "./rules.ts";
 
@@ -47,6 +47,8 @@ export interface FindingDraft {
   /** Adds shape to the fingerprint: counts and sizes, never addresses, handles or times. */
   readonly shape?: string;
   readonly sizeBytes?: number;
+  /** Whose siblings are worth telling, where that is not `object`: the MDL of a mapping. */
+  readonly born?: Ref;
 }
 
 /** What detectors share. */
@@ -77,8 +79,11 @@ export interface Detector {
   /** A call returned: the same view with its outcome (for a whole call, right after `called`). */
   returned?(call: CallView, context: AuditContext): void;
   callback?(event: TraceEvent, context: AuditContext): void;
-  callbackReturned?(callback: TraceEvent, context: AuditContext): void;
+  /** A callback returned; `returned` is the event with its outcome. */
+  callbackReturned?(callback: TraceEvent, context: AuditContext, returned: TraceEvent): void;
   memory?(event: TraceEvent, context: AuditContext): void;
+  /** Objects that a call ended, and what went along: they are dead in the table. After `returned` of that call. */
+  ended?(objects: readonly Tracked[], context: AuditContext): void;
   /** The trace is over. */
   end?(context: AuditContext): void;
 }

@@ -1,10 +1,11 @@
 // The objects of a trace, folded from `create` and `destroy` effects: who made each, where, who owns it.
 // Memory is bound to what lives: of the dead only the newest are kept, and per birthplace a count.
 
-import { type CallPlan, isRef, type ObjectKind, type Operand, OBJECTS, type Ref, type Value } from "../api/mod.ts";
+import { type CallPlan, isArray, isRef, isStruct, type ObjectKind, OBJECTS } from "../api/mod.ts";
+import type { Operand, Ref, Value } from "../api/mod.ts";
 import type { Site } from "../trace/mod.ts";
 import type { CallView } from "./detector.ts";
-import type { Siblings } from "./finding.ts";
+import type { Evidence, Siblings } from "./finding.ts";
 
 /** Dead objects of a kind that can still be asked about. */
 export const DEAD_KEPT = 65536;
@@ -33,15 +34,20 @@ export class ObjectTable {
   readonly #live = new Map<ObjectKind, Map<number, Tracked>>();
   readonly #dead = new Map<ObjectKind, Map<number, Tracked>>();
   readonly #children = new Map<Tracked, Set<Tracked>>();
+  /** Allocations by the resource that they belong to: it is not their owner, but its end is theirs. */
+  readonly #groups = new Map<Tracked, Tracked>();
   readonly #birthplaces = new Map<string, Birthplace>();
 
-  /** Takes what a call that succeeded created. */
-  create(call: CallView): void {
+  /** Takes what a call that succeeded created; what lives already (a resource that was added to) is not created again. */
+  create(call: CallView): readonly Tracked[] {
     const made: Tracked[] = [];
     for (const { verb, subject } of call.plan.effects) {
       if (verb !== "create") continue;
-      for (const ref of refsAt(call, subject)) made.push(this.#add(call, ref, made));
+      for (const ref of refsAt(call, subject)) {
+        if (this.live(ref) === undefined) made.push(this.#add(call, ref, made));
+      }
     }
+    return made;
   }
 
   /** Takes what a call that succeeded destroyed, with what its kinds' tables say goes along; returns all that ended. */
@@ -56,24 +62,24 @@ export class ObjectTable {
 
   /** Ends one object and what is released with it. */
   end(ref: Ref, event: number): readonly Tracked[] {
-    const object = this.#live.get(ref.kind)?.get(ref.number);
-    if (object === undefined) return [];
-    const children = [...(this.#children.get(object) ?? [])].filter((child) => OBJECTS[child.ref.kind].ownerEnd === "released");
-    const ended = children.flatMap((child) => this.end(child.ref, event));
-    object.endedAt = event;
-    this.#live.get(ref.kind)?.delete(ref.number);
-    this.#bury(object);
-    const place = this.#birthplaces.get(birthplaceOf(object));
-    if (place !== undefined) {
-      place.released += 1;
-      place.example ??= { object: object.ref, event };
+    const object = this.live(ref);
+    return object === undefined ? [] : this.#end(object, { event, isRelease: true });
+  }
+
+  /** Ends the GPU objects of a process that died: nobody released them. */
+  endProcess(side: string, event: number): readonly Tracked[] {
+    const ended: Tracked[] = [];
+    for (const [kind, objects] of this.#live) {
+      if (OBJECTS[kind].handles !== "d3dkmt") continue;
+      const own = [...objects.values()].filter((object) => object.side === side);
+      for (const object of own) if (object.endedAt === 0) ended.push(...this.#end(object, { event, isRelease: false }));
     }
-    return [...ended, object];
+    return ended;
   }
 
   /** The object, alive or among the newest dead. */
   find(ref: Ref): Tracked | undefined {
-    return this.#live.get(ref.kind)?.get(ref.number) ?? this.#dead.get(ref.kind)?.get(ref.number);
+    return this.live(ref) ?? this.#dead.get(ref.kind)?.get(ref.number);
   }
 
   /** The object if it lives. */
@@ -86,9 +92,14 @@ export class ObjectTable {
     yield* this.#live.get(kind)?.values() ?? [];
   }
 
+  /** Kinds that any object was of, in the order first seen. */
+  kinds(): readonly ObjectKind[] {
+    return [...this.#live.keys()];
+  }
+
   /** Live objects that an object owns. */
   childrenOf(object: Tracked): readonly Tracked[] {
-    return [...(this.#children.get(object) ?? [])];
+    return [...(this.#children.get(object) ?? [])].filter((child) => this.#groups.get(child) !== object);
   }
 
   /** What became of the others created by the same call at the same site. */
@@ -111,7 +122,12 @@ export class ObjectTable {
     const table = this.#live.get(ref.kind) ?? new Map<number, Tracked>();
     table.set(ref.number, object);
     this.#live.set(ref.kind, table);
-    if (owner !== undefined) this.#children.set(owner, (this.#children.get(owner) ?? new Set()).add(object));
+    if (owner !== undefined) this.#adopt(owner, object);
+    const group = ref.kind === "allocation" ? this.#nearby(call, "resource", madeWithIt) : undefined;
+    if (group !== undefined) {
+      this.#groups.set(object, group);
+      this.#adopt(group, object);
+    }
     const key = birthplaceOf(object);
     const place = this.#birthplaces.get(key) ?? { created: 0, released: 0, example: null };
     place.created += 1;
@@ -119,14 +135,36 @@ export class ObjectTable {
     return object;
   }
 
+  #adopt(owner: Tracked, child: Tracked): void {
+    this.#children.set(owner, (this.#children.get(owner) ?? new Set()).add(child));
+  }
+
   #ownerOf(call: CallView, kind: ObjectKind, madeWithIt: readonly Tracked[]): Tracked | undefined {
     for (const ownerKind of OBJECTS[kind].owners) {
-      const made = madeWithIt.find((object) => object.ref.kind === ownerKind);
-      const named = call.object(ownerKind);
-      const owner = made ?? (named === null ? undefined : this.live(named));
+      const owner = this.#nearby(call, ownerKind, madeWithIt);
       if (owner !== undefined) return owner;
     }
     return undefined;
+  }
+
+  /** The object of this kind that the call made or named. */
+  #nearby(call: CallView, kind: string, madeWithIt: readonly Tracked[]): Tracked | undefined {
+    const named = call.object(kind);
+    return madeWithIt.find((object) => object.ref.kind === kind) ?? (named === null ? undefined : this.live(named));
+  }
+
+  #end(object: Tracked, how: { readonly event: number; readonly isRelease: boolean }): Tracked[] {
+    const children = [...(this.#children.get(object) ?? [])].filter((child) => goesWith(child));
+    object.endedAt = how.event;
+    this.#live.get(object.ref.kind)?.delete(object.ref.number);
+    const ended = children.flatMap((child) => child.endedAt === 0 ? this.#end(child, how) : []);
+    this.#bury(object);
+    const place = this.#birthplaces.get(birthplaceOf(object));
+    if (place !== undefined && how.isRelease) {
+      place.released += 1;
+      place.example ??= { object: object.ref, event: how.event };
+    }
+    return [...ended, object];
   }
 
   #bury(object: Tracked): void {
@@ -137,13 +175,24 @@ export class ObjectTable {
     const oldest = dead.size > DEAD_KEPT ? dead.keys().next().value : undefined;
     if (oldest !== undefined) dead.delete(oldest);
     const owner = object.owner === null ? undefined : this.find(object.owner);
-    if (owner !== undefined) this.#children.get(owner)?.delete(object);
+    const group = this.#groups.get(object);
+    for (const holder of [owner, group]) if (holder !== undefined) this.#children.get(holder)?.delete(object);
+    this.#groups.delete(object);
     this.#children.delete(object);
   }
 }
 
+function goesWith(child: Tracked): boolean {
+  return OBJECTS[child.ref.kind].ownerEnd === "released";
+}
+
 function birthplaceOf({ ref, createdBy, site }: Tracked): string {
   return `${ref.kind} ${createdBy.name} ${site === null ? "" : `${site.file}:${site.line}:${site.column}`}`;
+}
+
+/** Evidence of an object's creation. */
+export function creationOf({ createdAt, createdBy, site, side }: Tracked, role = "created"): Evidence {
+  return { event: createdAt, role, site, call: createdBy.name, side };
 }
 
 /** The object references that an operand of a call holds. */
@@ -152,10 +201,10 @@ export function refsAt(call: CallView, { from, index, member }: Operand): readon
   return refsIn(value ?? null, member);
 }
 
-function refsIn(value: Value, member: string | null): Ref[] {
-  if (Array.isArray(value)) return value.flatMap((each: Value) => refsIn(each, member));
+function refsIn(value: Value, member: string | null): readonly Ref[] {
+  if (isArray(value)) return value.flatMap((each) => refsIn(each, member));
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return [];
   if (isRef(value)) return [value];
-  const inner = member === null ? undefined : Object.entries(value).find(([name]) => name === member)?.[1];
+  const inner = member !== null && isStruct(value) && Object.hasOwn(value, member) ? value[member] : undefined;
   return inner === undefined ? [] : refsIn(inner, null);
 }

@@ -12,7 +12,7 @@ export class Correspondence {
 
   /** Whether two events are the same under the matching so far. */
   matches(one: TraceEvent, other: TraceEvent): boolean {
-    return this.resembles(one, other) && one.kind === other.kind && one.actor === other.actor &&
+    return this.resembles(one, other) && one.kind === other.kind &&
       this.#events.agree(String(one.cause), String(other.cause)) &&
       this.#events.agree(String(one.of), String(other.of)) &&
       this.sameValues(one.outs, other.outs) && this.sameOutcome(one.outcome, other.outcome) &&

@@ -31,7 +31,6 @@ export function differenceOf(same: Correspondence, one: TraceEvent, other: Trace
   if (!same.sameOutcome(one.outcome, other.outcome)) {
     return `what ${plan.name} answered: ${eventText(one)} in A, ${eventText(other)} in B`;
   }
-  if (one.actor !== other.actor) return `who called ${plan.name}: ${one.actor} in A, ${other.actor} in B`;
   if (one.timeNs !== other.timeNs) return `the time of ${plan.name}: ${one.timeNs} ns in A, ${other.timeNs} ns in B`;
   return `the cause of ${plan.name}: @${one.cause} in A, @${other.cause} in B`;
 }

@@ -22,3 +22,4 @@ export type { RunEnd, Scheduler, SitePolicy } from "./scheduler.ts";
 export { Mailbox } from "./mailbox.ts";
 export { Random } from "./random.ts";
 export type { SideApi } from "./facade.ts";
+export { type ExpectedFinding, runScenario, type ScenarioFailure, type ScenarioReport } from "./scenario.ts";

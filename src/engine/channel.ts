@@ -2,7 +2,18 @@
 // Rules: kmcl.md 1.2, 2.1. What happens between two endpoints is `connection.ts`; setters are `channel_init.ts`.
 
 import type { KMCL_CALLBACKS } from "../api/mod.ts";
-import { answer, type Behaviour, blocked, done, optionStatus, refuse, type Reply, type Scope, success, value } from "./behaviour.ts";
+import {
+  answer,
+  type Behaviour,
+  blocked,
+  done,
+  optionStatus,
+  refuse,
+  type Reply,
+  type Scope,
+  success,
+  value,
+} from "./behaviour.ts";
 import { advance, type Channel, close, connectWaiting, isConnectionUp, peerOf } from "./connection.ts";
 import type { ChannelData } from "./objects.ts";
 

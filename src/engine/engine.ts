@@ -288,11 +288,10 @@ export class Engine {
 
   /** Tries calls that wait again, oldest first, until none returns; `justParked` was tried just now. */
   #retryParked(justParked = 0): void {
-    let untried = justParked;
     for (let index = 0; index < this.world.parked.length; index += 1) {
       const parked = this.world.parked[index];
       const plan = parked === undefined ? undefined : findPlan(parked.name);
-      if (parked === undefined || plan === undefined || parked.event === untried) continue;
+      if (parked === undefined || plan === undefined || parked.event === justParked) continue;
       const reply = this.#perform(
         { plan, side: parked.side, ins: parked.ins, event: parked.event, insideCallback: 0 },
         true,
@@ -300,7 +299,6 @@ export class Engine {
       if (reply.form === "blocked") continue;
       this.world.parked.splice(index, 1);
       this.world.outputs.push({ form: "leave", event: parked.event, outcome: reply.outcome, outs: reply.outs });
-      untried = 0;
       index = -1;
     }
   }

@@ -25,15 +25,32 @@ function freeBuffer(scope: Scope, buffer: EngineObject<"buffer">): Reply {
   return done();
 }
 
-function createMdl(scope: Scope, buffer: EngineObject<"buffer">, byteOffset: number, byteCount: number, next: EngineObject<"mdl"> | null): Reply {
+function createMdl(
+  scope: Scope,
+  buffer: EngineObject<"buffer">,
+  byteOffset: number,
+  byteCount: number,
+  next: EngineObject<"mdl"> | null,
+): Reply {
   const { piece, partition } = buffer.data;
   const length = byteCount === 0 ? piece.byteCount - byteOffset : byteCount;
   if (length <= 0 || byteOffset + length > piece.byteCount) {
-    return refuse(`bytes ${byteOffset} to ${byteOffset + length} are outside ${buffer.kind}#${buffer.number} of ${piece.byteCount} bytes`);
+    return refuse(
+      `bytes ${byteOffset} to ${
+        byteOffset + length
+      } are outside ${buffer.kind}#${buffer.number} of ${piece.byteCount} bytes`,
+    );
   }
   const part = slicePiece(piece, { offset: byteOffset, length });
   return value(
-    scope.create("mdl", { partition, pieces: [part], byteCount: length, next: next?.number ?? 0, gpadl: 0, buffer: buffer.number }).ref,
+    scope.create("mdl", {
+      partition,
+      pieces: [part],
+      byteCount: length,
+      next: next?.number ?? 0,
+      gpadl: 0,
+      buffer: buffer.number,
+    }).ref,
   );
 }
 
@@ -62,18 +79,29 @@ interface Bytes {
   readonly pieces: readonly Piece[];
 }
 
-function write(scope: Scope, { partition, pieces }: Bytes, { offset, data }: { readonly offset: number; readonly data: Uint8Array }): Reply {
+function write(
+  scope: Scope,
+  { partition, pieces }: Bytes,
+  { offset, data }: { readonly offset: number; readonly data: Uint8Array },
+): Reply {
   const runs = runsOf(pieces, { offset, length: data.length });
   if (runs.length === 0) return refuse(`bytes ${offset} to ${offset + data.length} are outside its pages`);
   let written = 0;
   for (const run of runs) {
-    scope.world.writeMemory(partition, run.page, { offset: run.offset, bytes: data.subarray(written, written + run.length) });
+    scope.world.writeMemory(partition, run.page, {
+      offset: run.offset,
+      bytes: data.subarray(written, written + run.length),
+    });
     written += run.length;
   }
   return done();
 }
 
-function read(scope: Scope, { partition, pieces }: Bytes, { offset, length }: { readonly offset: number; readonly length: number }): Reply {
+function read(
+  scope: Scope,
+  { partition, pieces }: Bytes,
+  { offset, length }: { readonly offset: number; readonly length: number },
+): Reply {
   const runs = runsOf(pieces, { offset, length });
   if (runs.length === 0) return refuse(`bytes ${offset} to ${offset + length} are outside its pages`);
   const bytes = new Uint8Array(length);

@@ -1,6 +1,7 @@
 // Memory of the partitions: pages of 4096 bytes by page frame number, given out lowest first.
 // It knows no object: buffers, MDLs and GPADLs are lists of its pages.
 
+import { popPage, pushPage } from "./page_heap.ts";
 import type { PartitionName, Piece } from "./objects.ts";
 
 /** Bytes of a page, always. */
@@ -20,7 +21,7 @@ const FIRST_PAGE: Readonly<Record<PartitionName, number>> = { guest: 0x100, host
 export interface PartitionState {
   /** The lowest page that was never given out. */
   next: number;
-  /** Freed pages, ascending. */
+  /** Freed pages, a heap. */
   free: number[];
   /** Contents of pages that were written; others are zero. */
   contents: Map<number, Uint8Array>;
@@ -40,16 +41,19 @@ export class Memory {
   /** Gives out `count` zeroed pages, the lowest free ones first. */
   allocate(partition: PartitionName, count: number): number[] {
     const own = this.#partitions[partition];
-    const pages = own.free.splice(0, count);
-    for (const page of pages) own.contents.delete(page);
-    while (pages.length < count) pages.push(own.next++);
+    const pages: number[] = [];
+    while (pages.length < count) {
+      const page = popPage(own.free) ?? own.next++;
+      own.contents.delete(page);
+      pages.push(page);
+    }
     return pages;
   }
 
   /** Takes pages back. */
   free(partition: PartitionName, pages: readonly number[]): void {
     const own = this.#partitions[partition];
-    own.free = [...own.free, ...pages].sort((left, right) => left - right);
+    for (const page of pages) pushPage(own.free, page);
   }
 
   /** Writes bytes inside one page; `RangeError` past its end. */

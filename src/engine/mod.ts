@@ -5,3 +5,4 @@ export type { GivenArgs } from "./bind.ts";
 export type { EngineObject } from "./objects.ts";
 export type { Output, PendingCallback, World } from "./world.ts";
 export { isSnapshot, type Snapshot } from "./snapshot.ts";
+export { stateMatches } from "./state.ts";

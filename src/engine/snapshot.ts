@@ -5,7 +5,17 @@
 import type { ModelOptions } from "../api/mod.ts";
 import { AddressSpace, type TapeValue } from "./address_space.ts";
 import type { MemoryState } from "./memory.ts";
-import type { ObjectTables, Output, ParkedCall, PendingCallback, PlannedFault, RunningCallback, World } from "./world.ts";
+import type {
+  ObjectTables,
+  Output,
+  ParkedCall,
+  PendingCallback,
+  PlannedFault,
+  RunningCallback,
+  World,
+} from "./world.ts";
+
+export { isSnapshot } from "./snapshot_shape.ts";
 
 /** All state of an engine at one moment. */
 export interface Snapshot {

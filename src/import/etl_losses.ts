@@ -9,12 +9,13 @@ const MAX_PLACES = 256;
 
 /**
  * The session's own counts first (they have no place in the file), then what is damaged, cut or unusable, by place.
- * Which events are missing is never known, so `firstEvent` and `lastEvent` are 0.
+ * A header that counts more buffers than the file has is no loss by itself: circular and excerpted logs do; it stays a
+ * note of the import's report. Which events are missing is never known, so `firstEvent` and `lastEvent` are 0.
  */
 export function etlLosses(file: EtlFile, problems: readonly ImportProblem[]): readonly Loss[] {
   const { eventsLost, buffersLost } = file.header;
   const places = [
-    ...file.notes.map(({ message, offsetBytes }) => makeLoss(message, offsetBytes)),
+    ...file.notes.filter(({ kind }) => kind !== "missing-buffers").map(({ message, offsetBytes }) => makeLoss(message, offsetBytes)),
     ...problems.map(({ message, count, firstOffset }) => makeLoss(timesText(message, count), firstOffset)),
   ].sort((left, right) => left.offsetBytes - right.offsetBytes);
   return [

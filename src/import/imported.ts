@@ -26,6 +26,8 @@ export interface ImportReport {
   readonly otherRecords: number;
   /** Classes of events that this importer could have found and that did not occur: audits that need them are off. */
   readonly missing: readonly string[];
+  /** What else is worth knowing of the log, for people. */
+  readonly notes: readonly string[];
   readonly clock: ImportClock;
   /** What `offsetOf` counts: bytes from the start of the file, or lines from 1. */
   readonly offsetUnit: "byte" | "line";

@@ -59,8 +59,6 @@ export interface RecordOptions {
   readonly folder: string;
   /** Only events of these numbers keep their sites (the second run of `--sites findings`). */
   readonly siteEvents?: ReadonlySet<number>;
-  /** Which events are written; all where left out. What is left out is declared as a loss. */
-  readonly keep?: (event: TraceEvent) => boolean;
   readonly pause?: () => Promise<void>;
   readonly onStart?: (stop: (reason: string) => void) => void;
   readonly onEvents?: (events: number) => void;
@@ -91,7 +89,7 @@ export async function record(options: RecordOptions): Promise<Recorded> {
   };
   const session = new Session({ engine, sink, memory: options.memory, onBoundary, ...wall });
   const run = options.what.kind === "calls"
-    ? runTheScenario(options.what.scenario, session)
+    ? runTheScenario(options.what.scenario, { session, options })
     : await runTheProgram(options.what, { session, options });
   const end: TraceEnd = { ...run.reason, events: session.lastEvent };
   writer.finish(end);
@@ -107,8 +105,8 @@ interface Run {
   readonly scenario: ScenarioReport | null;
 }
 
-function runTheScenario(scenario: Scenario, session: Session): Run {
-  const report = runScenario(scenario, session);
+function runTheScenario(scenario: Scenario, { session, options }: { readonly session: Session; readonly options: RecordOptions }): Run {
+  const report = runScenario(scenario, session, (plan) => sitePolicy(options).wants(plan));
   return { reason: { reason: "ended", message: "" }, stuck: [], thrown: undefined, scenario: report };
 }
 
@@ -147,7 +145,7 @@ function sitePolicy({ sites, folder, siteEvents }: RecordOptions): SitePolicy {
 }
 
 function headerOf(
-  { what, options, seed, sites, memory, toolVersion, startedAt, wallNs, keep }: RecordOptions,
+  { what, options, seed, sites, memory, toolVersion, startedAt, wallNs }: RecordOptions,
 ): TraceHeader {
   return {
     tool: "maptrail",
@@ -162,9 +160,7 @@ function headerOf(
     wallClock: wallNs !== undefined,
     startedAt,
     capabilities: [],
-    losses: keep === undefined
-      ? []
-      : [{ what: "events left out by a filter while recording", firstEvent: 0, lastEvent: 0, offsetBytes: -1 }],
+    losses: [],
   };
 }
 
@@ -172,19 +168,17 @@ function headerOf(
 class RecordingSink implements EventSink {
   readonly #writer: TraceWriter;
   readonly #siteEvents: ReadonlySet<number> | undefined;
-  readonly #keep: (event: TraceEvent) => boolean;
   readonly #onEvents: (events: number) => void;
 
-  constructor(writer: TraceWriter, { siteEvents, keep, onEvents }: RecordOptions) {
+  constructor(writer: TraceWriter, { siteEvents, onEvents }: RecordOptions) {
     this.#writer = writer;
     this.#siteEvents = siteEvents;
-    this.#keep = keep ?? (() => true);
     this.#onEvents = onEvents ?? (() => {});
   }
 
   event(event: TraceEvent): void {
     const site: Site | null = this.#siteEvents === undefined || this.#siteEvents.has(event.event) ? event.site : null;
-    if (this.#keep(event)) this.#writer.event(site === event.site ? event : { ...event, site });
+    this.#writer.event(site === event.site ? event : { ...event, site });
     if ((event.event & 0xfff) === 0) this.#onEvents(event.event);
   }
 }

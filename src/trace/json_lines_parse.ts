@@ -87,6 +87,11 @@ export class JsonLinesParser {
     return this.#end;
   }
 
+  /** The number of the last line given, from 1; 0 before the first. */
+  get lineNumber(): number {
+    return this.#line;
+  }
+
   /** The members that were skipped so far. */
   get ignored(): IgnoredMembers {
     return { count: this.#ignoredCount, byPath: this.#ignored };
@@ -318,6 +323,8 @@ export interface ParsedJsonLines {
   readonly end: TraceEnd | null;
   /** The events, read as they are asked for, once. Throws `JsonLinesError` at a line that is no event. */
   readonly events: IterableIterator<TraceEvent>;
+  /** Where the event stands that was given last: its line, from 1. */
+  readonly lineNumber: () => number;
   /** Members skipped so far; final when the events are through. */
   readonly ignored: () => IgnoredMembers;
 }
@@ -337,6 +344,7 @@ export function parseJsonLines(lines: Iterable<string>, options: JsonLinesOption
     hasHeader: parser.header !== null,
     end: parser.end,
     events: eventsFrom(parser, { first, source }),
+    lineNumber: () => parser.lineNumber,
     ignored: () => parser.ignored,
   };
 }

@@ -2,11 +2,11 @@
 // How a call is spelled is the notation's; what stands under what is dump_layout.ts's. It must not know the engine.
 
 import { type CallPlan, defaultOptions, type ModelOptions, type Outcome, type Value } from "../api/mod.ts";
-import type { MemoryDelta, TraceEvent, TraceHeader } from "../trace/mod.ts";
+import type { MemoryDelta, TraceEvent, TraceHeader } from "../trace/event.ts";
 import { type CallbackLine, DumpLayout, type Item, type Statement } from "./dump_layout.ts";
-import { escapeControls } from "./escape.ts";
+import { escapeText } from "./escape.ts";
 
-/** How calls and answers are spelled. */
+/** How calls and answers are spelled: the notation's `printCall` and `printOutcome`. */
 export interface CallPrinter {
   /** `SIDE CALL(NAME=VALUE, …)`. */
   call(call: { readonly side: string; readonly plan: CallPlan; readonly ins: readonly Value[] }): string;
@@ -46,7 +46,7 @@ const DEFAULT_LOOKAHEAD = 1 << 16;
  * `lookahead`; a call or callback that is still open then is printed as blocked. A filtered dump need not record again.
  */
 export function* dumpLines(source: DumpSource, options: DumpOptions): IterableIterator<string> {
-  for (const line of optionLines(source.header)) yield escapeControls(line);
+  for (const line of optionLines(source.header)) yield escapeText(line);
   const layout = new DumpLayout(options.lookahead ?? DEFAULT_LOOKAHEAD);
   const writer = new LineWriter(options);
   for (const event of typeof source.events === "function" ? source.events(options.range) : source.events) {
@@ -83,7 +83,7 @@ class LineWriter {
 
   #add(lines: string[], item: Item, depth: number): void {
     const position = this.#options.positions === true && item.form !== "comment" ? `  # @${item.event.event}` : "";
-    lines.push("  ".repeat(depth) + escapeControls(this.#text(item)) + position);
+    lines.push("  ".repeat(depth) + escapeText(this.#text(item)) + position);
     const inner = item.form === "callback" ? item.body : item.form === "comment" ? [] : item.under;
     for (const each of inner) this.#add(lines, each, depth + 1);
   }

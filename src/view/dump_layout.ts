@@ -1,7 +1,7 @@
 // Which line of a dump stands under which: turns events in time order into lines that nest, and marks what does not nest.
 // It must not know how a line is spelled.
 
-import type { TraceEvent } from "../trace/mod.ts";
+import type { TraceEvent } from "../trace/event.ts";
 
 /** What stands in a body: at the outermost level, or inside a callback. */
 export type Item = Statement | CallbackLine | Comment;
@@ -55,7 +55,9 @@ export class DumpLayout {
 
   /** Holds at most `limit` events of one group; what is still open then is marked as not nested. */
   constructor(limit: number) {
-    if (!Number.isSafeInteger(limit) || limit < 1) throw new RangeError(`Cannot look ${limit} events ahead: give 1 or more`);
+    if (!Number.isSafeInteger(limit) || limit < 1) {
+      throw new RangeError(`Cannot look ${limit} events ahead: give 1 or more`);
+    }
     this.#limit = limit;
   }
 
@@ -95,7 +97,7 @@ export class DumpLayout {
       case "leave":
         return this.#placeLeave(event);
       default:
-        (this.#innermost.current?.under ?? this.#innermost.items).push({ form: "comment", event });
+        this.#placeComment(event);
     }
   }
 
@@ -131,6 +133,13 @@ export class DumpLayout {
     this.#interrupted.delete(event.of);
     if (line === null) this.#state("return", event);
     else line.returned = event;
+  }
+
+  #placeComment(event: TraceEvent): void {
+    const { items, current } = this.#innermost;
+    const last = items.at(-1);
+    const target = last?.form === "leave" ? last.under : current?.under ?? items;
+    target.push({ form: "comment", event });
   }
 
   /** One line, where nothing that is not inside the call came between; else a line of its own. */

@@ -1,4 +1,4 @@
 // The door of `view`: traces and findings as text.
 
 export { type CallPrinter, dumpLines, type DumpOptions, type DumpSource } from "./dump.ts";
-export { escapeControls } from "./escape.ts";
+export { escapeText } from "./escape.ts";

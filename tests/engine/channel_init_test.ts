@@ -134,7 +134,7 @@ Deno.test("VmbChannelInitSetStateChangeCallbacks replaces the callbacks, and onl
   ]);
   pair.open();
   pair.call("client", "VmbChannelDisable", { Channel: pair.client });
-  assertEquals(pair.seen(), ["server Suspend", "client Closed", "server Closed"]);
+  assertEquals(pair.seen(), ["client Closed", "server Suspend", "server Closed"]);
 });
 
 Deno.test("initial-callbacks=none leaves a new channel without callbacks", () => {

@@ -1,0 +1,193 @@
+// The audit: one pass that joins calls, keeps the table of objects and asks every detector; then, where something was
+// found, a second one for evidence. It knows no rule: detectors do. Memory is bound to what lives.
+
+import { canonicalSide, type ObjectKind, planOf, type Ref } from "../api/mod.ts";
+import type { Trace, TraceEvent } from "../trace/mod.ts";
+import { channelDetector } from "./channel_rules.ts";
+import { ChannelStates } from "./channel_states.ts";
+import { Context } from "./context.ts";
+import type { Detector, FindingDraft } from "./detector.ts";
+import { EVIDENCE_LIMIT, withEvidence } from "./evidence.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import type { AuditResult, Finding, Verdict } from "./finding.ts";
+import { gpadlDetector } from "./gpadl_rules.ts";
+import { Gpadls } from "./gpadl_states.ts";
+import { GuestPages } from "./guest_pages.ts";
+import { type JoinedCall, walk, type Walker } from "./join.ts";
+import { memoryDetector } from "./memory_rules.ts";
+import { type ObjectTable, refsAt, type Tracked } from "./object_table.ts";
+import { type RuleName, RULES, SEVERITIES } from "./rules.ts";
+
+/** What an audit looks for, and what it does on the way. */
+export interface AuditOptions {
+  /** A map over a mapping is a warning; default: a note. */
+  readonly strictRemap?: boolean;
+  /** Rules that are looked for; default: all. */
+  readonly rules?: (name: RuleName) => boolean;
+  /** Told now and then how many events were read, in the first pass. */
+  readonly onProgress?: (events: number) => void;
+  /** How many findings, from the first, get the evidence of a second pass; 0: none. Default 256. */
+  readonly evidenceLimit?: number;
+}
+
+/** Finds what is wrong in a trace. Same trace, same findings, in the same order: by severity, then by event. */
+export function audit(trace: Trace, options: AuditOptions = {}): AuditResult {
+  const { onProgress, evidenceLimit = EVIDENCE_LIMIT } = options;
+  if (!Number.isSafeInteger(evidenceLimit) || evidenceLimit < 0) {
+    throw new RangeError(`Cannot audit with evidenceLimit ${evidenceLimit}: wanted a whole number from 0 on`);
+  }
+  const rules = options.rules ?? (() => true);
+  const context = new Context(trace, { strictRemap: options.strictRemap === true, rules });
+  const first = new FirstPass(context, detectorsFor(trace));
+  walk(trace, first, onProgress === undefined ? {} : { onProgress });
+  first.end();
+  const findings = context.drafts.map((draft) => toFinding(draft, context.objects)).sort(bySeverity);
+  return {
+    events: trace.eventCount,
+    complete: trace.complete,
+    findings: withEvidence(trace, findings, { limit: evidenceLimit }),
+    pairing: context.pairing.toRecord(),
+    off: rulesOff(trace).filter(({ rule }) => rules(rule)),
+  };
+}
+
+/** Every detector, in the order that they are asked: those that keep states stand before those that ask for them. */
+function detectorsFor(trace: Trace): readonly Detector[] {
+  const channels = new ChannelStates(trace.header);
+  const gpadls = new Gpadls();
+  const pages = new GuestPages();
+  return [
+    channelDetector(channels),
+    gpadlDetector({ channels, gpadls, pages }),
+    memoryDetector(gpadls, pages),
+  ];
+}
+
+/** Rules that need what only the model promises. */
+function rulesOff(trace: Trace): AuditResult["off"] {
+  if (trace.header.maker === "engine") return [];
+  const reason = "which pages are given out again is known of the model's memory only";
+  return [{ rule: "guest-page-reused-while-shared", reason }];
+}
+
+/** The call that ends a process: what it takes along stands in no effect. */
+const EXIT_PROCESS = planOf("ExitProcess").name;
+
+/** Kinds whose starts and ends a detector counts. */
+const COUNTED_ELSEWHERE: ReadonlySet<ObjectKind> = new Set(["gpadl"]);
+/** Kinds of which one that is left is found by a rule. */
+const LEAKING: ReadonlySet<ObjectKind> = new Set(
+  ["channel", "adapter", "device", "context", "pagingQueue", "resource", "allocation", "syncObject"],
+);
+
+class FirstPass implements Walker {
+  readonly #context: Context;
+  readonly #detectors: readonly Detector[];
+
+  constructor(context: Context, detectors: readonly Detector[]) {
+    this.#context = context;
+    this.#detectors = detectors;
+  }
+
+  called(call: JoinedCall): void {
+    if (call.outcome === null) this.#context.waiting.set(call.event, call);
+    else if (call.succeeded) this.#create(call);
+    for (const detector of this.#detectors) detector.called?.(call, this.#context);
+  }
+
+  returned(call: JoinedCall): void {
+    if (this.#context.waiting.delete(call.event) && call.succeeded) this.#create(call);
+    for (const detector of this.#detectors) detector.returned?.(call, this.#context);
+    if (!call.succeeded) return;
+    this.#countUnmatched(call);
+    this.#ended(this.#context.objects.destroy(call), true);
+    if (call.plan.name === EXIT_PROCESS) this.#exited(call);
+  }
+
+  callback(event: TraceEvent): void {
+    this.#context.running.set(event.event, event);
+    for (const detector of this.#detectors) detector.callback?.(event, this.#context);
+  }
+
+  callbackReturned(callback: TraceEvent, returned: TraceEvent): void {
+    this.#context.running.delete(callback.event);
+    for (const detector of this.#detectors) detector.callbackReturned?.(callback, this.#context, returned);
+  }
+
+  memory(event: TraceEvent): void {
+    for (const detector of this.#detectors) detector.memory?.(event, this.#context);
+  }
+
+  /** The trace is over. */
+  end(): void {
+    for (const detector of this.#detectors) detector.end?.(this.#context);
+    const isCertain = this.#context.leakVerdict() === "certain";
+    for (const kind of this.#context.objects.kinds()) {
+      if (COUNTED_ELSEWHERE.has(kind)) continue;
+      for (const _left of this.#context.objects.all(kind)) {
+        this.#context.pairing.left(kind, isCertain && LEAKING.has(kind));
+      }
+    }
+  }
+
+  #create(call: JoinedCall): void {
+    for (const { ref } of this.#context.objects.create(call)) this.#count(ref.kind, "start");
+  }
+
+  #count(kind: ObjectKind, edge: "start" | "pair"): void {
+    if (!COUNTED_ELSEWHERE.has(kind)) this.#context.pairing[edge](kind);
+  }
+
+  #ended(objects: readonly Tracked[], isRelease: boolean): void {
+    if (objects.length === 0) return;
+    for (const { ref } of objects) {
+      if (isRelease) this.#count(ref.kind, "pair");
+      else this.#context.pairing.left(ref.kind, LEAKING.has(ref.kind));
+    }
+    for (const detector of this.#detectors) detector.ended?.(objects, this.#context);
+  }
+
+  /** An end that succeeded, of an object that was never seen to begin. */
+  #countUnmatched(call: JoinedCall): void {
+    for (const { verb, subject } of call.plan.effects) {
+      if (verb !== "destroy") continue;
+      for (const ref of refsAt(call, subject)) {
+        if (COUNTED_ELSEWHERE.has(ref.kind) || this.#context.objects.find(ref) !== undefined) continue;
+        this.#context.pairing.unmatchedEnd(ref.kind, this.#context.historyVerdict() !== "certain");
+      }
+    }
+  }
+
+  #exited(call: JoinedCall): void {
+    const side = call.in("sideName");
+    if (typeof side !== "string") return;
+    this.#ended(this.#context.objects.endProcess(canonicalSide(side), call.returnedAt), false);
+  }
+}
+
+function toFinding(draft: FindingDraft & { readonly verdict: Verdict }, objects: ObjectTable): Finding {
+  const { rule, message, event, object, evidence } = draft;
+  return {
+    rule,
+    code: RULES[rule].code,
+    severity: draft.severity ?? RULES[rule].severity,
+    verdict: draft.verdict,
+    message,
+    event,
+    object,
+    fingerprint: fingerprintOf(draft),
+    evidence,
+    siblings: siblingsAt(draft.born ?? object, event, objects),
+    sizeBytes: draft.sizeBytes ?? 0,
+  };
+}
+
+/** What became of others is worth telling where a finding stands at its object's birth: a leak. */
+function siblingsAt(ref: Ref | null, event: number, objects: ObjectTable): Finding["siblings"] {
+  const object = ref === null ? undefined : objects.find(ref);
+  return object !== undefined && object.createdAt === event ? objects.siblingsOf(object) : null;
+}
+
+function bySeverity(left: Finding, right: Finding): number {
+  return SEVERITIES.indexOf(left.severity) - SEVERITIES.indexOf(right.severity) || left.event - right.event;
+}

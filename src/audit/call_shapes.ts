@@ -1,0 +1,46 @@
+// What a declaration says that a call does to channels and GPADLs, so that rules ask for the effect and not for a name.
+// It must not know rules, nor events.
+
+import { baseSide, type CallPlan, isRef, type ObjectKind, type Ref, type Value } from "../api/mod.ts";
+import type { EffectPlan } from "../api/mod.ts";
+import type { CallView } from "./detector.ts";
+
+/** What a call does to an object of this kind, or null. */
+export function verbOn(plan: CallPlan, kind: ObjectKind): EffectPlan["verb"] | null {
+  return plan.effects.find((effect) => effect.param.kind === kind)?.verb ?? null;
+}
+
+/** States in which a call may be made on its channel, or null where any will do. */
+export function channelNeeds(plan: CallPlan): readonly string[] | null {
+  const param = plan.ins.find((each) => each.kind === "channel");
+  return param === undefined ? null : plan.declaration.needs?.[param.name] ?? null;
+}
+
+/** A setter of the time between Allocate and Enable: it names its refusal and wants a disabled channel. */
+export function isInitSetter(plan: CallPlan): boolean {
+  return plan.declaration.refusal === "STATUS_INVALID_PARAMETER_1" && channelNeeds(plan)?.join() === "disabled";
+}
+
+/** A callback about the channel's state: it is told the channel and nothing else. */
+export function isStateCallback(plan: CallPlan): boolean {
+  return plan.isCallback && plan.level === "kmcl" && plan.ins.length === 1 && plan.ins[0]?.kind === "channel";
+}
+
+/** The first object of this kind among values of parameters. */
+export function refOf(values: readonly Value[], kind: ObjectKind): Ref | null {
+  const found = values.find((value) => isRef(value) && value.kind === kind);
+  return found !== undefined && isRef(found) ? found : null;
+}
+
+/** The other end's side, where a call is meant for one end and made at the other; else null. */
+export function wrongEnd({ plan, side }: CallView): "client" | "server" | null {
+  const { endpoint } = plan.declaration;
+  if (endpoint !== "client" && endpoint !== "server") return null;
+  return baseSide(side) === endpoint ? null : endpoint;
+}
+
+/** A number parameter's value, whatever its width; 0 where there is none. */
+export function numberIn(call: CallView, word: string): number {
+  const value = call.in(word);
+  return typeof value === "number" || typeof value === "bigint" ? Number(value) : 0;
+}

@@ -1,0 +1,153 @@
+// Rules of a channel's life (L): who calls, on which handle, in which state, from where. Conditions: kmcl.md 1.2, 2.1, 2.9.
+// One misuse is one finding, the most specific: wrong end, then dead handle, then another end's handle, then state.
+
+import type { CallName } from "../api/mod.ts";
+import type { TraceEvent } from "../trace/mod.ts";
+import { channelNeeds, isInitSetter, isStateCallback, refOf, verbOn, wrongEnd } from "./call_shapes.ts";
+import type { ChannelRecord, ChannelStates } from "./channel_states.ts";
+import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
+import { creationOf, type Tracked } from "./object_table.ts";
+import type { RuleName } from "./rules.ts";
+import { nameOf, placeText } from "./wording.ts";
+
+/** The calls that leave and enter the paused state: their window is the same, and no effect tells them. */
+const START: CallName = "VmbChannelStart";
+const PAUSE: CallName = "VmbChannelPause";
+
+/** Watches channels; it also keeps the states that other rules ask for. */
+export function channelDetector(channels: ChannelStates): Detector {
+  return {
+    called(call, context) {
+      const misuse = handleMisuse(call, context) ?? stateMisuse(call, channels, context);
+      if (misuse !== null) context.report(misuse);
+      channels.called(call);
+    },
+    returned: (call) => channels.returned(call),
+    callback: (event) => channels.callback(event),
+    callbackReturned: (callback, _context, returned) => channels.callbackReturned(callback, returned),
+    ended(objects) {
+      for (const { ref } of objects) if (ref.kind === "channel") channels.ended(ref);
+    },
+    end(context) {
+      for (const channel of context.objects.all("channel")) context.report(leak(channel, context));
+    },
+  };
+}
+
+/** A call at the wrong end, or on a channel that is dead or another end's (L-09, L-03, L-04); null: none. */
+export function handleMisuse(call: CallView, context: AuditContext): FindingDraft | null {
+  return wrongEndpoint(call, context) ?? deadChannel(call, context) ?? otherEndsChannel(call, context);
+}
+
+function wrongEndpoint(call: CallView, context: AuditContext): FindingDraft | null {
+  const { plan, side } = call;
+  const meant = wrongEnd(call);
+  if (meant !== null) {
+    return misuse("wrong-endpoint", { call, context }, `${plan.name} belongs to the ${meant}; the ${side} called it`);
+  }
+  if (verbOn(plan, "channel") !== "create" || (side !== "client" && side !== "server")) return null;
+  const made = call.in("bool") === true ? "server" : "client";
+  return made === side
+    ? null
+    : misuse("wrong-endpoint", { call, context }, `The ${side} allocated a channel for the ${made}'s end`);
+}
+
+function deadChannel(call: CallView, context: AuditContext): FindingDraft | null {
+  const ref = call.object("channel");
+  const channel = ref === null ? undefined : context.objects.find(ref);
+  if (ref === null || channel === undefined || channel.endedAt === 0) return null;
+  const isCleanup = verbOn(call.plan, "channel") === "destroy";
+  const how = isCleanup ? "cleaned up again" : `used by ${call.plan.name}`;
+  return {
+    ...misuse(
+      isCleanup ? "channel-double-cleanup" : "channel-use-after-cleanup",
+      { call, context },
+      `${nameOf(ref)} was ${how} after its cleanup @${channel.endedAt}`,
+    ),
+    evidence: [
+      creationOf(channel),
+      { event: channel.endedAt, role: "deleted", site: null, call: "", side: channel.side },
+      context.evidence(call, isCleanup ? "deleted" : "used"),
+    ],
+  };
+}
+
+function otherEndsChannel(call: CallView, context: AuditContext): FindingDraft | null {
+  const ref = call.object("channel");
+  const channel = ref === null ? undefined : context.objects.live(ref);
+  if (ref === null || channel === undefined || channel.side === call.side) return null;
+  if (call.side !== "client" && call.side !== "server") return null;
+  const text = `${nameOf(ref)} is the ${channel.side}'s end; the ${call.side} called ${call.plan.name} on it`;
+  return misuse("wrong-endpoint", { call, context }, text);
+}
+
+function stateMisuse(call: CallView, channels: ChannelStates, context: AuditContext): FindingDraft | null {
+  const record = channels.find(call.object("channel"));
+  if (record === undefined) return null;
+  const { plan } = call;
+  if (plan.name === START || plan.name === PAUSE) return windowMisuse(call, record, context);
+  const rule = stateRule(call, record);
+  if (rule === null) return null;
+  const wanted = (channelNeeds(plan) ?? []).join(" or ");
+  return misuse(rule, { call, context }, `${plan.name} on ${stateText(record)}; wanted: ${wanted}`);
+}
+
+function stateRule({ plan }: CallView, { state }: ChannelRecord): RuleName | null {
+  const needs = channelNeeds(plan);
+  if (needs === null || needs.includes(state)) return null;
+  const verb = verbOn(plan, "channel");
+  if (verb === "destroy") return "channel-cleanup-not-disabled";
+  if (verb === "open") return "channel-double-enable";
+  if (isInitSetter(plan)) return "channel-init-after-enable";
+  const isOpenCall = needs.includes("open") && !needs.includes("enabled");
+  return isOpenCall && verbOn(plan, "gpadl") === null ? "channel-not-open" : null;
+}
+
+/** Start and Pause: after Enable, before Disable, not inside a state-change callback; a Pause may come before Enable (X3). */
+function windowMisuse(call: CallView, record: ChannelRecord, context: AuditContext): FindingDraft | null {
+  const inside = stateCallbackOf(context.runningCallback(call.insideCallback), record);
+  if (inside !== null) {
+    const text = `${call.plan.name} on ${nameOf(record.ref)} inside its ${inside.plan?.name} @${inside.event}`;
+    return {
+      ...misuse("channel-start-pause-in-callback", { call, context }, text),
+      shape: inside.plan?.name ?? "",
+    };
+  }
+  const isEarlyPause = call.plan.name === PAUSE && record.state === "disabled";
+  const isOutside = record.state === "disabled" || record.state === "closing" || record.isDisabling;
+  if (!isOutside || isEarlyPause) return null;
+  const text = `${call.plan.name} on ${stateText(record)}; wanted: between Enable and Disable`;
+  return misuse("channel-start-outside-enable", { call, context }, text);
+}
+
+function stateCallbackOf(callback: TraceEvent | undefined, { ref }: ChannelRecord): TraceEvent | null {
+  if (callback?.plan == null || !isStateCallback(callback.plan)) return null;
+  return refOf(callback.ins, "channel")?.number === ref.number ? callback : null;
+}
+
+function stateText({ ref, state, since }: ChannelRecord): string {
+  return `${nameOf(ref)}, which is ${state} since @${since}`;
+}
+
+function misuse(
+  rule: RuleName,
+  { call, context }: { readonly call: CallView; readonly context: AuditContext },
+  message: string,
+): FindingDraft {
+  const object = call.object("channel");
+  const channel = object === null ? undefined : context.objects.find(object);
+  const created = channel === undefined ? [] : [creationOf(channel)];
+  return { rule, message, event: call.event, object, evidence: [...created, context.evidence(call, "used")] };
+}
+
+function leak(channel: Tracked, context: AuditContext): FindingDraft {
+  const created = creationOf(channel);
+  return {
+    rule: "channel-leak",
+    message: `${nameOf(channel.ref)}, allocated by the ${channel.side} ${placeText(created)}, was never cleaned up`,
+    event: channel.createdAt,
+    object: channel.ref,
+    evidence: [created],
+    verdict: context.leakVerdict(),
+  };
+}

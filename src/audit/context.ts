@@ -1,0 +1,72 @@
+// What detectors share while a trace is walked, and where their findings are collected.
+// It judges nothing itself but how much the trace can prove.
+
+import type { Trace, TraceEvent, TraceHeader } from "../trace/mod.ts";
+import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
+import type { Evidence, Verdict } from "./finding.ts";
+import { evidenceOf } from "./join.ts";
+import { ObjectTable } from "./object_table.ts";
+import { Pairing } from "./pairing.ts";
+import type { RuleName } from "./rules.ts";
+
+/** How an audit looks at a trace. */
+export interface ContextOptions {
+  readonly strictRemap: boolean;
+  /** Rules that are looked for. */
+  readonly rules: (name: RuleName) => boolean;
+}
+
+/** The context of one audit. */
+export class Context implements AuditContext {
+  readonly header: TraceHeader;
+  readonly objects = new ObjectTable();
+  readonly pairing = new Pairing();
+  readonly strictRemap: boolean;
+  /** What was reported so far, each with the default verdict in place. */
+  readonly drafts: (FindingDraft & { readonly verdict: Verdict })[] = [];
+  readonly running = new Map<number, TraceEvent>();
+  readonly waiting = new Map<number, CallView>();
+  readonly #rules: (name: RuleName) => boolean;
+  readonly #isLossy: boolean;
+  readonly #endReason: string;
+
+  constructor(trace: Trace, { strictRemap, rules }: ContextOptions) {
+    this.header = trace.header;
+    this.strictRemap = strictRemap;
+    this.#rules = rules;
+    this.#endReason = trace.end?.reason ?? "cut";
+    this.#isLossy = trace.losses.length > 0 || trace.header.losses.length > 0 ||
+      (trace.end !== null && !trace.complete);
+  }
+
+  runningCallback(event: number): TraceEvent | undefined {
+    return this.running.get(event);
+  }
+
+  runningCallbacks(): Iterable<TraceEvent> {
+    return this.running.values();
+  }
+
+  waitingCalls(): Iterable<CallView> {
+    return this.waiting.values();
+  }
+
+  leakVerdict(): Verdict {
+    if (this.#endReason !== "ended") return "live-at-end";
+    return this.#isLossy ? "unproven" : "certain";
+  }
+
+  historyVerdict(): Verdict {
+    if (this.header.maker !== "engine") return "pre-existing";
+    return this.#isLossy ? "unproven" : "certain";
+  }
+
+  report(draft: FindingDraft): void {
+    if (!this.#rules(draft.rule)) return;
+    this.drafts.push({ ...draft, verdict: draft.verdict ?? (this.#isLossy ? "unproven" : "certain") });
+  }
+
+  evidence(call: CallView, role: string): Evidence {
+    return evidenceOf(call, role);
+  }
+}

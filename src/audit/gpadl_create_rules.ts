@@ -1,0 +1,120 @@
+// Rules of a GPADL's creation: when, flags, which bytes, which handle (G-10, G-14, G-15, G-18, G-20, G-21).
+// Conditions: kmcl.md 2.9, 5.2, 5.7.
+
+import { channelNeeds, refOf } from "./call_shapes.ts";
+import type { ChannelStates } from "./channel_states.ts";
+import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
+import { badFlags } from "./gpadl_drafts.ts";
+import type { Gpadls } from "./gpadl_states.ts";
+import { descriptionBytes, type GuestPages, type Request } from "./guest_pages.ts";
+import { creationOf } from "./object_table.ts";
+import type { RuleName } from "./rules.ts";
+import { nameOf, placeText, sizeText } from "./wording.ts";
+
+/** What a create is judged by. */
+export interface CreateScene {
+  readonly channels: ChannelStates;
+  readonly gpadls: Gpadls;
+  readonly pages: GuestPages;
+  readonly context: AuditContext;
+}
+
+/** The longest description: a u16 counts its bytes, 8190 pages in one piece (kmcl.md 5.7). */
+const MAX_DESCRIPTION_BYTES = 65535;
+
+/** All that is wrong with a create: its flags, its time, its bytes, and the handle that it returned. */
+export function createMisuses(call: CallView, scene: CreateScene): readonly FindingDraft[] {
+  const drafts = [badFlags(call), outsideOpen(call, scene), rangeMisuse(call, scene), handleReused(call, scene)];
+  return drafts.filter((draft) => draft !== null);
+}
+
+function outsideOpen(call: CallView, { channels }: CreateScene): FindingDraft | null {
+  const record = channels.find(call.object("channel"));
+  const needs = channelNeeds(call.plan);
+  if (record === undefined || needs === null || needs.includes(record.state)) return null;
+  const state = `${nameOf(record.ref)}, which is ${record.state} since @${record.since}`;
+  const text = `${call.plan.name} on ${state}; wanted: from its Opened callback until its Closed returned`;
+  return { ...draft("gpadl-create-outside-open", call, text), object: record.ref };
+}
+
+function rangeMisuse(call: CallView, scene: CreateScene): FindingDraft | null {
+  const request = scene.pages.request(call);
+  if (request === null) return deadSource(call, scene.context);
+  const { offset, length, total } = request;
+  const end = offset + length;
+  if (end > total || offset > total) {
+    const text = `${call.plan.name} of bytes ${offset} to ${end} of ${sourceText(call)}, which has ${total}`;
+    return sourced("gpadl-range-outside-mdl", { call, text, request, scene });
+  }
+  if (length === 0) {
+    return sourced("gpadl-empty", {
+      call,
+      text: `${call.plan.name} of no bytes of ${sourceText(call)}`,
+      request,
+      scene,
+    });
+  }
+  const description = descriptionBytes(request);
+  if (description <= MAX_DESCRIPTION_BYTES) return null;
+  const text = `${call.plan.name} of ${sizeText(length)}, a description of ${description} bytes; ` +
+    `at most ${MAX_DESCRIPTION_BYTES} (8190 pages in one piece) fit`;
+  return sourced("gpadl-too-large", { call, text, request, scene });
+}
+
+/** A buffer or MDL that was freed has no bytes; one that was never seen is nobody's fault. */
+function deadSource(call: CallView, context: AuditContext): FindingDraft | null {
+  const ref = call.object("buffer") ?? call.object("mdl");
+  const source = ref === null ? undefined : context.objects.find(ref);
+  if (ref === null || source === undefined || source.endedAt === 0 || ref.kind === "mdl") return null;
+  const text = `${call.plan.name} of ${nameOf(ref)}, which was freed @${source.endedAt}`;
+  return { ...draft("gpadl-range-outside-mdl", call, text), object: ref };
+}
+
+function sourced(
+  rule: RuleName,
+  { call, text, request, scene }: {
+    readonly call: CallView;
+    readonly text: string;
+    readonly request: Request;
+    readonly scene: CreateScene;
+  },
+): FindingDraft {
+  const sources = request.sources.flatMap((ref) => scene.context.objects.live(ref) ?? []);
+  const evidence = sources.map((source) => creationOf(source, "source"));
+  const found = draft(rule, call, text);
+  return {
+    ...found,
+    object: call.object("buffer") ?? call.object("mdl"),
+    evidence: [...evidence, ...found.evidence],
+    sizeBytes: request.length,
+    shape: `${request.offset}+${request.length} of ${request.total}`,
+  };
+}
+
+function sourceText(call: CallView): string {
+  const ref = call.object("buffer") ?? call.object("mdl");
+  return ref === null ? "nothing" : nameOf(ref);
+}
+
+/** A handle value is its GPADL's until the delete returned (G-21). */
+function handleReused(call: CallView, { gpadls, context }: CreateScene): FindingDraft | null {
+  const made = call.succeeded ? refOf(call.outs, "gpadl") : null;
+  if (made === null) return null;
+  const channel = call.object("channel")?.number ?? 0;
+  for (const gpadl of gpadls.live()) {
+    if (gpadl.ref.handle !== made.handle || gpadl.channel !== channel || gpadl.ref.number === made.number) continue;
+    const text = `${nameOf(made)} got handle 0x${made.handle.toString(16)}, which ${nameOf(gpadl.ref)} has since ` +
+      placeText(gpadl.created);
+    return {
+      ...draft("gpadl-handle-reused-while-live", call, text),
+      object: made,
+      evidence: [{ ...gpadl.created, role: "holder" }, context.evidence(call, "created")],
+    };
+  }
+  return null;
+}
+
+function draft(rule: RuleName, call: CallView, message: string): FindingDraft & { readonly object: null } {
+  const { event, site, plan, side } = call;
+  return { rule, message, event, object: null, evidence: [{ event, role: "used", site, call: plan.name, side }] };
+}

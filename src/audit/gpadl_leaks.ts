@@ -1,0 +1,105 @@
+// What is left of GPADLs: mappings and GPADLs that nobody gave back (G-06, G-07), deletes that wait for ever (G-09).
+// Conditions: kmcl.md 2.9, 5.4, 5.6. A GPADL whose delete waits is G-09's, not leaked.
+
+import type { Ref } from "../api/mod.ts";
+import type { AuditContext, FindingDraft } from "./detector.ts";
+import type { Verdict } from "./finding.ts";
+import { sized } from "./gpadl_drafts.ts";
+import { type GpadlRecord, type Gpadls, historyOf, type Mapping } from "./gpadl_states.ts";
+import { nameOf, placeText, sizeText } from "./wording.ts";
+
+/** A channel was cleaned up: what it still had will never be given back. */
+export function leftBehind(
+  channel: Ref,
+  gpadls: Gpadls,
+  { context, cleanedUpAt }: { readonly context: AuditContext; readonly cleanedUpAt: number },
+): void {
+  const when = `when ${nameOf(channel)} was cleaned up @${cleanedUpAt}`;
+  for (const gpadl of gpadls.live()) {
+    if (gpadl.channel !== channel.number && gpadl.server !== channel.number) continue;
+    for (const mapping of gpadl.mappings) reportMapping(mapping, { context, text: `was still mapped ${when}` });
+    if (gpadl.channel === channel.number) reportGpadl(gpadl, { context, text: `was not deleted ${when}` });
+  }
+}
+
+/** The trace is over. */
+export function left(gpadls: Gpadls, context: AuditContext): void {
+  const verdict = context.leakVerdict();
+  for (const gpadl of gpadls.live()) {
+    const isLeaked = reportGpadl(gpadl, { context, text: "was never deleted", verdict });
+    context.pairing.left("gpadl", isLeaked && verdict === "certain");
+    const [mapping] = gpadl.mappings;
+    if (gpadl.deletion !== null && mapping !== undefined) context.report(deadlock(gpadl, { mapping, context }));
+  }
+  for (const mapping of gpadls.openMappings()) {
+    reportMapping(mapping, { context, text: "was never unmapped", verdict });
+    context.pairing.left("gpadl-mapping", verdict === "certain");
+  }
+}
+
+interface Leak {
+  readonly context: AuditContext;
+  readonly text: string;
+  readonly verdict?: Verdict;
+}
+
+function reportMapping(mapping: Mapping, { context, text, verdict }: Leak): void {
+  if (mapping.isReported) return;
+  mapping.isReported = true;
+  const { gpadl, mapped, mdl } = mapping;
+  context.report({
+    rule: "gpadl-mapping-leak",
+    message: `${nameOf(gpadl.ref)} (${sizeText(gpadl.byteCount)}), mapped by the ${mapped.side} ${
+      placeText(mapped)
+    }, ${text}`,
+    event: mapped.event,
+    object: gpadl.ref,
+    evidence: [...historyOf(gpadl).filter(({ role }) => role !== "mapped" && role !== "unmapped"), mapped].sort(
+      byEvent,
+    ),
+    sizeBytes: gpadl.byteCount,
+    ...(verdict === undefined ? {} : { verdict }),
+    ...(mdl === null ? {} : { born: mdl }),
+  });
+}
+
+function byEvent(left: { readonly event: number }, right: { readonly event: number }): number {
+  return left.event - right.event;
+}
+
+/** Whether it is leaked: a delete that waits is none. */
+function reportGpadl(gpadl: GpadlRecord, { context, text, verdict }: Leak): boolean {
+  if (gpadl.deletion !== null) return false;
+  if (gpadl.isReported) return true;
+  gpadl.isReported = true;
+  context.report({
+    rule: "gpadl-leak",
+    message: `${sized(gpadl)} ${text}`,
+    event: gpadl.created.event,
+    object: gpadl.ref,
+    evidence: historyOf(gpadl),
+    sizeBytes: gpadl.byteCount,
+    shape: sizeText(gpadl.byteCount),
+    ...(verdict === undefined ? {} : { verdict }),
+  });
+  return true;
+}
+
+/** The delete waits and nobody unmaps any more (G-09). */
+function deadlock(
+  gpadl: GpadlRecord,
+  { mapping, context }: { readonly mapping: Mapping; readonly context: AuditContext },
+): FindingDraft {
+  const event = gpadl.deletion?.call.event ?? gpadl.created.event;
+  const by = `the mapping made by the ${mapping.mapped.side} ${placeText(mapping.mapped)}`;
+  const evidence = historyOf(gpadl).map((each) => each.role === "deleted" ? { ...each, role: "blocked" } : each);
+  return {
+    rule: "gpadl-delete-deadlock",
+    message: `The delete of ${nameOf(gpadl.ref)} @${event} waits for ${by}, which was never unmapped`,
+    event,
+    object: gpadl.ref,
+    evidence: evidence.map((each) => each.role === "mapped" ? { ...each, role: "holder" } : each),
+    sizeBytes: gpadl.byteCount,
+    verdict: context.leakVerdict(),
+  };
+}

@@ -1,0 +1,254 @@
+// Rules of GPADLs (G): create, map, unmap, delete, and what is left. Conditions: kmcl.md 2.9, 5.2 to 5.5.
+// One misuse is one finding, the most specific. A call at the wrong end or on a dead channel is L's (channel_rules.ts).
+//
+// Decisions where the documents leave room:
+// - A GPADL whose delete waits is not "alive" for G-11 and not leaked for G-07: G-09 has it.
+// - G-11 and G-07 are two rules: one that is alive when Closed returned and never deleted breaks both.
+// - G-21 compares handle values of one channel: the automaton's key is channel and handle.
+// - With the option `mapping-limit=many` a second mapping is legal (kmcl.md X17).
+// - A mapping that outlives its GPADL (`rescind-delete=returns`) still wants its unmap.
+
+import { isRef, type Ref, type Value } from "../api/mod.ts";
+import { isStateCallback, numberIn, refOf, verbOn } from "./call_shapes.ts";
+import { handleMisuse } from "./channel_rules.ts";
+import type { ChannelStates } from "./channel_states.ts";
+import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
+import { createMisuses } from "./gpadl_create_rules.ts";
+import { about, badFlags, sized } from "./gpadl_drafts.ts";
+import { left, leftBehind } from "./gpadl_leaks.ts";
+import { type GpadlRecord, type Gpadls, historyOf, type Mapping, READ_ONLY } from "./gpadl_states.ts";
+import type { GuestPages } from "./guest_pages.ts";
+import { evidenceOf } from "./join.ts";
+import type { RuleName } from "./rules.ts";
+import { handleText, nameOf, placeText } from "./wording.ts";
+
+/** What GPADL rules look at: folds that one audit shares. */
+export interface GpadlFolds {
+  readonly channels: ChannelStates;
+  readonly gpadls: Gpadls;
+  readonly pages: GuestPages;
+}
+
+/** The callback in which a client must have deleted its GPADLs. */
+const CLOSED = "EvtVmbChannelClosed";
+
+/** Watches GPADLs; it also keeps the states that other rules ask for. */
+export function gpadlDetector(folds: GpadlFolds): Detector {
+  return {
+    called: (call, context) => called(call, folds, context),
+    returned: (call, context) => returned(call, folds, context),
+    callbackReturned(callback, context, { event }) {
+      const isClosed = callback.plan !== null && isStateCallback(callback.plan) && callback.plan.name === CLOSED;
+      if (isClosed) afterClosed(refOf(callback.ins, "channel"), folds, { context, event });
+    },
+    ended(objects, context) {
+      for (const { ref, endedAt } of objects) {
+        if (ref.kind === "channel") leftBehind(ref, folds.gpadls, { context, cleanedUpAt: endedAt });
+      }
+    },
+    end: (context) => left(folds.gpadls, context),
+  };
+}
+
+function called(call: CallView, folds: GpadlFolds, context: AuditContext): void {
+  const verb = verbOn(call.plan, "gpadl");
+  if (verb === null) return;
+  const isElsewhere = handleMisuse(call, context) !== null;
+  const gpadl = recordOf(call.in("gpadl"), folds.gpadls);
+  if (!isElsewhere) {
+    for (const draft of misusesOf(verb, call, { ...folds, gpadl, context })) context.report(draft);
+    countUnmatched(verb, call, { gpadl, context });
+  }
+  const isLetIn = verb === "destroy" && !isElsewhere && call.outcome?.form !== "refused";
+  if (isLetIn && gpadl !== undefined && gpadl.deletedAt === 0) folds.gpadls.deleteBegan(call, gpadl);
+}
+
+interface Scene extends GpadlFolds {
+  readonly gpadl: GpadlRecord | undefined;
+  readonly context: AuditContext;
+}
+
+function misusesOf(verb: string, call: CallView, scene: Scene): readonly FindingDraft[] {
+  if (verb === "create") return createMisuses(call, scene);
+  const other = wrongChannel(call, scene);
+  if (other !== null) return [other];
+  if (verb === "map") return mapMisuses(call, scene);
+  const misuse = verb === "unmap" ? unmapMisuse(call, scene) : deleteMisuse(call, scene);
+  return misuse === null ? [] : [misuse];
+}
+
+/** A GPADL belongs to its creator's channel, and to the server's end of it (G-13). */
+function wrongChannel(call: CallView, { gpadl }: Scene): FindingDraft | null {
+  const channel = call.object("channel");
+  if (gpadl === undefined || channel === null) return null;
+  const own = verbOn(call.plan, "gpadl") === "destroy" ? gpadl.channel : gpadl.server;
+  if (own === 0 || own === channel.number) return null;
+  const text = `${call.plan.name} on ${nameOf(channel)}, but ${nameOf(gpadl.ref)} belongs to channel#${own}`;
+  return about(gpadl, "gpadl-wrong-channel", { call, role: "used", text });
+}
+
+function mapMisuses(call: CallView, scene: Scene): readonly FindingDraft[] {
+  const { gpadl } = scene;
+  const flags = numberIn(call, "gpadlFlags");
+  const bad = badFlags(call, gpadl);
+  const misuse = mapMisuse(call, flags, scene);
+  return [bad, misuse].filter((draft) => draft !== null);
+}
+
+function mapMisuse(call: CallView, flags: number, { gpadl, context }: Scene): FindingDraft | null {
+  const handle = call.in("gpadl");
+  if (gpadl === undefined) return unknown("gpadl-map-unknown", { call, handle, context });
+  const name = nameOf(gpadl.ref);
+  const at = { call, role: "mapped" };
+  if (gpadl.deletedAt > 0) {
+    return about(gpadl, "gpadl-map-unknown", {
+      ...at,
+      text: `${name} was mapped after its delete${deletedText(gpadl)}`,
+    });
+  }
+  if (gpadl.deletion !== null) {
+    const text = `${name} was mapped although its delete began ${placeText(evidenceOf(gpadl.deletion.call, ""))}`;
+    return about(gpadl, "gpadl-map-after-delete", { ...at, text });
+  }
+  if (gpadl.isReadOnly && (flags & READ_ONLY) === 0) {
+    const text = `${name}, created READ_ONLY ${placeText(gpadl.created)}, was mapped for writing`;
+    return about(gpadl, "gpadl-write-map-of-read-only", { ...at, text });
+  }
+  const [mapping] = gpadl.mappings;
+  if (mapping === undefined || context.header.options["mapping-limit"] === "many") return null;
+  const text = `${name} was mapped while mapped since ${placeText(mapping.mapped)}`;
+  return about(gpadl, "gpadl-double-map", { ...at, text });
+}
+
+function unmapMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | null {
+  const handle = call.in("gpadl");
+  if (gpadl === undefined) return unknown("gpadl-unmatched-unmap", { call, handle, context });
+  if (gpadl.mappings.length > 0) return null;
+  const name = nameOf(gpadl.ref);
+  const last = gpadl.lastMapping?.unmapped;
+  if (last == null) {
+    const text = `${name} was unmapped, but it was never mapped`;
+    return about(gpadl, "gpadl-unmatched-unmap", { call, role: "unmapped", text });
+  }
+  const text = `${name} was unmapped again; it was unmapped ${placeText(last)}`;
+  return about(gpadl, "gpadl-double-unmap", { call, role: "unmapped", text });
+}
+
+function deleteMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | null {
+  const handle = call.in("gpadl");
+  if (gpadl === undefined) return unknown("gpadl-unmatched-delete", { call, handle, context });
+  if (gpadl.deletion === null) return null;
+  const state = gpadl.deletedAt > 0
+    ? `it was deleted${deletedText(gpadl)}`
+    : `its delete is waiting${deletedText(gpadl)}`;
+  return about(gpadl, "gpadl-unmatched-delete", {
+    call,
+    role: "deleted",
+    text: `${nameOf(gpadl.ref)} was deleted again; ${state}`,
+  });
+}
+
+function deletedText({ deletion }: GpadlRecord): string {
+  return deletion === null ? "" : ` ${placeText(evidenceOf(deletion.call, "deleted"))}`;
+}
+
+/** A handle that names nothing, or a GPADL from before the trace: the first is certain, the second history's. */
+function unknown(
+  rule: RuleName,
+  { call, handle, context }: {
+    readonly call: CallView;
+    readonly handle: Value | undefined;
+    readonly context: AuditContext;
+  },
+): FindingDraft | null {
+  const isNamed = handle !== undefined && isRef(handle);
+  if (isNamed && rule === "gpadl-map-unknown" && context.historyVerdict() !== "certain") return null;
+  return {
+    rule,
+    message: `${call.plan.name} of ${handleText(handle)}, which names no GPADL`,
+    event: call.event,
+    object: isNamed ? handle : null,
+    evidence: [context.evidence(call, "used")],
+    ...(isNamed || context.header.maker !== "engine" ? { verdict: context.historyVerdict() } : {}),
+  };
+}
+
+function recordOf(handle: Value | undefined, gpadls: Gpadls): GpadlRecord | undefined {
+  return handle !== undefined && isRef(handle) ? gpadls.find(handle) : undefined;
+}
+
+/** Ends without a start: what a misused unmap or delete counts as. */
+function countUnmatched(
+  verb: string,
+  call: CallView,
+  { gpadl, context }: { readonly gpadl: GpadlRecord | undefined; readonly context: AuditContext },
+): void {
+  const isPreExisting = gpadl === undefined && isRef(call.in("gpadl") ?? null);
+  if (verb === "unmap" && (gpadl === undefined || gpadl.mappings.length === 0)) {
+    context.pairing.unmatchedEnd("gpadl-mapping", isPreExisting);
+  }
+  if (verb === "destroy" && (gpadl === undefined || gpadl.deletion !== null)) {
+    context.pairing.unmatchedEnd("gpadl", isPreExisting);
+  }
+}
+
+function returned(call: CallView, { channels, gpadls, pages }: GpadlFolds, context: AuditContext): void {
+  const verb = verbOn(call.plan, "gpadl");
+  if (verb === null || !call.succeeded) return;
+  if (verb === "create") {
+    const byteCount = pages.request(call)?.length ?? numberIn(call, "byteCount");
+    if (gpadls.created(call, { channels, byteCount }) !== null) context.pairing.start("gpadl");
+    return;
+  }
+  const gpadl = recordOf(call.in("gpadl"), gpadls);
+  if (gpadl === undefined) return;
+  if (verb === "map") {
+    gpadls.mapped(call, gpadl);
+    context.pairing.start("gpadl-mapping");
+  } else if (verb === "unmap") unmapped(gpadls.unmapped(call, gpadl), call, context);
+  else if (verb === "destroy") deleted(call, gpadl, { gpadls, context });
+}
+
+/** The MDL of a mapping ends with its unmap, which no `destroy` effect says. */
+function unmapped(mapping: Mapping | null, call: CallView, context: AuditContext): void {
+  if (mapping === null) return;
+  context.pairing.pair("gpadl-mapping");
+  if (mapping.mdl !== null && context.objects.end(mapping.mdl, call.returnedAt).length > 0) context.pairing.pair("mdl");
+}
+
+function deleted(
+  call: CallView,
+  gpadl: GpadlRecord,
+  { gpadls, context }: { readonly gpadls: Gpadls; readonly context: AuditContext },
+): void {
+  gpadls.deleteBegan(call, gpadl);
+  const waited = gpadl.deletion?.waitsFor?.unmapped;
+  gpadls.deleted(gpadl, call.returnedAt);
+  context.pairing.pair("gpadl");
+  if (waited == null) return;
+  const text = `The delete of ${nameOf(gpadl.ref)} had to wait until @${call.returnedAt} for the unmap ${
+    placeText(waited)
+  }`;
+  context.report({ ...about(gpadl, "gpadl-delete-deadlock", { call, role: "blocked", text }), severity: "note" });
+}
+
+/** A client's GPADLs must be gone when its Closed callback returns (G-11). */
+function afterClosed(
+  channel: Ref | null,
+  { channels, gpadls }: GpadlFolds,
+  { context, event }: { readonly context: AuditContext; readonly event: number },
+): void {
+  const record = channels.find(channel);
+  if (record === undefined || record.isServer) return;
+  for (const gpadl of gpadls.live()) {
+    if (gpadl.channel !== record.ref.number || gpadl.deletion !== null) continue;
+    context.report({
+      rule: "gpadl-alive-after-closed",
+      message: `${sized(gpadl)} was alive when the Closed callback of ${nameOf(record.ref)} returned @${event}`,
+      event,
+      object: gpadl.ref,
+      evidence: [...historyOf(gpadl), { event, role: "closed", site: null, call: CLOSED, side: "client" }],
+      sizeBytes: gpadl.byteCount,
+    });
+  }
+}

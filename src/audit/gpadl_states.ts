@@ -1,0 +1,153 @@
+// The automaton of each GPADL (kmcl.md 5.5), folded from calls that succeeded: live, mapped, being deleted, dead.
+// It judges nothing. Of the dead only the newest are kept.
+
+import type { Ref } from "../api/mod.ts";
+import { numberIn, refOf } from "./call_shapes.ts";
+import type { ChannelStates } from "./channel_states.ts";
+import type { CallView } from "./detector.ts";
+import type { Evidence } from "./finding.ts";
+import { evidenceOf } from "./join.ts";
+import { DEAD_KEPT } from "./object_table.ts";
+
+/** The one flag that there is. */
+export const READ_ONLY = 0x1;
+
+/** A mapping at the server, from its Map on. */
+export interface Mapping {
+  readonly gpadl: GpadlRecord;
+  readonly mdl: Ref | null;
+  readonly mapped: Evidence;
+  readonly isReadOnly: boolean;
+  unmapped: Evidence | null;
+  /** A finding says already that it leaked. */
+  isReported: boolean;
+}
+
+/** A delete that began. */
+export interface Deletion {
+  readonly call: CallView;
+  /** The mapping that it had to wait for, null: none. */
+  readonly waitsFor: Mapping | null;
+}
+
+/** One GPADL. */
+export interface GpadlRecord {
+  readonly ref: Ref;
+  /** The client channel's number, 0: not known. */
+  readonly channel: number;
+  /** The server channel's number at its creation, 0: not known. */
+  readonly server: number;
+  readonly isReadOnly: boolean;
+  readonly created: Evidence;
+  readonly byteCount: number;
+  /** Live mappings, oldest first. */
+  readonly mappings: Mapping[];
+  lastMapping: Mapping | null;
+  deletion: Deletion | null;
+  /** The event at which its delete returned, 0: not yet. */
+  deletedAt: number;
+  isReported: boolean;
+}
+
+/** All GPADLs. */
+export class Gpadls {
+  readonly #live = new Map<number, GpadlRecord>();
+  readonly #dead = new Map<number, GpadlRecord>();
+  readonly #mappings = new Map<number, Mapping>();
+  readonly #open = new Set<Mapping>();
+
+  /** The record, alive or among the newest dead; undefined where its creation was not seen. */
+  find(ref: Ref): GpadlRecord | undefined {
+    return this.#live.get(ref.number) ?? this.#dead.get(ref.number);
+  }
+
+  /** Live ones, oldest first. */
+  live(): IterableIterator<GpadlRecord> {
+    return this.#live.values();
+  }
+
+  /** Mappings that were not unmapped, oldest first; also of GPADLs that are dead. */
+  openMappings(): IterableIterator<Mapping> {
+    return this.#open.values();
+  }
+
+  /** The mapping that this MDL is or was, among the newest. */
+  mappingOf(mdl: Ref): Mapping | undefined {
+    return this.#mappings.get(mdl.number);
+  }
+
+  /** Takes a create that succeeded. */
+  created(call: CallView, about: { readonly channels: ChannelStates; readonly byteCount: number }): GpadlRecord | null {
+    const ref = refOf(call.outs, "gpadl");
+    if (ref === null) return null;
+    const channel = call.object("channel");
+    const record: GpadlRecord = {
+      ref,
+      channel: channel?.number ?? 0,
+      server: about.channels.find(channel)?.peer?.ref.number ?? 0,
+      isReadOnly: (numberIn(call, "gpadlFlags") & READ_ONLY) !== 0,
+      created: evidenceOf(call, "created"),
+      byteCount: about.byteCount,
+      mappings: [],
+      lastMapping: null,
+      deletion: null,
+      deletedAt: 0,
+      isReported: false,
+    };
+    this.#live.set(ref.number, record);
+    return record;
+  }
+
+  /** Takes a map that succeeded. */
+  mapped(call: CallView, gpadl: GpadlRecord): Mapping {
+    const mapping: Mapping = {
+      gpadl,
+      mdl: refOf(call.outs, "mdl"),
+      mapped: evidenceOf(call, "mapped"),
+      isReadOnly: (numberIn(call, "gpadlFlags") & READ_ONLY) !== 0,
+      unmapped: null,
+      isReported: false,
+    };
+    gpadl.mappings.push(mapping);
+    gpadl.lastMapping = mapping;
+    this.#open.add(mapping);
+    if (mapping.mdl !== null) keepNewest(this.#mappings, mapping.mdl.number, mapping);
+    return mapping;
+  }
+
+  /** Takes an unmap that succeeded; where there are many mappings the oldest goes. */
+  unmapped(call: CallView, gpadl: GpadlRecord): Mapping | null {
+    const mapping = gpadl.mappings.shift();
+    if (mapping === undefined) return null;
+    this.#open.delete(mapping);
+    mapping.unmapped = evidenceOf(call, "unmapped");
+    return mapping;
+  }
+
+  /** Takes a delete that was let in. */
+  deleteBegan(call: CallView, gpadl: GpadlRecord): void {
+    gpadl.deletion ??= { call, waitsFor: gpadl.mappings[0] ?? null };
+  }
+
+  /** Takes a delete that succeeded. */
+  deleted(gpadl: GpadlRecord, event: number): void {
+    gpadl.deletedAt = event;
+    this.#live.delete(gpadl.ref.number);
+    keepNewest(this.#dead, gpadl.ref.number, gpadl);
+  }
+}
+
+/** Keeps the newest entries of a map, as many as dead objects of a kind. */
+export function keepNewest<K, V>(map: Map<K, V>, key: K, value: V): void {
+  map.set(key, value);
+  const oldest = map.size > DEAD_KEPT ? map.keys().next().value : undefined;
+  if (oldest !== undefined) map.delete(oldest);
+}
+
+/** What happened to a GPADL, in the order of the trace. */
+export function historyOf({ created, lastMapping, deletion }: GpadlRecord): readonly Evidence[] {
+  const mapping = lastMapping === null ? [] : [lastMapping.mapped];
+  const unmapping = lastMapping?.unmapped == null ? [] : [lastMapping.unmapped];
+  const deleted = deletion === null ? [] : [evidenceOf(deletion.call, "deleted")];
+  return [created, ...mapping, ...unmapping, ...deleted].sort((left, right) => left.event - right.event);
+}

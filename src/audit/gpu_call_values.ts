@@ -1,0 +1,132 @@
+// Reads GPU calls by type word and effect: what they create, destroy and ask for. Shared by the GPU rules.
+// It must not know rules, nor a parameter's name.
+
+import {
+  type CallPlan,
+  type EffectPlan,
+  equalValues,
+  isArray,
+  isRef,
+  isStruct,
+  type ObjectKind,
+  OBJECTS,
+  type ParamPlan,
+  type Ref,
+  type Value,
+} from "../api/mod.ts";
+import { RANGE_LIMIT } from "../range/mod.ts";
+import type { CallView } from "./detector.ts";
+import type { Evidence } from "./finding.ts";
+import type { PageSpan } from "./gpu_va_fold.ts";
+import { refsAt, type Tracked } from "./object_table.ts";
+
+/** Bytes of a page. */
+export const PAGE_BYTES = 4096n;
+
+/** Kinds of objects that a user-mode graphics driver holds. */
+export const GPU_KINDS: readonly ObjectKind[] = Object.entries<{ readonly handles: string }>(OBJECTS).flatMap(
+  ([kind, { handles }]) => handles === "d3dkmt" && kind !== "vad" && isKind(kind) ? [kind] : [],
+);
+
+function isKind(word: string): word is ObjectKind {
+  return Object.hasOwn(OBJECTS, word);
+}
+
+/** A 64-bit argument, 0 where the call has none of the type. */
+export function u64In(call: CallView, word: string): bigint {
+  return bigintOf(call.in(word));
+}
+
+/** A value as bigint, 0 where it is no number. */
+export function bigintOf(value: Value | undefined): bigint {
+  if (typeof value === "bigint") return value;
+  return typeof value === "number" ? BigInt(value) : 0n;
+}
+
+/** The refs in a value: one, an array of them, or none. */
+export function refsOf(value: Value | undefined): readonly Ref[] {
+  if (value === undefined || value === null) return [];
+  if (isArray(value)) return value.flatMap(refsOf);
+  return isRef(value) ? [value] : [];
+}
+
+/** The objects that a call made; a resource that it was given and answers again is none. */
+export function createdBy(call: CallView): readonly Ref[] {
+  return effectRefs(call, "create").filter((ref) => !call.ins.some((value) => equalValues(value, ref)));
+}
+
+/** The objects that a call names to destroy. */
+export function destroyedBy(call: CallView): readonly Ref[] {
+  return effectRefs(call, "destroy");
+}
+
+function effectRefs(call: CallView, verb: EffectPlan["verb"]): readonly Ref[] {
+  return call.plan.effects.filter((effect) => effect.verb === verb).flatMap(({ subject }) => refsAt(call, subject));
+}
+
+/** What a call does to address ranges: `map`, `reserve` or `free`; null: nothing. */
+export function rangeVerb({ effects }: CallPlan): "map" | "reserve" | "free" | null {
+  const verb = effects.find(({ size }) => size !== null)?.verb;
+  return verb === "map" || verb === "reserve" || verb === "free" ? verb : null;
+}
+
+/** The pages that bytes [start, start+size) touch, cut off at the end of all addresses; null where there are none. */
+export function pagesTouched(start: bigint, sizeBytes: bigint): PageSpan | null {
+  const limit = BigInt(RANGE_LIMIT);
+  const end = (start + sizeBytes + PAGE_BYTES - 1n) / PAGE_BYTES;
+  const span = { start: Number(start / PAGE_BYTES), end: Number(end < limit ? end : limit) };
+  return sizeBytes > 0n && span.start < span.end ? span : null;
+}
+
+/** Bytes of an access: a first byte and a count. */
+export interface ByteSpan {
+  readonly start: bigint;
+  readonly sizeBytes: bigint;
+}
+
+/** What a call says that the GPU touches in a context: its own address, and the accesses that it lists. */
+export function accessesOf(call: CallView): readonly ByteSpan[] {
+  const listed = call.plan.ins.flatMap((param, index) => listedAccesses(param, call.ins[index] ?? null));
+  const words = ["context", "gpuVa", "byteCount"];
+  if (words.some((word) => call.in(word) === undefined)) return listed;
+  return [...listed, { start: u64In(call, "gpuVa"), sizeBytes: u64In(call, "byteCount") }];
+}
+
+function listedAccesses(param: ParamPlan, value: Value): readonly ByteSpan[] {
+  if (!param.isArray || !isArray(value) || !param.members.some(({ word }) => word === "access")) return [];
+  return value.map((each) => ({
+    start: bigintOf(memberOf(param, each, "gpuVa")),
+    sizeBytes: bigintOf(memberOf(param, each, "byteCount")),
+  }));
+}
+
+/** The first member of this type word. */
+export function memberOf(param: ParamPlan, value: Value | undefined, word: string): Value | undefined {
+  const member = param.members.find((each) => each.word === word);
+  return member === undefined || value === undefined || !isStruct(value) ? undefined : value[member.name];
+}
+
+/** Evidence of an object's creation. */
+export function creationOf({ createdAt, createdBy, site, side }: Tracked): Evidence {
+  return { event: createdAt, role: "created", site, call: createdBy.name, side };
+}
+
+/** `[0x1000, 0x3000)`. */
+export function spanText({ start, end }: PageSpan): string {
+  return `[${addressText(start)}, ${addressText(end)})`;
+}
+
+/** A page's address, `0x1000`. */
+export function addressText(page: number): string {
+  return `0x${(BigInt(page) * PAGE_BYTES).toString(16)}`;
+}
+
+/** `1 page`, `2 pages`. */
+export function pagesText(count: number | bigint): string {
+  return counted(count, "page");
+}
+
+/** `1 thing`, `2 things`. */
+export function counted(count: number | bigint, noun: string): string {
+  return `${count} ${noun}${BigInt(count) === 1n ? "" : "s"}`;
+}

@@ -1,0 +1,97 @@
+// What GPU handles stand for, kept as long as they live: the address space behind an adapter, device, queue or context,
+// a queue's GPU and fence, an allocation's size. It must not know rules or ranges.
+
+import { canonicalSide, isArray, isRef, type Ref } from "../api/mod.ts";
+import type { CallView } from "./detector.ts";
+import { bigintOf, createdBy, destroyedBy, memberOf, PAGE_BYTES, u64In } from "./gpu_call_values.ts";
+
+/** A paging queue. */
+export interface QueueFacts {
+  /** The name of its address space. */
+  readonly space: string;
+  readonly gpu: number;
+  /** Its fence's sync object number, 0: unknown. */
+  readonly syncObject: number;
+}
+
+/** Facts of live handles. An address space's name is `SIDE on LUID`. */
+export class GpuHandles {
+  readonly #adapters = new Map<number, string>();
+  readonly #devices = new Map<number, string>();
+  readonly #queues = new Map<number, QueueFacts>();
+  readonly #contexts = new Map<number, string>();
+  readonly #allocations = new Map<number, bigint>();
+  readonly #buffers = new Map<number, bigint>();
+
+  /** The address space that a call through this handle is about, or undefined. */
+  spaceOf({ kind, number }: Ref): string | undefined {
+    if (kind === "adapter") return this.#adapters.get(number);
+    if (kind === "pagingQueue") return this.#queues.get(number)?.space;
+    return kind === "context" ? this.#contexts.get(number) : this.#devices.get(number);
+  }
+
+  queue({ number }: Ref): QueueFacts | undefined {
+    return this.#queues.get(number);
+  }
+
+  /** The size of an allocation in pages, or undefined where the trace does not say. */
+  pagesOf({ number }: Ref): bigint | undefined {
+    return this.#allocations.get(number);
+  }
+
+  /** Takes note of what a call that succeeded made, and of a freed buffer. */
+  take(call: CallView): void {
+    const made = createdBy(call);
+    for (const ref of made) this.#add(call, ref, made);
+    if (made.some(({ kind }) => kind === "allocation")) this.#takeSizes(call);
+    for (const { kind, number } of destroyedBy(call)) if (kind === "buffer") this.#buffers.delete(number);
+  }
+
+  /** Forgets handles. */
+  end(refs: readonly Ref[]): void {
+    for (const { kind, number } of refs) {
+      if (kind === "adapter") this.#adapters.delete(number);
+      if (kind === "device") this.#devices.delete(number);
+      if (kind === "pagingQueue") this.#queues.delete(number);
+      if (kind === "context") this.#contexts.delete(number);
+      if (kind === "allocation") this.#allocations.delete(number);
+    }
+  }
+
+  #add(call: CallView, { kind, number }: Ref, made: readonly Ref[]): void {
+    const luid = call.in("luid");
+    const side = canonicalSide(call.side);
+    if (kind === "adapter") this.#adapters.set(number, `${side} on ${luid === undefined ? `adapter#${number}` : luid}`);
+    if (kind === "buffer") this.#buffers.set(number, u64In(call, "byteCount"));
+    const device = call.object("device");
+    const adapter = call.object("adapter");
+    const owner = kind === "device" ? adapter : device;
+    const space = owner === null ? undefined : this.spaceOf(owner);
+    if (space === undefined) return;
+    if (kind === "device") this.#devices.set(number, space);
+    if (kind === "context") this.#contexts.set(number, space);
+    if (kind === "pagingQueue") {
+      const syncObject = made.find((other) => other.kind === "syncObject")?.number ?? 0;
+      this.#queues.set(number, { space, gpu: Number(u64In(call, "physicalAdapterIndex")), syncObject });
+    }
+  }
+
+  #takeSizes(call: CallView): void {
+    for (const [index, param] of call.plan.outs.entries()) {
+      if (!param.isArray || !param.members.some(({ kind }) => kind === "allocation")) continue;
+      const asked = call.ins[call.plan.ins.findIndex(({ name }) => name === param.name)];
+      const got = call.outs[index];
+      if (got === undefined || !isArray(got)) continue;
+      for (const [place, each] of got.entries()) {
+        const ref = memberOf(param, each, "allocation");
+        const given = asked !== undefined && isArray(asked) ? asked[place] : undefined;
+        const buffer = memberOf(param, given, "buffer");
+        const size = bigintOf(memberOf(param, given, "byteSize"));
+        const whole = buffer !== undefined && buffer !== null && isRef(buffer) ? this.#buffers.get(buffer.number) : 0n;
+        const bytes = size === 0n ? whole ?? 0n : size;
+        if (ref === undefined || ref === null || !isRef(ref) || bytes === 0n) continue;
+        this.#allocations.set(ref.number, (bytes + PAGE_BYTES - 1n) / PAGE_BYTES);
+      }
+    }
+  }
+}

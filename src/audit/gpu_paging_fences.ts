@@ -1,0 +1,114 @@
+// How far paging queues are, as far as a trace shows it, and which of their fences GPU work waits for.
+// It must not know addresses. A queue that ended has done all its work: its destroy waits for it (gpuva.md 2.3).
+
+import { isArray, type Ref, STATUS, type Value } from "../api/mod.ts";
+import type { CallName } from "../api/mod.ts";
+import type { CallView } from "./detector.ts";
+import { bigintOf, refsOf, u64In } from "./gpu_call_values.ts";
+import type { GpuHandles } from "./gpu_handles.ts";
+import type { PagingPoint } from "./gpu_va_fold.ts";
+
+/** What a call says of fences. */
+const FENCE_CALLS: Readonly<Partial<Record<CallName, "complete" | "reached" | "awaited">>> = {
+  CompletePaging: "complete",
+  SignalFence: "reached",
+  D3DKMTSignalSynchronizationObjectFromCpu: "reached",
+  D3DKMTWaitForSynchronizationObjectFromCpu: "reached",
+  D3DKMTWaitForSynchronizationObjectFromGpu: "awaited",
+};
+const ROLES: ReadonlyMap<string, "complete" | "reached" | "awaited"> = new Map(Object.entries(FENCE_CALLS));
+
+interface QueueProgress {
+  readonly syncObject: number;
+  /** The fence value of the newest operation seen. */
+  issued: bigint;
+  /** The fence's value, as far as known. */
+  reached: bigint;
+}
+
+/** Progress of paging queues. */
+export class PagingFences {
+  readonly #queues = new Map<number, QueueProgress>();
+  readonly #byFence = new Map<number, QueueProgress>();
+  /** By context: highest value awaited, by sync object. */
+  readonly #waits = new Map<number, Map<number, bigint>>();
+
+  /** Takes a call that succeeded, after the handles took it. */
+  take(call: CallView, { handles, made }: { readonly handles: GpuHandles; readonly made: readonly Ref[] }): void {
+    for (const ref of made) {
+      const facts = ref.kind === "pagingQueue" ? handles.queue(ref) : undefined;
+      if (facts === undefined) continue;
+      const progress: QueueProgress = { syncObject: facts.syncObject, issued: 0n, reached: 0n };
+      this.#queues.set(ref.number, progress);
+      if (facts.syncObject !== 0) this.#byFence.set(facts.syncObject, progress);
+    }
+    const queue = call.object("pagingQueue");
+    const progress = queue === null ? undefined : this.#queues.get(queue.number);
+    const fence = bigintOf(call.out("pagingFenceValue"));
+    if (progress !== undefined && fence > progress.issued) progress.issued = fence;
+    const role = ROLES.get(call.plan.name);
+    if (role === "complete" && progress !== undefined) {
+      const value = u64In(call, "fenceValue");
+      raise(progress, value < progress.issued ? value : progress.issued);
+    } else if (role === "reached") this.#reach(call);
+    else if (role === "awaited") this.#await(call);
+  }
+
+  /** Forgets queues, fences and contexts that ended. */
+  end(refs: readonly Ref[]): void {
+    for (const { kind, number } of refs) {
+      if (kind === "pagingQueue") this.#queues.delete(number);
+      if (kind === "syncObject") this.#byFence.delete(number);
+      if (kind === "context") this.#waits.delete(number);
+    }
+  }
+
+  /** Whether an operation is done, or work of the context waits until it is. */
+  isOrdered({ queue, fence }: PagingPoint, context: number): boolean {
+    const progress = this.#queues.get(queue);
+    if (fence === 0n || progress === undefined || progress.reached >= fence) return true;
+    return (this.#waits.get(context)?.get(progress.syncObject) ?? 0n) >= fence;
+  }
+
+  /** The value that a queue's fence is known to have. */
+  reachedBy({ queue }: PagingPoint): bigint {
+    return this.#queues.get(queue)?.reached ?? 0n;
+  }
+
+  /** A signal sets the value; a wait that was met shows it. A wait for any of several shows nothing of each. */
+  #reach(call: CallView): void {
+    const objects = refsOf(call.in("syncObject"));
+    const isTimeout = call.outcome?.form === "status" && call.outcome.status === STATUS.STATUS_TIMEOUT;
+    if (isTimeout || (call.in("bool") === true && objects.length > 1)) return;
+    for (const { object, value } of pairsOf(call)) {
+      const progress = this.#byFence.get(object.number);
+      if (progress !== undefined) raise(progress, value);
+    }
+  }
+
+  #await(call: CallView): void {
+    const context = call.object("context");
+    if (context === null) return;
+    const waits = this.#waits.get(context.number) ?? new Map<number, bigint>();
+    for (const { object, value } of pairsOf(call)) {
+      if (this.#byFence.has(object.number) && value > (waits.get(object.number) ?? 0n)) waits.set(object.number, value);
+    }
+    this.#waits.set(context.number, waits);
+  }
+}
+
+function raise(progress: QueueProgress, value: bigint): void {
+  if (value > progress.reached) progress.reached = value;
+}
+
+function pairsOf(call: CallView): readonly { readonly object: Ref; readonly value: bigint }[] {
+  const values = listOf(call.in("fenceValue"));
+  return listOf(call.in("syncObject")).flatMap((each, index) =>
+    refsOf(each).map((object) => ({ object, value: bigintOf(values[index]) }))
+  );
+}
+
+function listOf(value: Value | undefined): readonly Value[] {
+  if (value === undefined) return [];
+  return isArray(value) ? value : [value];
+}

@@ -1,0 +1,188 @@
+// What the arguments of a GPU address call, and the address that it answered, break by themselves: no history.
+// Rules V-13, V-15 to V-19 and V-21 of gpuva.md 7. It must not know address spaces.
+
+import type { ParamPlan } from "../api/mod.ts";
+import { baseSide, SYMBOLS } from "../api/mod.ts";
+import type { CallView } from "./detector.ts";
+import { bigintOf, PAGE_BYTES, pagesText, rangeVerb, u64In } from "./gpu_call_values.ts";
+import type { RuleName, Severity } from "./rules.ts";
+
+/** Bytes of the unit of reservations. */
+export const RESERVATION_BYTES = 65536n;
+
+const { Zero, NoAccess } = SYMBOLS.protection;
+
+/** A rule that a call breaks. */
+export interface Breach {
+  readonly rule: RuleName;
+  readonly message: string;
+  readonly severity?: Severity;
+  readonly shape?: string;
+}
+
+/** A range that a call is about, as it was asked for. */
+export interface RangeRequest {
+  readonly verb: "map" | "reserve" | "free";
+  /** In bytes; 0: anywhere in [minimum, maximum). */
+  readonly base: bigint;
+  readonly minimum: bigint;
+  /** 0: no limit. */
+  readonly maximum: bigint;
+  /** A map's size 0 is resolved to the allocation's, where that is allowed. */
+  readonly sizeBytes: bigint;
+  /** The address that the call answered, or null. */
+  readonly answered: bigint | null;
+  /** Zero or NoAccess: nothing is behind it. */
+  readonly isUnbacked: boolean;
+  /** An allocation was given, alive or not. */
+  readonly hasAllocation: boolean;
+  readonly offsetInPages: bigint;
+  readonly driverProtection: bigint;
+}
+
+/** What the rules need beside the call. */
+export interface RequestFacts {
+  /** The allocation's size in pages, where known. */
+  readonly allocationPages: bigint | undefined;
+  /** Option `map-size-zero=allow`: size 0 is the rest of the allocation. */
+  readonly isSizeZeroWhole: boolean;
+  readonly vaBits: number;
+  readonly isLenient: boolean;
+}
+
+/** The range that a call asks for, or null where it is about none. */
+export function requestOf(call: CallView, facts: RequestFacts): RangeRequest | null {
+  const verb = rangeVerb(call.plan);
+  if (verb === null) return null;
+  const allocation = call.in("allocation");
+  const isUnbacked = (u64In(call, "protection") & (Zero | NoAccess)) !== 0n;
+  const offsetInPages = u64In(call, "pageOffset");
+  const answered = verb === "free" || !call.succeeded ? undefined : call.out("gpuVa");
+  return {
+    verb,
+    base: u64In(call, "gpuVaBase"),
+    minimum: u64In(call, "gpuVaMinimum"),
+    maximum: u64In(call, "gpuVaMaximum"),
+    sizeBytes: verb === "map" ? mappedPages(call, facts) * PAGE_BYTES : u64In(call, "byteSize"),
+    answered: answered === undefined ? null : bigintOf(answered),
+    isUnbacked,
+    hasAllocation: allocation !== undefined && allocation !== null,
+    offsetInPages,
+    driverProtection: u64In(call, "driverProtection"),
+  };
+}
+
+function mappedPages(call: CallView, { allocationPages, isSizeZeroWhole }: RequestFacts): bigint {
+  const pages = u64In(call, "pageCount");
+  if (pages !== 0n || !isSizeZeroWhole || allocationPages === undefined) return pages;
+  const offset = u64In(call, "pageOffset");
+  return offset < allocationPages ? allocationPages - offset : 0n;
+}
+
+/** Everything that is wrong with a call about a range, by its arguments and its answer. */
+export function breachesOf(call: CallView, request: RangeRequest, facts: RequestFacts): readonly Breach[] {
+  return [
+    zeroWithAllocation(request, facts),
+    misaligned(request),
+    outsideSpace(request, facts),
+    deadConstraint(request),
+    resultOutside(request),
+    outsideAllocation(request, facts),
+    ...reservedBits(call),
+  ].filter((breach) => breach !== null);
+}
+
+/** Whether base and size are multiples of the call's unit, so that it can be judged by pages. */
+export function isAligned({ verb, base, sizeBytes }: RangeRequest): boolean {
+  return base % unitOf(verb) === 0n && sizeBytes % unitOf(verb) === 0n;
+}
+
+function unitOf(verb: RangeRequest["verb"]): bigint {
+  return verb === "reserve" ? RESERVATION_BYTES : PAGE_BYTES;
+}
+
+function zeroWithAllocation({ isUnbacked, hasAllocation }: RangeRequest, { isLenient }: RequestFacts): Breach | null {
+  if (!isUnbacked || !hasAllocation) return null;
+  const message = "Zero or NoAccess was asked for together with an allocation: there it must be null";
+  return { rule: "gpuva-zero-with-allocation", message, ...(isLenient ? { severity: "warning" as const } : {}) };
+}
+
+/** Limits count only without a base; with one they are ignored, aligned or not. */
+function misaligned({ verb, base, minimum, maximum, sizeBytes }: RangeRequest): Breach | null {
+  const unit = unitOf(verb);
+  const limits = base === 0n ? [["minimum", minimum], ["maximum", maximum]] as const : [];
+  const wrong = ([["base", base], ...limits, ["size", sizeBytes]] as const).filter(([, value]) => value % unit !== 0n);
+  if (wrong.length === 0) return null;
+  const named = wrong.map(([name, value]) => `${name} ${hex(value)}`).join(" and ");
+  const shape = wrong.map(([name]) => name).join(" ");
+  return { rule: "gpuva-misaligned", message: `${verb} of ${named}: wanted multiples of ${unit} bytes`, shape };
+}
+
+/** A free beyond the space is one of addresses that nobody obtained (V-05), not this. */
+function outsideSpace({ verb, base, sizeBytes }: RangeRequest, { vaBits }: RequestFacts): Breach | null {
+  const limit = 1n << BigInt(vaBits);
+  if (verb === "free" || base === 0n || base + sizeBytes <= limit) return null;
+  const message = `${verb} of ${hex(sizeBytes)} bytes at ${hex(base)}: the address space of ${vaBits} bits ends at ${
+    hex(limit)
+  }`;
+  return { rule: "gpuva-outside-space", message };
+}
+
+function deadConstraint({ verb, base, minimum, maximum }: RangeRequest): Breach | null {
+  if (base === 0n || (minimum === 0n && maximum === 0n)) return null;
+  const message = `${verb} with base ${hex(base)}: minimum ${hex(minimum)} and maximum ${hex(maximum)} are ignored`;
+  return { rule: "gpuva-dead-constraint", message };
+}
+
+function resultOutside(request: RangeRequest): Breach | null {
+  const { verb, base, minimum, maximum, sizeBytes, answered } = request;
+  if (answered === null) return null;
+  const wrong = base !== 0n
+    ? answered !== base && `not at its base ${hex(base)}`
+    : answered < minimum
+    ? `below the minimum ${hex(minimum)}`
+    : maximum !== 0n && answered + sizeBytes > maximum
+    ? `beyond the maximum ${hex(maximum)}`
+    : answered % unitOf(verb) !== 0n && `no multiple of ${unitOf(verb)} bytes`;
+  if (wrong === false) return null;
+  const message = `${verb} of ${hex(sizeBytes)} bytes was given ${hex(answered)}: ${wrong}`;
+  return { rule: "gpuva-result-outside-constraint", message };
+}
+
+function outsideAllocation(request: RangeRequest, { allocationPages }: RequestFacts): Breach | null {
+  const { hasAllocation, isUnbacked, offsetInPages, sizeBytes } = request;
+  if (!hasAllocation || isUnbacked || allocationPages === undefined) return null;
+  const pages = sizeBytes / PAGE_BYTES;
+  if (offsetInPages + pages <= allocationPages && offsetInPages < allocationPages) return null;
+  const message = `map of ${pagesText(pages)} from page ${offsetInPages} on: the allocation has ${
+    pagesText(allocationPages)
+  }`;
+  return { rule: "gpuva-outside-allocation", message, shape: `${offsetInPages}+${pages} of ${allocationPages}` };
+}
+
+/**
+ * Reserved fields, and bits that are unknown or the system's in flags that have a bit for the system: of any GPU call
+ * of a user-mode driver.
+ */
+export function reservedBits(call: CallView): readonly Breach[] {
+  const side = baseSide(call.side);
+  if (side !== "umd" && side !== "guest-umd") return [];
+  return call.plan.ins.flatMap((param, index) => {
+    const bits = strayBits(param, bigintOf(call.ins[index]));
+    if (bits === 0n) return [];
+    const message = `${param.name} has ${hex(bits)} set: reserved, must be 0`;
+    return [{ rule: "gpuva-reserved-bits" as const, message, shape: param.name }];
+  });
+}
+
+function strayBits({ word, scalar }: ParamPlan, value: bigint): bigint {
+  if (word === "reserved") return value;
+  const flags = Object.entries(scalar?.flags ?? {});
+  if (!flags.some(([name]) => name === "SystemUseOnly")) return 0n;
+  const allowed = flags.filter(([name]) => name !== "SystemUseOnly").reduce((sum, [, bit]) => sum | BigInt(bit), 0n);
+  return value & ~allowed;
+}
+
+function hex(value: bigint): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,117 @@
+// What is wrong or worth knowing about a map, by what the space holds: rules V-03, V-04, V-14 and V-20.
+
+import { pagesText, spanText } from "./gpu_call_values.ts";
+import type { Evidence } from "./finding.ts";
+import type { Breach } from "./gpu_va_arguments.ts";
+import type { GpuVaSpace, PageSpan, PlacedMapping } from "./gpu_va_fold.ts";
+
+/** Bit 63: every mapping of the same allocation pages must have this very value (gpuva.md 3.3). */
+export const UNIQUE_DRIVER_PROTECTION = 1n << 63n;
+
+/** Places of one allocation that a new one is compared with for V-04, a note; the rest is not looked at. */
+const PLACES_COMPARED = 256;
+
+/** A map, judged before it takes effect. */
+export interface MapQuestion {
+  readonly space: GpuVaSpace;
+  readonly gpu: number;
+  /** Where: as answered, or as asked for; null: refused, and it would have been anywhere. */
+  readonly span: PageSpan | null;
+  readonly pageCount: number;
+  /** The allocation's number, 0: Zero or NoAccess. */
+  readonly allocation: number;
+  readonly firstPage: number;
+  readonly driverProtection: bigint;
+  /** The allocation was mapped with a unique driver protection before. */
+  readonly hasUnique: boolean;
+  readonly hasSucceeded: boolean;
+}
+
+/** A breach, with the mapping or range that it is about. */
+export interface MapBreach extends Breach {
+  readonly evidence: readonly Evidence[];
+}
+
+/** Judges a map. Remapping and aliases are legal, so a refused map makes neither. */
+export function judgeMap(question: MapQuestion): readonly MapBreach[] {
+  const breaches = question.allocation === 0
+    ? [zeroOverMap(question)]
+    : question.hasSucceeded
+    ? [protectionConflict(question), doubleMap(question), alias(question)]
+    : [protectionConflict(question)];
+  return breaches.filter((breach) => breach !== null);
+}
+
+function zeroOverMap({ space, span }: MapQuestion): MapBreach | null {
+  const over = span === null ? undefined : space.rangesIn(span).find(({ value }) => value.kind === "mapped");
+  if (over === undefined || span === null) return null;
+  const message = `Zero or NoAccess over ${spanText(span)}, of which Map obtained ${spanText(over)}`;
+  return { rule: "gpuva-zero-over-map", message, evidence: [over.value.obtained] };
+}
+
+/** Page tables are the GPU's own: the same addresses mapped for another GPU are no remap. */
+function doubleMap({ space, gpu, span }: MapQuestion): MapBreach | null {
+  const over = span === null ? [] : space.mappingsIn(span, gpu).filter(({ value }) => value.allocation !== 0);
+  const [first] = over;
+  if (first === undefined || span === null) return null;
+  const pages = over.reduce((sum, { start, end }) => sum + end - start, 0);
+  const message = `map of ${spanText(span)} replaces ${pagesText(pages)} that allocation#${first.value.allocation} ` +
+    `was mapped at since @${first.value.mapped.event}`;
+  const shape = `${pages} of ${span.end - span.start}`;
+  return { rule: "gpuva-double-map", message, evidence: [first.value.mapped], shape };
+}
+
+function alias(question: MapQuestion): MapBreach | null {
+  const { gpu, span } = question;
+  if (span === null) return null;
+  const origin = span.start - question.firstPage;
+  let looked = 0;
+  for (const other of question.space.mappingsOf(question.allocation)) {
+    if (++looked > PLACES_COMPARED) break;
+    if (!isShared(other, question) || other.value.origin === origin) continue;
+    if (other.gpu === gpu && isInside(other, span)) continue;
+    const message = `allocation#${question.allocation} is mapped at ${spanText(span)} and, at least in part, at ` +
+      `${spanText(other)} too`;
+    return { rule: "gpuva-alias", message, evidence: [other.value.mapped] };
+  }
+  return null;
+}
+
+/**
+ * A unique value differs from another mapping's of the same allocation pages. A mapping that is wholly replaced does not
+ * count, unless its own value is unique: that one can be changed only through NoAccess (gpuva.md 3.3).
+ */
+function protectionConflict(question: MapQuestion): MapBreach | null {
+  const { driverProtection, gpu, span, firstPage, pageCount } = question;
+  if (!question.hasUnique && !isUnique(driverProtection)) return null;
+  for (const other of question.space.mappingsOf(question.allocation)) {
+    const { value } = other;
+    if (value.driverProtection === driverProtection || !isShared(other, question)) continue;
+    const first = Math.max(other.start, firstPage + value.origin);
+    const last = Math.min(other.end, firstPage + pageCount + value.origin);
+    const isReplaced = span !== null && other.gpu === gpu && isInside({ start: first, end: last }, span);
+    if (!isUnique(value.driverProtection) && isReplaced) continue;
+    const message = `map of allocation#${question.allocation} with driver protection ${hex(driverProtection)}: its ` +
+      `mapping at ${spanText(other)} has ${hex(value.driverProtection)}, and a unique value must be the same`;
+    return { rule: "gpuva-driver-protection-conflict", message, evidence: [value.mapped] };
+  }
+  return null;
+}
+
+/** Whether a mapping of the allocation shares one of its pages with the new one. */
+function isShared({ start, end, value }: PlacedMapping, { firstPage, pageCount }: MapQuestion): boolean {
+  return start - value.origin < firstPage + pageCount && firstPage < end - value.origin;
+}
+
+function isInside(inner: PageSpan, outer: PageSpan): boolean {
+  return outer.start <= inner.start && inner.end <= outer.end;
+}
+
+/** Whether a driver protection is unique. */
+export function isUnique(driverProtection: bigint): boolean {
+  return (driverProtection & UNIQUE_DRIVER_PROTECTION) !== 0n;
+}
+
+function hex(value: bigint): string {
+  return `0x${value.toString(16)}`;
+}

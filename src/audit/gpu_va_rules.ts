@@ -1,0 +1,293 @@
+// GPU virtual addresses: the V rules about maps, reservations, frees, accesses and what is left of them at the end.
+// One fold per process and adapter; each call is judged by its arguments and by what was before it, refused or not.
+// It must not know why a call failed.
+
+import { canonicalSide, type Ref } from "../api/mod.ts";
+import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
+import type { Evidence } from "./finding.ts";
+import {
+  accessesOf,
+  addressText,
+  bigintOf,
+  createdBy,
+  PAGE_BYTES,
+  pagesText,
+  pagesTouched,
+  refsOf,
+  spanText,
+} from "./gpu_call_values.ts";
+import { exitedSide, GpuEnds } from "./gpu_ends.ts";
+import { GpuHandles } from "./gpu_handles.ts";
+import { PagingFences } from "./gpu_paging_fences.ts";
+import { breachesOf, isAligned, type RangeRequest, requestOf, reservedBits } from "./gpu_va_arguments.ts";
+import { GpuVaSpace, type ObtainedRange, type PageSpan, type PagingPoint } from "./gpu_va_fold.ts";
+import { judgeFree } from "./gpu_va_free.ts";
+import { isUnique, judgeMap, type MapQuestion } from "./gpu_va_map.ts";
+
+/** A detector of the V rules about addresses. */
+export function gpuVaDetector(): Detector {
+  return new GpuVaDetector();
+}
+
+/** Things of `pairing`, by kind of range. */
+const THINGS = { mapped: "gpuva-mapping", reserved: "gpuva-range" } as const;
+
+class GpuVaDetector implements Detector {
+  readonly #handles = new GpuHandles();
+  readonly #ends = new GpuEnds();
+  readonly #fences = new PagingFences();
+  readonly #spaces = new Map<string, GpuVaSpace>();
+  /** Allocations that were mapped with a unique driver protection. */
+  readonly #unique = new Set<number>();
+  #lastRange = 0;
+
+  returned(call: CallView, context: AuditContext): void {
+    const request = this.#requestOf(call, context);
+    if (call.plan.declaration.modelled !== false) this.#judge(call, request, context);
+    if (call.succeeded) this.#fold(call, request, context);
+  }
+
+  end(context: AuditContext): void {
+    for (const space of this.#spaces.values()) reportLeaks(space, context);
+  }
+
+  #judge(call: CallView, request: RangeRequest | null, context: AuditContext): void {
+    if (request === null) {
+      for (const breach of reservedBits(call)) context.report({ ...breach, ...about(call, context) });
+      this.#judgeAccesses(call, context);
+      return;
+    }
+    for (const breach of breachesOf(call, request, this.#factsOf(call, context))) {
+      context.report({ ...breach, ...about(call, context) });
+    }
+    if (request.verb === "map") this.#judgeMap(call, request, context);
+    if (request.verb === "free") this.#judgeFree(call, request, context);
+  }
+
+  #judgeMap(call: CallView, request: RangeRequest, context: AuditContext): void {
+    const question = this.#mapQuestion(call, request);
+    if (question === null) return;
+    for (const { evidence, ...breach } of judgeMap(question)) {
+      const draft = about(call, context);
+      const severity = breach.rule === "gpuva-double-map" && context.strictRemap
+        ? { severity: "warning" as const }
+        : {};
+      context.report({ ...draft, ...breach, ...severity, evidence: [...evidence, ...draft.evidence] });
+    }
+  }
+
+  #mapQuestion(call: CallView, request: RangeRequest): MapQuestion | null {
+    const space = this.#spaceOf(call);
+    const queue = call.object("pagingQueue");
+    const facts = queue === null ? undefined : this.#handles.queue(queue);
+    if (space === undefined || facts === undefined) return null;
+    const place = request.answered ?? (request.base === 0n ? null : request.base);
+    const isPlaced = place !== null && isAligned(request) && place % PAGE_BYTES === 0n;
+    const span = isPlaced ? pagesTouched(place, request.sizeBytes) : null;
+    const allocation = request.isUnbacked ? 0 : call.object("allocation")?.number ?? 0;
+    if (allocation === 0 && !request.isUnbacked) return null;
+    return {
+      space,
+      gpu: facts.gpu,
+      span,
+      pageCount: pageNumber(request.sizeBytes / PAGE_BYTES),
+      allocation,
+      firstPage: pageNumber(request.offsetInPages),
+      driverProtection: request.driverProtection,
+      hasUnique: this.#unique.has(allocation),
+      hasSucceeded: call.succeeded,
+    };
+  }
+
+  #judgeFree(call: CallView, request: RangeRequest, context: AuditContext): void {
+    const space = this.#spaceOf(call);
+    const span = isAligned(request) ? pagesTouched(request.base, request.sizeBytes) : null;
+    if (space === undefined || span === null) return;
+    const breach = judgeFree({ space, span, historyVerdict: context.historyVerdict() });
+    if (breach === null) return;
+    const { range, evidence, ...rest } = breach;
+    const draft = about(call, context);
+    const object = range === 0 ? null : rangeRef(range);
+    context.report({ ...draft, ...rest, object, evidence: [...evidence, ...draft.evidence] });
+  }
+
+  #judgeAccesses(call: CallView, context: AuditContext): void {
+    const accesses = accessesOf(call);
+    if (accesses.length === 0) return;
+    for (const gpuContext of refsOf(call.in("context"))) {
+      const space = this.#spaces.get(this.#handles.spaceOf(gpuContext) ?? "");
+      for (const { start, sizeBytes } of accesses) {
+        const span = pagesTouched(start, sizeBytes);
+        const early = span === null || space === undefined ? null : this.#earlyPage(space, span, gpuContext.number);
+        if (early === null) continue;
+        this.#reportEarly(call, context, early);
+        return;
+      }
+    }
+  }
+
+  #reportEarly(call: CallView, context: AuditContext, { page, paging, by, range }: EarlyPage): void {
+    const draft = about(call, context);
+    const reached = this.#fences.reachedBy(paging);
+    const message = `the GPU used ${addressText(page)}, whose ${by.role === "mapped" ? "mapping" : "reservation"} is ` +
+      `done at paging fence value ${paging.fence}: it is at ${reached}, and no wait for it is queued`;
+    const object = range === undefined ? null : rangeRef(range.number);
+    context.report({ ...draft, rule: "gpuva-use-before-fence", message, object, evidence: [by, ...draft.evidence] });
+  }
+
+  /**
+   * The first page whose operation is neither done nor awaited. Which physical GPU a context runs on is not said by any
+   * type word: a page counts as usable where one GPU's mapping of it is.
+   */
+  #earlyPage(space: GpuVaSpace, span: PageSpan, gpuContext: number): EarlyPage | null {
+    for (const page of space.edgesIn(span)) {
+      const mappings = space.mappingsAt(page);
+      const range = space.rangeAt(page);
+      if (mappings.some(({ paging }) => this.#fences.isOrdered(paging, gpuContext))) continue;
+      const [mapping] = mappings;
+      if (mapping !== undefined) return { page, paging: mapping.paging, by: mapping.mapped, range };
+      if (range === undefined || this.#fences.isOrdered(range.paging, gpuContext)) continue;
+      return { page, paging: range.paging, by: range.obtained, range };
+    }
+    return null;
+  }
+
+  #fold(call: CallView, request: RangeRequest | null, context: AuditContext): void {
+    const ended = this.#ends.endedBy(call, context.objects);
+    if (request !== null) this.#foldRange(call, request, context);
+    for (const ref of ended) if (ref.kind === "allocation") this.#releaseAllocation(ref, call, context);
+    const side = exitedSide(call);
+    if (side !== null) this.#exit(side, context);
+    this.#handles.take(call);
+    this.#ends.take(call, ended);
+    this.#fences.take(call, { handles: this.#handles, made: createdBy(call) });
+    this.#fences.end(ended);
+    this.#handles.end(ended);
+  }
+
+  #foldRange(call: CallView, request: RangeRequest, context: AuditContext): void {
+    const space = this.#spaceOf(call);
+    const span = pagesTouched(request.answered ?? request.base, request.sizeBytes);
+    if (space === undefined || span === null) return;
+    if (request.verb === "free") {
+      const isObtained = space.rangesIn(span).length > 0;
+      this.#paired(space.free(span, context.evidence(call, "freed")), context);
+      if (!isObtained) context.pairing.unmatchedEnd(THINGS.mapped, context.historyVerdict() === "pre-existing");
+      return;
+    }
+    if (request.answered === null) return;
+    const kind = request.verb === "map" ? "mapped" as const : "reserved" as const;
+    const obtained = context.evidence(call, kind);
+    const queue = call.object("pagingQueue");
+    const paging = { queue: queue?.number ?? 0, fence: bigintOf(call.out("pagingFenceValue")) };
+    const made = space.obtain(span, { number: this.#lastRange + 1, kind, obtained, paging });
+    if (made !== null) {
+      this.#lastRange += 1;
+      context.pairing.start(THINGS[kind]);
+    }
+    const question = request.verb === "map" ? this.#mapQuestion(call, request) : null;
+    if (question === null) return;
+    const { gpu, allocation, driverProtection } = question;
+    if (allocation !== 0 && isUnique(driverProtection)) this.#unique.add(allocation);
+    const origin = span.start - question.firstPage;
+    space.map(span, { gpu, mapping: { allocation, origin, driverProtection, paging, mapped: obtained } });
+  }
+
+  #releaseAllocation(ref: Ref, call: CallView, context: AuditContext): void {
+    const released = context.evidence(call, "released");
+    for (const space of this.#spaces.values()) this.#paired(space.releaseAllocation(ref.number, released), context);
+    this.#unique.delete(ref.number);
+  }
+
+  /** A process's end takes its address spaces along: nothing in them is a leak. */
+  #exit(side: string, context: AuditContext): void {
+    for (const [name, space] of this.#spaces) {
+      if (!name.startsWith(`${side} on `)) continue;
+      this.#paired([...space.ranges()], context);
+      this.#spaces.delete(name);
+    }
+  }
+
+  #paired(ranges: readonly ObtainedRange[], { pairing }: AuditContext): void {
+    for (const { kind } of ranges) pairing.pair(THINGS[kind]);
+  }
+
+  #requestOf(call: CallView, context: AuditContext): RangeRequest | null {
+    return requestOf(call, this.#factsOf(call, context));
+  }
+
+  #factsOf(call: CallView, { header }: AuditContext) {
+    const allocation = call.object("allocation");
+    return {
+      allocationPages: allocation === null ? undefined : this.#handles.pagesOf(allocation),
+      isSizeZeroWhole: header.options["map-size-zero"] === "allow",
+      vaBits: Number(header.options["va-bits"]),
+      isLenient: header.options["va-rules"] === "lenient",
+    };
+  }
+
+  /** The space that a call of a process is about; none for a handle that is not the process's own. */
+  #spaceOf(call: CallView): GpuVaSpace | undefined {
+    const handle = call.object("pagingQueue") ?? call.object("adapter");
+    const name = handle === null ? undefined : this.#handles.spaceOf(handle);
+    if (name === undefined || !name.startsWith(`${canonicalSide(call.side)} on `)) return undefined;
+    const space = this.#spaces.get(name) ?? new GpuVaSpace();
+    this.#spaces.set(name, space);
+    return space;
+  }
+}
+
+interface EarlyPage {
+  readonly page: number;
+  readonly paging: PagingPoint;
+  /** What made the page what it will be. */
+  readonly by: Evidence;
+  readonly range: ObtainedRange | undefined;
+}
+
+/** What every finding about a call says. */
+function about(call: CallView, context: AuditContext): Pick<FindingDraft, "event" | "object" | "evidence"> {
+  const object = call.object("allocation") ?? call.object("pagingQueue") ?? call.object("adapter");
+  return { event: call.event, object, evidence: [context.evidence(call, "misused")] };
+}
+
+/** An obtained range as an object: ranges are numbered in order, as the model numbers them; no call names one. */
+function rangeRef(number: number): Ref {
+  return { kind: "vad", number, handle: 0 };
+}
+
+function pageNumber(pages: bigint): number {
+  return Number(pages < BigInt(Number.MAX_SAFE_INTEGER) ? pages : BigInt(Number.MAX_SAFE_INTEGER));
+}
+
+/**
+ * A range that Map obtained is V-01; a reservation is V-02, and what is mapped inside is told with it, once (rules.md).
+ */
+function reportLeaks(space: GpuVaSpace, context: AuditContext): void {
+  const verdict = context.leakVerdict();
+  const seen = new Map<ObtainedRange, { readonly first: PageSpan; pieces: number; mappedPages: number }>();
+  for (const { start, end, value } of space.pieces()) {
+    const entry = seen.get(value) ?? { first: { start, end }, pieces: 0, mappedPages: 0 };
+    entry.pieces += 1;
+    if (value.kind === "reserved") entry.mappedPages += space.mappedPages({ start, end });
+    seen.set(value, entry);
+  }
+  for (const range of space.ranges()) {
+    const entry = seen.get(range);
+    if (entry === undefined) continue;
+    const { kind, number, obtained, pageCount } = range;
+    context.pairing.left(THINGS[kind], verdict === "certain");
+    const where = `${spanText(entry.first)}${entry.pieces > 1 ? ` and ${entry.pieces - 1} more` : ""}`;
+    const inside = entry.mappedPages === 0 ? "" : `, with ${pagesText(entry.mappedPages)} mapped inside`;
+    context.report({
+      rule: kind === "mapped" ? "gpuva-leak" : "gpuva-reservation-leak",
+      message: `${where}, ${kind} at @${obtained.event}, was never released: ${pagesText(pageCount)}${inside}`,
+      event: obtained.event,
+      object: rangeRef(number),
+      evidence: [obtained],
+      verdict,
+      shape: pagesText(pageCount),
+      sizeBytes: pageCount * Number(PAGE_BYTES),
+    });
+  }
+}

@@ -1,0 +1,283 @@
+// Rules of the memory behind GPADLs: use of a mapping's MDL (G-12, G-16), memory freed under a GPADL (G-19), pages that
+// several ways reach (X-01, X-02, X-03). Conditions: kmcl.md 2.9, rules.md.
+//
+// Decisions where the documents leave room:
+// - X-01 is one finding for each new GPADL; the others that describe its pages are evidence.
+// - X-02 is one finding for each pair of a GPADL and an allocation; "behind a VA" is: some address points to it now.
+// - X-03 looks when pages are given out: who reaches them then was not told that they were freed.
+// - FreeMdl of a mapping's own MDL is G-19 while it is mapped, G-12 after.
+
+import { isRef, type Ref } from "../api/mod.ts";
+import { verbOn } from "./call_shapes.ts";
+import type { AuditContext, CallView, Detector } from "./detector.ts";
+import type { Evidence } from "./finding.ts";
+import { about, sized } from "./gpadl_drafts.ts";
+import { type GpadlRecord, type Gpadls, historyOf, keepNewest } from "./gpadl_states.ts";
+import { type GpuView, GpuViews } from "./gpu_views.ts";
+import { type GuestPages, runsOf } from "./guest_pages.ts";
+import { evidenceOf } from "./join.ts";
+import { creationOf, refsAt, type Tracked } from "./object_table.ts";
+import { PageUsers } from "./page_runs.ts";
+import { countText, nameOf, placeText } from "./wording.ts";
+
+/** Others that one finding names, at most. */
+const MAX_OTHERS = 8;
+
+/** Watches memory behind GPADLs. It must stand after the detector of GPADLs, whose states it asks. */
+export function memoryDetector(gpadls: Gpadls, pages: GuestPages): Detector {
+  const watch = new MemoryWatch(gpadls, pages);
+  return {
+    called: (call, context) => watch.called(call, context),
+    returned: (call, context) => watch.returned(call, context),
+    ended: (objects) => watch.ended(objects),
+  };
+}
+
+class MemoryWatch {
+  readonly #gpadls: Gpadls;
+  readonly #pages: GuestPages;
+  readonly #gpadlPages = new PageUsers();
+  readonly #allocationPages = new PageUsers();
+  readonly #views = new GpuViews();
+  /** GPADLs and allocations by what they were made of: `buffer#1`. */
+  readonly #users = new Map<string, Set<number>>();
+  /** Where a source was freed under its users. */
+  readonly #freed = new Map<string, Evidence>();
+
+  constructor(gpadls: Gpadls, pages: GuestPages) {
+    this.#gpadls = gpadls;
+    this.#pages = pages;
+  }
+
+  called(call: CallView, context: AuditContext): void {
+    const mdl = call.object("mdl");
+    if (mdl !== null) this.#mappingUsed(call, mdl, context);
+    for (const { verb, subject } of call.plan.effects) {
+      if (verb !== "destroy") continue;
+      for (const ref of refsAt(call, subject)) {
+        if (ref.kind === "buffer" || ref.kind === "mdl") this.#freedEarly(call, ref, context);
+      }
+    }
+  }
+
+  returned(call: CallView, context: AuditContext): void {
+    if (!call.succeeded) return;
+    this.#pages.returned(call);
+    const made = call.out("return");
+    if (made !== undefined && isRef(made) && made.kind === "buffer") this.#allocated(call, made, context);
+    if (verbOn(call.plan, "gpadl") === "create") {
+      for (const ref of createdRefs(call)) if (ref.kind === "gpadl") this.#described(call, ref, context);
+    }
+    for (const ref of createdRefs(call)) if (ref.kind === "allocation") this.#follow(ref);
+    const view = this.#views.returned(call, context);
+    if (view !== null) this.#viewed(call, view, context);
+  }
+
+  ended(objects: readonly Tracked[]): void {
+    for (const { ref } of objects) {
+      if (ref.kind === "gpadl") {
+        this.#forget(ref);
+        this.#gpadlPages.remove(ref.number);
+      } else if (ref.kind === "allocation") {
+        this.#views.ended(ref);
+        this.#allocationPages.remove(ref.number);
+      }
+      this.#pages.ended(ref);
+    }
+  }
+
+  /** A mapping's MDL: not after the unmap, not to write where it was mapped READ_ONLY, not to be freed. */
+  #mappingUsed(call: CallView, mdl: Ref, context: AuditContext): void {
+    const mapping = this.#gpadls.mappingOf(mdl);
+    if (mapping === undefined) return;
+    const { gpadl, unmapped, isReadOnly, mapped } = mapping;
+    const name = `${nameOf(mdl)}, the mapping of ${nameOf(gpadl.ref)} made ${placeText(mapped)},`;
+    const report = (
+      rule: "gpadl-use-after-unmap" | "gpadl-write-through-read-only" | "gpadl-buffer-freed-early",
+      text: string,
+    ) => {
+      const draft = about(gpadl, rule, { call, role: "used", text });
+      const own = [gpadl.created, mapped, ...(unmapped === null ? [] : [unmapped]), evidenceOf(call, "used")];
+      context.report({ ...draft, evidence: own });
+    };
+    const isGone = unmapped !== null || context.objects.live(mdl) === undefined;
+    if (isGone) {
+      const since = unmapped === null ? "" : ` after its unmap ${placeText(unmapped)}`;
+      report("gpadl-use-after-unmap", `${name} was used by ${call.plan.name}${since}`);
+    } else if (verbOn(call.plan, "mdl") === "destroy") {
+      report("gpadl-buffer-freed-early", `${name} was freed by ${call.plan.name} while mapped; the unmap ends it`);
+    } else if (isReadOnly && call.in("bytes") !== undefined) {
+      report("gpadl-write-through-read-only", `${name} was mapped READ_ONLY and written by ${call.plan.name}`);
+    }
+  }
+
+  /** A GPADL's memory stays locked until its delete returned (G-19). */
+  #freedEarly(call: CallView, source: Ref, context: AuditContext): void {
+    if (context.objects.live(source) === undefined) return;
+    if (call.succeeded && this.#isShared(source)) keepNewest(this.#freed, nameOf(source), evidenceOf(call, "freed"));
+    const holders = this.#records(this.#users.get(nameOf(source)) ?? []);
+    const [first] = holders;
+    if (first === undefined) return;
+    const more = holders.length > 1 ? ` and ${countText(holders.length - 1, "other GPADL")}` : "";
+    const text = `${nameOf(source)} was freed while ${sized(first)} describes it${more}`;
+    const draft = about(first, "gpadl-buffer-freed-early", { call, role: "freed", text });
+    const others = holders.slice(1, MAX_OTHERS).map(({ created }) => ({ ...created, role: "holder" }));
+    context.report({ ...draft, evidence: [...draft.evidence, ...others] });
+  }
+
+  #isShared(source: Ref): boolean {
+    const runs = runsOf(this.#pages.extentOf(source)?.pieces ?? []);
+    return this.#users.has(nameOf(source)) || this.#allocationPages.sharing(runs).length > 0;
+  }
+
+  #described(call: CallView, ref: Ref, context: AuditContext): void {
+    const extent = this.#pages.extentOf(ref);
+    const gpadl = this.#gpadls.find(ref);
+    if (extent === undefined || gpadl === undefined) return;
+    const runs = runsOf(extent.pieces);
+    this.#describedTwice(call, gpadl, { runs, context });
+    for (const { user, pages } of this.#allocationPages.sharing(runs)) {
+      const view = this.#views.find(user);
+      if (view !== undefined && view.mappedBytes > 0) reachedTwice(gpadl, view, { event: call.event, pages, context });
+    }
+    this.#gpadlPages.add(ref.number, runs);
+    for (const source of extent.sources) {
+      const users = this.#users.get(nameOf(source)) ?? new Set();
+      this.#users.set(nameOf(source), users.add(ref.number));
+    }
+  }
+
+  /** X-01: two live GPADLs describe a page, and the server may write through one of them. */
+  #describedTwice(
+    call: CallView,
+    gpadl: GpadlRecord,
+    { runs, context }: { readonly runs: Parameters<PageUsers["sharing"]>[0]; readonly context: AuditContext },
+  ): void {
+    const sharing = this.#gpadlPages.sharing(runs).flatMap(({ user, pages }) =>
+      this.#records([user]).map((other) => ({ other, pages }))
+    ).filter(({ other }) => !(other.isReadOnly && gpadl.isReadOnly));
+    const [first] = sharing;
+    if (first === undefined) return;
+    const more = sharing.length > 1 ? ` and ${countText(sharing.length - 1, "other GPADL")}` : "";
+    const name = nameOf(first.other.ref);
+    context.report({
+      rule: "guest-page-in-two-gpadls",
+      message: `${nameOf(gpadl.ref)} describes ${countText(first.pages, "page")} that ${name} describes since ` +
+        `${placeText(first.other.created)}${more}; ${writable(gpadl, first.other)}`,
+      event: call.event,
+      object: gpadl.ref,
+      evidence: [
+        ...sharing.slice(0, MAX_OTHERS).map(({ other }) => ({ ...other.created, role: "holder" })),
+        evidenceOf(call, "created"),
+      ],
+      sizeBytes: first.pages * 4096,
+    });
+  }
+
+  #follow(allocation: Ref): void {
+    const extent = this.#pages.extentOf(allocation);
+    if (extent === undefined) return;
+    this.#views.add(allocation);
+    this.#allocationPages.add(allocation.number, runsOf(extent.pieces));
+  }
+
+  /** An allocation got addresses: X-02 for each GPADL over its pages. */
+  #viewed(call: CallView, view: GpuView, context: AuditContext): void {
+    const extent = this.#pages.extentOf(view.allocation);
+    for (const { user, pages } of this.#gpadlPages.sharing(runsOf(extent?.pieces ?? []))) {
+      const gpadl = this.#records([user])[0];
+      if (gpadl !== undefined) reachedTwice(gpadl, view, { event: call.event, pages, context });
+    }
+  }
+
+  /** Pages were given out: whoever reaches them now holds what was freed (X-03). */
+  #allocated(call: CallView, buffer: Ref, context: AuditContext): void {
+    const runs = runsOf(this.#pages.extentOf(buffer)?.pieces ?? []);
+    for (const { user, pages } of this.#gpadlPages.sharing(runs)) {
+      for (const gpadl of this.#records([user])) {
+        const evidence = [...historyOf(gpadl), ...this.#freedOf(gpadl.ref)];
+        reused(call, buffer, { holder: gpadl.ref, how: "describes", pages, evidence, context });
+      }
+    }
+    for (const { user, pages } of this.#allocationPages.sharing(runs)) {
+      const view = this.#views.find(user);
+      if (view === undefined || view.mappedBytes === 0) continue;
+      const created = context.objects.find(view.allocation);
+      const evidence = [
+        ...(created === undefined ? [] : [creationOf(created)]),
+        ...(view.mapped === null ? [] : [view.mapped]),
+        ...this.#freedOf(view.allocation),
+      ];
+      reused(call, buffer, { holder: view.allocation, how: "shows the GPU", pages, evidence, context });
+    }
+  }
+
+  #freedOf(holder: Ref): readonly Evidence[] {
+    const sources = this.#pages.extentOf(holder)?.sources ?? [];
+    return sources.flatMap((source) => this.#freed.get(nameOf(source)) ?? []);
+  }
+
+  #forget(gpadl: Ref): void {
+    for (const source of this.#pages.extentOf(gpadl)?.sources ?? []) {
+      const users = this.#users.get(nameOf(source));
+      users?.delete(gpadl.number);
+      if (users?.size === 0) this.#users.delete(nameOf(source));
+    }
+  }
+
+  #records(numbers: Iterable<number>): GpadlRecord[] {
+    return [...numbers].flatMap((number) => this.#gpadls.find({ kind: "gpadl", number, handle: 0 }) ?? []);
+  }
+}
+
+function createdRefs(call: CallView): readonly Ref[] {
+  return call.plan.effects.flatMap(({ verb, subject }) => verb === "create" ? refsAt(call, subject) : []);
+}
+
+function writable(gpadl: GpadlRecord, other: GpadlRecord): string {
+  if (!gpadl.isReadOnly && !other.isReadOnly) return "both may be written";
+  return `${nameOf((gpadl.isReadOnly ? other : gpadl).ref)} may be written`;
+}
+
+interface Meeting {
+  readonly event: number;
+  readonly pages: number;
+  readonly context: AuditContext;
+}
+
+/** X-02: the server reaches a page through a GPADL, and the GPU through an address. */
+function reachedTwice(gpadl: GpadlRecord, view: GpuView, { event, pages, context }: Meeting): void {
+  const mapped = view.mapped === null ? [] : [view.mapped];
+  const evidence = [{ ...gpadl.created, role: gpadl.created.event === event ? "created" : "holder" }, ...mapped];
+  context.report({
+    rule: "guest-page-behind-gpadl-and-gpuva",
+    message: `${countText(pages, "page")} of ${nameOf(gpadl.ref)} (created ${placeText(gpadl.created)}) ` +
+      `${pages === 1 ? "is" : "are"} behind GPU addresses of ${nameOf(view.allocation)} too` +
+      (view.mapped === null ? "" : ` (mapped ${placeText(view.mapped)})`),
+    event,
+    object: gpadl.ref,
+    evidence: evidence.sort((left, right) => left.event - right.event),
+    sizeBytes: pages * 4096,
+  });
+}
+
+function reused(
+  call: CallView,
+  buffer: Ref,
+  { holder, how, pages, evidence, context }: {
+    readonly holder: Ref;
+    readonly how: string;
+    readonly pages: number;
+    readonly evidence: readonly Evidence[];
+    readonly context: AuditContext;
+  },
+): void {
+  context.report({
+    rule: "guest-page-reused-while-shared",
+    message: `${nameOf(buffer)} got ${countText(pages, "page")} that ${nameOf(holder)} still ${how}`,
+    event: call.event,
+    object: holder,
+    evidence: [...evidence, context.evidence(call, "reused")],
+    sizeBytes: pages * 4096,
+  });
+}

@@ -1,0 +1,139 @@
+// Runs of page numbers: an allocator that gives out the lowest first, slices, and an index of who uses which pages.
+// It must not know what a page holds.
+
+/** Bytes of a page, always. */
+export const PAGE_SIZE = 4096;
+
+/** Pages [start, end). */
+export interface PageRun {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Gives out pages, the lowest free ones first. */
+export class PageAllocator {
+  #next: number;
+  /** Free runs below `#next`, ascending, not touching. */
+  #free: PageRun[] = [];
+
+  constructor(first: number) {
+    this.#next = first;
+  }
+
+  /** Takes `count` pages. */
+  allocate(count: number): PageRun[] {
+    const runs: PageRun[] = [];
+    let left = count;
+    let used = 0;
+    for (const { start, end } of this.#free) {
+      if (left === 0) break;
+      const taken = Math.min(left, end - start);
+      runs.push({ start, end: start + taken });
+      left -= taken;
+      if (taken === end - start) used += 1;
+    }
+    this.#drop(used, runs.at(-1));
+    if (left > 0) {
+      runs.push({ start: this.#next, end: this.#next + left });
+      this.#next += left;
+    }
+    return joined(runs);
+  }
+
+  /** Gives pages back. */
+  free(runs: readonly PageRun[]): void {
+    this.#free = joined([...this.#free, ...runs].sort((left, right) => left.start - right.start));
+  }
+
+  /** Removes what was taken: whole runs from the front, and the beginning of the next one. */
+  #drop(whole: number, last: PageRun | undefined): void {
+    this.#free.splice(0, whole);
+    const [first] = this.#free;
+    if (first !== undefined && last !== undefined && last.end > first.start && last.end < first.end) {
+      this.#free[0] = { start: last.end, end: first.end };
+    }
+  }
+}
+
+/** Joins runs that follow each other without a gap; order is kept. */
+function joined(runs: readonly PageRun[]): PageRun[] {
+  const result: PageRun[] = [];
+  for (const run of runs) {
+    const last = result.at(-1);
+    if (last !== undefined && last.end === run.start) result[result.length - 1] = { start: last.start, end: run.end };
+    else result.push(run);
+  }
+  return result;
+}
+
+/** Pages first to first + count of a list of runs. */
+export function sliceRuns(
+  runs: readonly PageRun[],
+  { first, count }: { readonly first: number; readonly count: number },
+): PageRun[] {
+  const part: PageRun[] = [];
+  let skip = first;
+  let left = count;
+  for (const { start, end } of runs) {
+    const size = end - start;
+    const taken = Math.min(left, size - skip);
+    if (taken > 0) part.push({ start: start + skip, end: start + skip + taken });
+    left -= Math.max(0, taken);
+    skip = Math.max(0, skip - size);
+  }
+  return part;
+}
+
+/** How many pages two lists share. */
+export function sharedPages(left: readonly PageRun[], right: readonly PageRun[]): number {
+  let sum = 0;
+  for (const a of left) {
+    for (const b of right) sum += Math.max(0, Math.min(a.end, b.end) - Math.max(a.start, b.start));
+  }
+  return sum;
+}
+
+/** Pages in one bucket of the index. */
+const BUCKET_PAGES = 64;
+
+/** Who uses which pages; users are numbers, pages may have many. */
+export class PageUsers {
+  readonly #buckets = new Map<number, Set<number>>();
+  readonly #runs = new Map<number, readonly PageRun[]>();
+
+  /** Adds a user and its pages. */
+  add(user: number, runs: readonly PageRun[]): void {
+    this.#runs.set(user, runs);
+    for (const bucket of bucketsOf(runs)) {
+      const users = this.#buckets.get(bucket) ?? new Set();
+      this.#buckets.set(bucket, users.add(user));
+    }
+  }
+
+  /** Removes a user. */
+  remove(user: number): void {
+    for (const bucket of bucketsOf(this.#runs.get(user) ?? [])) {
+      const users = this.#buckets.get(bucket);
+      users?.delete(user);
+      if (users?.size === 0) this.#buckets.delete(bucket);
+    }
+    this.#runs.delete(user);
+  }
+
+  /** Users of any of these pages with how many they share, ascending by number. */
+  sharing(runs: readonly PageRun[]): readonly { readonly user: number; readonly pages: number }[] {
+    const found = new Set<number>();
+    for (const bucket of bucketsOf(runs)) for (const user of this.#buckets.get(bucket) ?? []) found.add(user);
+    return [...found].sort((left, right) => left - right)
+      .map((user) => ({ user, pages: sharedPages(this.#runs.get(user) ?? [], runs) }))
+      .filter(({ pages }) => pages > 0);
+  }
+}
+
+function bucketsOf(runs: readonly PageRun[]): Set<number> {
+  const buckets = new Set<number>();
+  for (const { start, end } of runs) {
+    for (let bucket = Math.floor(start / BUCKET_PAGES); bucket * BUCKET_PAGES < end; bucket += 1) buckets.add(bucket);
+  }
+  return buckets;
+}

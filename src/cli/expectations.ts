@@ -1,0 +1,75 @@
+// A scenario's `expect finding` lines against what the audit says of its trace. Record and audit are neighbours: they meet here.
+
+import { audit, type Finding } from "../audit/mod.ts";
+import type { ScenarioReport } from "../driver/mod.ts";
+import { openTrace } from "../trace/mod.ts";
+import type { Io } from "./io.ts";
+import { openInput } from "./paths.ts";
+
+/** A line that does not hold. */
+export interface Failure {
+  readonly line: number;
+  readonly message: string;
+}
+
+/** The expectations about findings that do not hold; none where the scenario has none. */
+export async function checkExpectations(
+  io: Io,
+  { path, scenario }: { readonly path: string; readonly scenario: ScenarioReport },
+): Promise<Failure[]> {
+  if (scenario.expectedFindings.length === 0 && scenario.noFindingsLine === 0) return [];
+  const file = await openInput(io, path);
+  try {
+    const trace = openTrace({ size: file.sizeInBytes, read: (at, length) => file.read(at, length) });
+    return compareFindings(audit(trace).findings, scenario);
+  } finally {
+    file.close();
+  }
+}
+
+/** Compares findings with a scenario's expectations. */
+export function compareFindings(
+  findings: readonly Finding[],
+  { expectedFindings, noFindingsLine }: ScenarioReport,
+): Failure[] {
+  const left = new Set(findings.filter(({ verdict }) => verdict === "certain"));
+  const failures: Failure[] = [];
+  for (const expected of expectedFindings) {
+    const match = [...left].find((finding) => fits(finding, expected));
+    if (match === undefined) failures.push({ line: expected.line, message: `no such finding: ${describe(expected)}` });
+    else left.delete(match);
+  }
+  const severe = (severity: string) => severity === "error" || severity === "hang";
+  if (noFindingsLine > 0) {
+    for (const finding of left) {
+      if (finding.severity !== "note") {
+        failures.push({ line: noFindingsLine, message: `not expected: ${textOf(finding)}` });
+      }
+    }
+  } else {
+    const line = expectedFindings[0]?.line ?? 0;
+    for (const finding of left) {
+      if (severe(finding.severity)) failures.push({ line, message: `not expected: ${textOf(finding)}` });
+    }
+  }
+  return failures;
+}
+
+type Expected = ScenarioReport["expectedFindings"][number];
+
+function fits({ rule, code, event, object, evidence }: Finding, expected: Expected): boolean {
+  if (expected.rule !== rule && expected.rule !== code) return false;
+  if (expected.event !== null && expected.event !== event && !evidence.some((each) => each.event === expected.event)) {
+    return false;
+  }
+  return expected.object === null || (object !== null && expected.object === `${object.kind}#${object.number}`);
+}
+
+function describe({ rule, event, object }: Expected): string {
+  return `${rule}${event === null ? "" : ` at @${event}`}${object === null ? "" : ` object ${object}`}`;
+}
+
+function textOf({ rule, severity, event, object, message }: Finding): string {
+  const what = object === null ? "" : ` object ${object.kind}#${object.number}`;
+  return `${severity} ${rule} at @${event}${what}: ${message}`;
+}

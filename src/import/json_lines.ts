@@ -1,0 +1,94 @@
+// JSON lines as a source of a trace: what `dump --json` writes, or what somebody's converter writes in that form.
+// Parsing is trace's; here is only what makes it an import: detection, an end, a report. Tried with maptrail.trace/1 and
+// with lines that have no header. It drops members that nobody declared, and counts them. It must not know files.
+
+import { type IgnoredMembers, type JsonLinesOptions, type ParsedJsonLines, parseJsonLines } from "../trace/mod.ts";
+import type { TraceEvent } from "../trace/mod.ts";
+import type { Imported, ImportReport } from "./imported.ts";
+
+/** An imported trace, and the members that were dropped. */
+export interface ImportedJsonLines extends Imported {
+  readonly ignored: IgnoredMembers;
+}
+
+/**
+ * Reads lines without their line ends, once now and again for each walk of `events`: `lines` must give the same each
+ * time. A header is kept as it is, so that a dump comes back as the trace it was; lines without one, or that do not say
+ * how the recording ended, end as imported. Throws `JsonLinesError` for the first line that is wrong. Holds two numbers
+ * for each event.
+ */
+export function importJsonLines(lines: Iterable<string>, options: JsonLinesOptions = {}): ImportedJsonLines {
+  if (Object.is(lines[Symbol.iterator](), lines)) {
+    throw new TypeError(
+      "Cannot import from an iterator that can be walked once: give an array, or an object that starts anew",
+    );
+  }
+  const parsed = parseJsonLines(lines, options);
+  const index = indexEvents(parsed);
+  return {
+    header: parsed.header,
+    events: { [Symbol.iterator]: (): Iterator<TraceEvent> => parseJsonLines(lines, options).events },
+    end: parsed.end ?? { reason: "imported", message: "", events: index.events.length },
+    report: reportOf(index),
+    ignored: parsed.ignored(),
+  };
+}
+
+/** What the first walk found: each event's number and line, and how often each call occurred. */
+interface EventIndex {
+  readonly events: readonly number[];
+  readonly lines: readonly number[];
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+function indexEvents(parsed: ParsedJsonLines): EventIndex {
+  const events: number[] = [];
+  const lines: number[] = [];
+  const counts = new Map<string, number>();
+  for (const { event, kind, plan } of parsed.events) {
+    events.push(event);
+    lines.push(parsed.lineNumber());
+    const name = plan?.name ?? kind;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return { events, lines, counts };
+}
+
+function reportOf({ events, lines, counts }: EventIndex): ImportReport {
+  return {
+    imported: [...counts].map(([name, count]) => ({ id: null, name, count })),
+    skipped: [],
+    unknown: [],
+    undecodable: [],
+    otherRecords: 0,
+    missing: [],
+    clock: { source: "timeNs", ticksPerSecond: 1_000_000_000n, zeroAtNs: null },
+    offsetUnit: "line",
+    offsetOf(event: number): number {
+      const line = lines[positionOf(events, event)];
+      if (line === undefined) throw new RangeError(`Cannot find the line of @${event}: there is no such event`);
+      return line;
+    },
+  };
+}
+
+/** Where a number stands in a rising list, -1 where it does not. */
+function positionOf(numbers: readonly number[], wanted: number): number {
+  let low = 0;
+  let high = numbers.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((numbers[middle] ?? 0) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return numbers[low] === wanted ? low : -1;
+}
+
+const SEEN_BYTES = 4096;
+const FIRST_LINE =
+  /^\uFEFF?\s*\{[^\n]*(?:"schema"\s*:\s*"maptrail\.trace\/|"kind"\s*:\s*"(?:call|enter|leave|callback|return|memory|note)")/;
+
+/** Whether a file begins like these lines; its first 4096 bytes are enough, and only those are looked at. */
+export function looksLikeJsonLines(firstBytes: Uint8Array): boolean {
+  return FIRST_LINE.test(new TextDecoder("utf-8", { ignoreBOM: true }).decode(firstBytes.subarray(0, SEEN_BYTES)));
+}

@@ -1,0 +1,324 @@
+// Reads a chunk: its tables, its columns, then event after event. Every index is checked against its table when the
+// columns are read, so that walking cannot go wrong but for an object's code. It must not know files or blocks.
+
+import {
+  type CallPlan,
+  CallRows,
+  type Interned,
+  type ObjectKind,
+  objectKind,
+  type Outcome,
+  type Ref,
+} from "../api/mod.ts";
+import { Fields, type NumberValues, PlaneSource, readBytes, readColumn, unpack, WireError } from "../wire/mod.ts";
+import {
+  CHUNK_EVENTS,
+  countShapes,
+  type EventCounts,
+  OUTCOME_FORMS,
+  PARTITIONS,
+  SHAPE,
+  SHAPE_MEMBERS,
+} from "./chunk_layout.ts";
+import { LEVELS, restorePlan } from "./declarations.ts";
+import { EVENT_KINDS, type MemoryDelta, type Site, type TraceEvent } from "./event.ts";
+
+const WORD = 2 ** 32;
+const SAFE = 2 ** 53;
+const MAX_TABLE_ROWS = 2 ** 22;
+
+/** What a chunk's block says of it. */
+export interface ChunkFrame {
+  readonly firstEvent: number;
+  readonly events: number;
+  /** The head's fields, brought up to this version. */
+  readonly head: Fields;
+  /** The pools behind the head. */
+  readonly pools: readonly Uint8Array[];
+}
+
+/** The head's fields of a chunk's parts. */
+export function readChunkHead(parts: readonly Uint8Array[]): Fields {
+  return new Fields(unpack(parts[0] ?? new Uint8Array(0)), "a chunk's head");
+}
+
+/** One chunk, decoded. `WireError` where it is not one. */
+export class Chunk {
+  readonly #frame: ChunkFrame;
+  readonly #source: PlaneSource;
+  readonly #texts: readonly string[];
+  readonly #plans: readonly CallPlan[];
+  readonly #sites: readonly Site[];
+  readonly #shapes: readonly NumberValues[];
+  readonly #objects: ObjectTables;
+  readonly #shapeOf: NumberValues;
+  readonly #columns: readonly NumberValues[];
+  readonly #memory: MemoryRows;
+  readonly #rows: readonly CallRows[];
+  #walked = false;
+
+  constructor(frame: ChunkFrame) {
+    const { head, events } = frame;
+    if (events < 1 || events > CHUNK_EVENTS.most) throw new WireError(`Cannot read chunk of ${events} events`, 0);
+    this.#frame = frame;
+    this.#source = new PlaneSource(head.bytes("columns"), frame.pools);
+    this.#texts = head.texts("strings");
+    this.#plans = head.list("calls").map(restorePlan);
+    this.#sites = this.#readSites(checkedRows(head.count("sites")));
+    this.#shapes = this.#readShapes(checkedRows(head.count("shapes")));
+    this.#objects = new ObjectTables(head.list("objects"), this.#source);
+    this.#shapeOf = readColumn(this.#source, events, this.#shapes[0]?.length ?? 0);
+    this.#columns = [SAFE, SAFE, undefined, SAFE].map((limit) => readColumn(this.#source, events, limit));
+    const uses = this.#uses();
+    this.#memory = new MemoryRows(this.#source, this.#memoryRows(uses));
+    this.#rows = this.#plans.map((plan, index) => this.#readRows(plan, index + 1, uses));
+    this.#source.expectEnd();
+  }
+
+  /** Events by kind and call. */
+  counts(): EventCounts {
+    const uses = Array.from(this.#uses(), (events, shape) => ({
+      kind: this.#member(shape, SHAPE.kind),
+      call: this.#member(shape, SHAPE.call),
+      events,
+    }));
+    return countShapes(uses, this.#plans.map((plan) => plan.name));
+  }
+
+  /** The first event's time. */
+  get firstTimeNs(): bigint {
+    return this.#columns[2]?.bigintAt(0) ?? 0n;
+  }
+
+  /** The last event's time. */
+  get lastTimeNs(): bigint {
+    return this.#columns[2]?.bigintAt(this.#frame.events - 1) ?? 0n;
+  }
+
+  /** The chunk's events, in order, once: rows are read as they come. `WireError` for a code that names no object. */
+  *events(): IterableIterator<TraceEvent> {
+    if (this.#walked) throw new TypeError("Cannot walk a chunk twice: decode it again");
+    this.#walked = true;
+    for (let row = 0; row < this.#frame.events; row += 1) yield this.#eventAt(row);
+  }
+
+  #eventAt(row: number): TraceEvent {
+    const shape = this.#shapeOf.at(row);
+    const call = this.#member(shape, SHAPE.call);
+    const rows = this.#rows[call - 1];
+    const event = this.#frame.firstEvent + row;
+    const ins = rows?.ins(this.#member(shape, SHAPE.ins)) ?? [];
+    const outs = rows?.outs(this.#member(shape, SHAPE.outs)) ?? [];
+    const memory = this.#member(shape, SHAPE.memory);
+    return {
+      event,
+      kind: EVENT_KINDS[this.#member(shape, SHAPE.kind)] ?? "note",
+      plan: this.#plans[call - 1] ?? null,
+      side: this.#text(shape, SHAPE.side),
+      actor: this.#text(shape, SHAPE.actor),
+      level: LEVELS[this.#member(shape, SHAPE.level)] ?? "machine",
+      cause: this.#back(event, row, 0),
+      of: this.#back(event, row, 1),
+      timeNs: this.#columns[2]?.bigintAt(row) ?? 0n,
+      wallNs: this.#columns[3]?.numberAt(row) ?? 0,
+      site: this.#sites[this.#member(shape, SHAPE.site) - 1] ?? null,
+      ins,
+      outs,
+      outcome: this.#outcome(shape, rows),
+      memory: memory === 0 ? null : this.#memory.next(memory),
+      text: this.#text(shape, SHAPE.text),
+    };
+  }
+
+  /** The event that a column points back to, 0: none. */
+  #back(event: number, row: number, column: number): number {
+    const distance = this.#columns[column]?.numberAt(row) ?? 0;
+    if (distance >= event) throw new WireError(`Cannot read event ${event}: it points ${distance} events back`, 0);
+    return distance === 0 ? 0 : event - distance;
+  }
+
+  #outcome(shape: number, rows: CallRows | undefined): Outcome | null {
+    switch (OUTCOME_FORMS[this.#member(shape, SHAPE.outcome) - 1]) {
+      case "status":
+        return { form: "status", status: this.#member(shape, SHAPE.status) };
+      case "void":
+        return { form: "void" };
+      case "value":
+        return { form: "value", value: rows?.returned() ?? null };
+      case "refused":
+        return { form: "refused", reason: this.#text(shape, SHAPE.reason) };
+      default:
+        return null;
+    }
+  }
+
+  #member(shape: number, member: number): number {
+    return this.#shapes[member]?.at(shape) ?? 0;
+  }
+
+  #text(shape: number, member: number): string {
+    return this.#texts[this.#member(shape, member)] ?? "";
+  }
+
+  #readSites(count: number): readonly Site[] {
+    const limits = [this.#texts.length, WORD, WORD, this.#texts.length];
+    const columns = limits.map((limit) => readColumn(this.#source, count, limit));
+    const at = (member: number, row: number): number => columns[member]?.at(row) ?? 0;
+    return Array.from({ length: count }, (_, row) => ({
+      file: this.#texts[at(0, row)] ?? "",
+      line: at(1, row),
+      column: at(2, row),
+      function: this.#texts[at(3, row)] ?? "",
+    }));
+  }
+
+  #readShapes(count: number): readonly NumberValues[] {
+    const texts = Math.max(1, this.#texts.length);
+    const limits = new Array<number>(SHAPE_MEMBERS).fill(WORD);
+    limits[SHAPE.kind] = EVENT_KINDS.length;
+    limits[SHAPE.call] = this.#plans.length + 1;
+    limits[SHAPE.level] = LEVELS.length;
+    limits[SHAPE.site] = this.#sites.length + 1;
+    limits[SHAPE.outcome] = OUTCOME_FORMS.length + 1;
+    limits[SHAPE.memory] = 1 + 2 * PARTITIONS.length;
+    for (const member of [SHAPE.side, SHAPE.actor, SHAPE.reason, SHAPE.text]) limits[member] = texts;
+    const shapes = limits.map((limit) => readColumn(this.#source, count, limit));
+    for (let shape = 0; shape < count; shape += 1) checkShape(shapes, shape, this.#plans);
+    return shapes;
+  }
+
+  /** How many events have each shape. */
+  #uses(): Uint32Array {
+    const uses = new Uint32Array(this.#shapes[0]?.length ?? 0);
+    for (let row = 0; row < this.#shapeOf.length; row += 1) {
+      const shape = this.#shapeOf.at(row);
+      uses[shape] = (uses[shape] ?? 0) + 1;
+    }
+    return uses;
+  }
+
+  /** How many memory deltas there are, and which of them carry bytes, in order. */
+  #memoryRows(uses: Uint32Array): readonly boolean[] {
+    if (!uses.some((_, shape) => this.#member(shape, SHAPE.memory) !== 0)) return [];
+    const rows: boolean[] = [];
+    for (let row = 0; row < this.#shapeOf.length; row += 1) {
+      const memory = this.#member(this.#shapeOf.at(row), SHAPE.memory);
+      if (memory !== 0) rows.push(memory % 2 === 0);
+    }
+    return rows;
+  }
+
+  #readRows(plan: CallPlan, call: number, uses: Uint32Array): CallRows {
+    const counts = { ins: plan.ins.map(() => 0), outs: plan.outs.map(() => 0), returned: 0 };
+    for (const [shape, events] of uses.entries()) {
+      if (this.#member(shape, SHAPE.call) !== call) continue;
+      addFirst(counts.ins, this.#member(shape, SHAPE.ins), events);
+      addFirst(counts.outs, this.#member(shape, SHAPE.outs), events);
+      if (OUTCOME_FORMS[this.#member(shape, SHAPE.outcome) - 1] === "value") counts.returned += events;
+    }
+    const interned: Interned = {
+      textCount: this.#texts.length,
+      text: (index) => this.#texts[index] ?? "",
+      object: (kind, code) => this.#objects.next(kind, code),
+    };
+    return new CallRows(plan, counts, { source: this.#source, interned });
+  }
+}
+
+function addFirst(counts: number[], first: number, more: number): void {
+  for (let index = 0; index < first; index += 1) counts[index] = (counts[index] ?? 0) + more;
+}
+
+function checkedRows(rows: number): number {
+  if (rows > MAX_TABLE_ROWS) throw new WireError(`Cannot read table of ${rows} rows: limit ${MAX_TABLE_ROWS}`, 0);
+  return rows;
+}
+
+function checkShape(shapes: readonly NumberValues[], shape: number, plans: readonly CallPlan[]): void {
+  const at = (member: number): number => shapes[member]?.at(shape) ?? 0;
+  const plan = plans[at(SHAPE.call) - 1];
+  const returnsValue = OUTCOME_FORMS[at(SHAPE.outcome) - 1] === "value";
+  const fits = at(SHAPE.ins) <= (plan?.ins.length ?? 0) && at(SHAPE.outs) <= (plan?.outs.length ?? 0) &&
+    (!returnsValue || (plan !== undefined && plan.returned !== null));
+  if (!fits) {
+    throw new WireError(`Cannot read shape ${shape}: it has more values than ${plan?.name ?? "no call"} declares`, 0);
+  }
+}
+
+/** The objects that a chunk mentions, each one value, by kind in order of first mention. */
+class ObjectTables {
+  readonly #tables = new Map<ObjectKind, { readonly refs: readonly Ref[]; seen: number }>();
+
+  constructor(list: readonly unknown[], source: PlaneSource) {
+    for (const entry of list) {
+      const [word, count, step]: unknown[] = Array.isArray(entry) ? entry : [];
+      const kind = typeof word === "string" ? objectKind(word) : null;
+      if (kind === null || typeof count !== "number" || typeof step !== "number" || this.#tables.has(kind)) {
+        throw new WireError(
+          `Cannot read objects of "${String(word).slice(0, 40)}": no kind of object here, or twice`,
+          0,
+        );
+      }
+      this.#tables.set(kind, { refs: readRefs(kind, source, { count: checkedRows(count), step }), seen: 0 });
+    }
+  }
+
+  /** The object of a code: 0 is the next one not yet seen, else the one seen `code - 1` before the newest. */
+  next(kind: ObjectKind, code: number): Ref {
+    const table = this.#tables.get(kind);
+    const ref = table?.refs[code === 0 ? table.seen : table.seen - code];
+    if (table === undefined || ref === undefined) {
+      throw new WireError(`Cannot read event: code ${code} names no ${kind} of this chunk`, 0);
+    }
+    if (code === 0) table.seen += 1;
+    return ref;
+  }
+}
+
+function readRefs(
+  kind: ObjectKind,
+  source: PlaneSource,
+  { count, step }: { readonly count: number; readonly step: number },
+): readonly Ref[] {
+  const numbers = readColumn(source, count, SAFE);
+  const rests = readColumn(source, count);
+  return Array.from({ length: count }, (_, row) => {
+    const number = numbers.numberAt(row);
+    const handle = Number(BigInt.asIntN(64, rests.bigintAt(row) ^ (1n << 63n))) + step * number;
+    if (!Number.isSafeInteger(handle) || handle < 0) {
+      throw new WireError(`Cannot read ${kind}#${number}: its handle would be ${handle}`, 0);
+    }
+    return Object.freeze({ kind, number, handle });
+  });
+}
+
+/** The memory deltas of a chunk, in order. */
+class MemoryRows {
+  readonly #columns: readonly NumberValues[];
+  readonly #bytes: Uint8Array;
+  #row = 0;
+  #position = 0;
+
+  constructor(source: PlaneSource, carries: readonly boolean[]) {
+    this.#columns = [SAFE, WORD, WORD, WORD].map((limit) => readColumn(source, carries.length, limit));
+    let held = 0;
+    for (const [row, carriesBytes] of carries.entries()) if (carriesBytes) held += this.#columns[2]?.at(row) ?? 0;
+    this.#bytes = readBytes(source, held);
+  }
+
+  next(memory: number): MemoryDelta {
+    const row = this.#row++;
+    const length = this.#columns[2]?.at(row) ?? 0;
+    const carriesBytes = memory % 2 === 0;
+    const start = this.#position;
+    if (carriesBytes) this.#position += length;
+    return {
+      partition: PARTITIONS[(memory - 1) >> 1] ?? "guest",
+      page: this.#columns[0]?.numberAt(row) ?? 0,
+      offset: this.#columns[1]?.at(row) ?? 0,
+      length,
+      digest: this.#columns[3]?.at(row) ?? 0,
+      bytes: carriesBytes ? new Uint8Array(this.#bytes.subarray(start, start + length)) : null,
+    };
+  }
+}

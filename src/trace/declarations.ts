@@ -1,0 +1,214 @@
+// Declarations as a trace carries them: all that reading its events and auditing them takes, and no prose. A stored
+// declaration that is not the catalogue's is compiled from what is stored, so that old and foreign traces stay readable.
+// It must not know any particular call.
+
+import {
+  type CallPlan,
+  compilePlan,
+  type Declaration,
+  findPlan,
+  type Level,
+  objectKind,
+  type ParamPlan,
+  type ScalarStorage,
+  STRUCTS,
+  TYPES,
+} from "../api/mod.ts";
+import { Fields, pack, type Packable, WireError } from "../wire/mod.ts";
+
+/** Every level, in the order of their numbers in the file. */
+export const LEVELS = ["machine", "kmcl", "d3dkmt", "wire"] as const satisfies readonly Level[];
+
+const STORAGES = ["u8", "u16", "u32", "i32", "u64", "i64", "bool", "function", "text", "guid", "bytes"] as const;
+const DIRECTIONS = ["in", "in?", "out", "inout"] as const;
+const PROSE = new Set(["doc", "source"]);
+const NAME = /^[A-Za-z_][A-Za-z0-9_.]{0,127}$/;
+const MAX_NESTING = 6;
+const MAX_PARAMS = 256;
+
+/** What is stored of a plan. */
+export function describePlan(plan: CallPlan): ReadonlyMap<string, Packable> {
+  const types = new Map<string, Packable>();
+  for (const param of [...plan.params, ...(plan.returned === null ? [] : [plan.returned])]) describeType(param, types);
+  return new Map<string, Packable>([
+    ["name", plan.name],
+    ["level", plan.level],
+    ["callback", plan.isCallback],
+    ["declaration", new Map(Object.entries(plan.declaration).filter(([name]) => !PROSE.has(name)))],
+    ["types", types],
+  ]);
+}
+
+function describeType(param: ParamPlan, types: Map<string, Packable>): void {
+  if (types.has(param.word)) return;
+  if (param.storage !== "struct") {
+    types.set(param.word, param.storage);
+    return;
+  }
+  types.set(param.word, new Map(param.members.map((member) => [member.name, specOf(member)])));
+  for (const member of param.members) describeType(member, types);
+}
+
+function specOf(param: ParamPlan): string {
+  return `${param.direction} ${param.word}${param.isArray ? "[]" : ""}`;
+}
+
+const described = new Map<string, Uint8Array>();
+
+function describedBytes(plan: CallPlan): Uint8Array {
+  const known = described.get(plan.name);
+  if (known !== undefined) return known;
+  const bytes = pack(describePlan(plan));
+  described.set(plan.name, bytes);
+  return bytes;
+}
+
+/** The plan that was stored: the catalogue's own where it is the same, else one compiled from what is stored. */
+export function restorePlan(stored: unknown): CallPlan {
+  const fields = new Fields(stored, "a declaration");
+  const name = checkedName(fields.text("name"));
+  const local = findPlan(name);
+  if (local !== undefined && equalBytes(describedBytes(local), pack(packable(fields.map)))) return local;
+  const source = { name, level: fields.choice("level", LEVELS), isCallback: fields.flag("callback") };
+  const declaration = restoreDeclaration(fields.fields("declaration"));
+  const types = fields.fields("types");
+  const params = Object.entries(declaration.params).map(([param, spec]) => restoreParam(param, spec, types, 0));
+  const ins = params.filter((param) => param.goesIn);
+  const outs = params.filter((param) => param.goesOut);
+  const { returns } = declaration;
+  const returned = returns === "status" || returns === "void"
+    ? null
+    : restoreParam("return", `out ${returns}`, types, 0);
+  const effects = restoreEffects(source, declaration, types);
+  const creates = effects.some(({ verb }) => verb === "create" || verb === "map" || verb === "reserve");
+  return { ...source, id: declaration.id, declaration, params, ins, outs, returned, effects, creates };
+}
+
+/** A copy of a decoded value that may be packed again: numbers, strings, arrays and maps of strings. */
+function packable(value: unknown): Packable {
+  if (value instanceof Map) return new Map([...value].map(([name, each]) => [String(name), packable(each)]));
+  if (Array.isArray(value)) return value.map(packable);
+  const isPlain = typeof value === "number" || typeof value === "bigint" || typeof value === "boolean" ||
+    typeof value === "string" || value === null || value instanceof Uint8Array;
+  return isPlain ? value : null;
+}
+
+function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+}
+
+function checkedName(name: string): string {
+  if (NAME.test(name)) return name;
+  throw new WireError(`Cannot read declaration: "${name.slice(0, 40)}" is no name`, 0);
+}
+
+/** The declaration as an object; fields that this version does not know are kept. */
+function restoreDeclaration(fields: Fields): Declaration {
+  const specs = fields.fields("params");
+  if (specs.map.size > MAX_PARAMS) {
+    throw new WireError(`Cannot read declaration: more than ${MAX_PARAMS} parameters`, 0);
+  }
+  const plain = Object.fromEntries([...fields.map].map(([name, value]) => [String(name), plainOf(value)]));
+  const declaration: unknown = {
+    ...plain,
+    id: fields.count("id"),
+    doc: "(from the trace)",
+    returns: fields.text("returns"),
+  };
+  if (isDeclaration(declaration)) return declaration;
+  throw new WireError("Cannot read declaration: its fields are not a declaration's", 0);
+}
+
+function plainOf(value: unknown): unknown {
+  if (value instanceof Map) {
+    return Object.fromEntries([...value].map(([name, each]) => [checkedName(String(name)), plainOf(each)]));
+  }
+  return Array.isArray(value) ? value.map(plainOf) : value;
+}
+
+/** Whether the fields that compiling looks at have the right form; the specs themselves are checked as they compile. */
+function isDeclaration(value: unknown): value is Declaration {
+  if (typeof value !== "object" || value === null || !("params" in value) || !("endpoint" in value)) return false;
+  const { params, endpoint } = value;
+  const effects = "effects" in value ? value.effects : [];
+  const isText = (each: unknown): boolean => typeof each === "string";
+  return typeof params === "object" && params !== null && Object.values(params).every(isText) && isText(endpoint) &&
+    Array.isArray(effects) && effects.every(isText);
+}
+
+function restoreParam(name: string, spec: string, types: Fields, depth: number): ParamPlan {
+  if (depth > MAX_NESTING) throw new WireError(`Cannot read declaration: ${name} nests deeper than ${MAX_NESTING}`, 0);
+  const [said, typed] = spec.split(" ");
+  const direction = DIRECTIONS.find((each) => each === said);
+  if (direction === undefined || typed === undefined) throw new WireError(`Cannot read declaration: "${spec}"`, 0);
+  const isArray = typed.endsWith("[]");
+  const word = isArray ? typed.slice(0, -2) : typed;
+  const storage = types.map.get(word);
+  const common = {
+    name: checkedName(name),
+    direction,
+    word,
+    isArray,
+    goesIn: direction !== "out",
+    goesOut: direction === "out" || direction === "inout",
+    optional: direction === "in?",
+  };
+  if (storage instanceof Map) {
+    const members = [...storage].map(([member, inner]) =>
+      restoreParam(String(member), String(inner), types, depth + 1)
+    );
+    return { ...common, storage: "struct", scalar: null, kind: null, members };
+  }
+  if (storage === "object") {
+    const kind = objectKind(word);
+    if (kind === null) throw new WireError(`Cannot read declaration: "${word}" is no kind of object here`, 0);
+    return { ...common, storage, scalar: null, kind, members: [] };
+  }
+  const scalar = scalarStorage(storage, word);
+  const known = new Map(Object.entries(TYPES)).get(word);
+  const type = known?.storage === scalar ? known : { storage: scalar, doc: "(from the trace)" };
+  return { ...common, storage: scalar, scalar: type, kind: null, members: [] };
+}
+
+function scalarStorage(storage: unknown, word: string): ScalarStorage {
+  const found = STORAGES.find((each) => each === storage);
+  if (found === undefined) throw new WireError(`Cannot read declaration: type "${word}" has no known storage`, 0);
+  return found;
+}
+
+/**
+ * Effects are compiled as the catalogue's are. A scalar word that is unknown here stands as its storage for that;
+ * where a structure is unknown here, there are no effects: such a trace reads, and audits see no pairs in that call.
+ */
+function restoreEffects(
+  source: { readonly name: string; readonly level: Level; readonly isCallback: boolean },
+  declaration: Declaration,
+  types: Fields,
+): CallPlan["effects"] {
+  if ((declaration.effects ?? []).length === 0) return [];
+  const known: unknown = {
+    ...declaration,
+    params: Object.fromEntries(
+      Object.entries<string>(declaration.params).map(([name, spec]) => [name, knownSpec(spec, types)]),
+    ),
+    returns: knownWord(declaration.returns, types),
+  };
+  try {
+    return isDeclaration(known) ? compilePlan(source, known).effects : [];
+  } catch {
+    return [];
+  }
+}
+
+function knownSpec(spec: string, types: Fields): string {
+  const [direction, typed = ""] = spec.split(" ");
+  const word = typed.replace("[]", "");
+  return `${direction} ${knownWord(word, types)}${typed === word ? "" : "[]"}`;
+}
+
+function knownWord(word: string, types: Fields): string {
+  const storage = types.map.get(word);
+  const isKnown = Object.hasOwn(TYPES, word) || Object.hasOwn(STRUCTS, word) || typeof storage !== "string" ||
+    storage === "object";
+  return isKnown ? word : storage;
+}

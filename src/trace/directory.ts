@@ -1,0 +1,286 @@
+// Finds the blocks of a file: from its index where that is whole, else by walking from prefix to prefix, searching on
+// after damage. It says what is lost and where. It must not know what is in a chunk.
+
+import { findPrefix, PREFIX_BYTES, readBody, readPrefix, WireError } from "../wire/mod.ts";
+import type { BlockPrefix } from "../wire/mod.ts";
+import { TAGS } from "./chunk_layout.ts";
+import type { Loss } from "./event.ts";
+import { decodeFooter, decodeIndex, type Footer, type IndexedBlock, type TraceIndex } from "./footer.ts";
+import type { ReadHeader } from "./header.ts";
+
+/** Bytes that can be read anywhere. `read` may answer fewer bytes at the end. */
+export interface ByteSource {
+  readonly size: number;
+  read(offsetBytes: number, length: number): Uint8Array;
+}
+
+/** Where a file's blocks are. */
+export interface Directory {
+  /** In file order; event chunks in order of their events. */
+  readonly blocks: readonly IndexedBlock[];
+  readonly index: TraceIndex | null;
+  readonly footer: Footer | null;
+  /** The checksum that the blocks carry; null: there is no block. */
+  readonly file: number | null;
+  readonly losses: readonly Loss[];
+}
+
+const TAIL_BYTES = 64 * 1024;
+const WINDOW_BYTES = 64 * 1024;
+
+/** Finds all blocks behind a header. */
+export function locateBlocks(source: ByteSource, header: ReadHeader): Directory {
+  return fromIndex(source, header) ?? new Scan(source, header).directory();
+}
+
+/** Reads a block and checks that it is the one that was located; its decoded parts. `WireError` where it is not. */
+export function readBlock(source: ByteSource, block: IndexedBlock, file: number | null): readonly Uint8Array[] {
+  const { prefix, body } = readFrame(source, block, file);
+  return readBody(prefix, body);
+}
+
+/** The prefix and body of a located block; the body is not checked. `WireError` for another prefix. */
+export function readFrame(
+  source: ByteSource,
+  block: IndexedBlock,
+  file: number | null,
+): { readonly prefix: BlockPrefix; readonly body: Uint8Array } {
+  const bytes = source.read(block.offsetBytes, block.sizeBytes);
+  const prefix = readPrefix(bytes);
+  if (prefix === null) throw new WireError("its prefix is damaged", block.offsetBytes);
+  const isSame = prefix.tag === block.tag && prefix.first === block.first && prefix.count === block.count &&
+    prefix.file === file && PREFIX_BYTES + prefix.bodyBytes === block.sizeBytes;
+  if (!isSame) throw new WireError("another block stands in its place", block.offsetBytes);
+  return { prefix, body: bytes.subarray(PREFIX_BYTES) };
+}
+
+/** The directory that the index holds; null unless end and index are whole and account for every byte. */
+function fromIndex(source: ByteSource, header: ReadHeader): Directory | null {
+  if (header.file === null) return null;
+  const last = findEnd(source, header.file);
+  if (last === null) return null;
+  try {
+    const [part] = readBlock(source, last, header.file);
+    const footer = decodeFooter(part ?? new Uint8Array(0));
+    const prefix = readPrefix(source.read(footer.indexOffsetBytes, PREFIX_BYTES));
+    if (prefix === null) return null;
+    const at = locate(prefix, footer.indexOffsetBytes);
+    const [indexPart] = readBlock(source, at, header.file);
+    const index = decodeIndex(indexPart ?? new Uint8Array(0));
+    const blocks = [...index.blocks, at, last];
+    const fits = at.tag === TAGS.index && footer.blocks === blocks.length - 1 &&
+      areContiguous(blocks, header.sizeBytes, source.size);
+    return fits ? inOrder({ blocks, index, footer, file: header.file, losses: [] }, header) : null;
+  } catch (error) {
+    if (error instanceof WireError) return null;
+    throw error;
+  }
+}
+
+/** The end block, where it is the file's last bytes. */
+function findEnd(source: ByteSource, file: number): IndexedBlock | null {
+  const start = Math.max(0, source.size - TAIL_BYTES);
+  const tail = source.read(start, source.size - start);
+  for (let at = findPrefix(tail, 0); at >= 0; at = findPrefix(tail, at + 1)) {
+    const prefix = readPrefix(tail.subarray(at));
+    if (prefix === null || prefix.tag !== TAGS.end || prefix.file !== file) continue;
+    const block = locate(prefix, start + at);
+    if (block.offsetBytes + block.sizeBytes === source.size) return block;
+  }
+  return null;
+}
+
+function locate(prefix: BlockPrefix, offsetBytes: number): IndexedBlock {
+  const { tag, first, count, bodyBytes } = prefix;
+  return { tag, offsetBytes, sizeBytes: PREFIX_BYTES + bodyBytes, first, count };
+}
+
+function areContiguous(blocks: readonly IndexedBlock[], startBytes: number, endBytes: number): boolean {
+  let position = startBytes;
+  for (const { offsetBytes, sizeBytes } of blocks) {
+    if (offsetBytes !== position || sizeBytes < PREFIX_BYTES) return false;
+    position += sizeBytes;
+  }
+  return position === endBytes;
+}
+
+/** Checks that events follow each other in a directory that an index gave; gaps become losses. */
+function inOrder(directory: Directory, header: ReadHeader): Directory | null {
+  const order = new EventOrder(header.header.losses);
+  for (const block of directory.blocks) {
+    if (block.tag === TAGS.events && !order.take(block)) return null;
+  }
+  order.end(
+    directory.footer?.lastEvent ?? 0,
+    directory.footer === null ? 0 : directory.blocks.at(-1)?.offsetBytes ?? 0,
+  );
+  return { ...directory, losses: order.losses };
+}
+
+/** Follows the numbers of event chunks and says which are missing. */
+class EventOrder {
+  readonly losses: Loss[] = [];
+  readonly #known: readonly Loss[];
+  #expected = 1;
+  /** Damage seen since the last chunk, which missing events are put down to. */
+  #damage: { readonly what: string; readonly offsetBytes: number } | null = null;
+
+  constructor(known: readonly Loss[]) {
+    this.#known = known;
+  }
+
+  /** Takes a chunk; false where its events were there before. */
+  take({ first, count, offsetBytes }: IndexedBlock): boolean {
+    if (first < this.#expected || count === 0) return false;
+    this.#settle(first - 1, offsetBytes);
+    this.#expected = first + count;
+    return true;
+  }
+
+  damage(what: string, offsetBytes: number): void {
+    this.#settle(0, offsetBytes);
+    this.#damage = { what, offsetBytes };
+  }
+
+  end(lastEvent: number, offsetBytes: number): void {
+    this.#settle(lastEvent, offsetBytes);
+  }
+
+  #settle(lastMissing: number, offsetBytes: number): void {
+    const firstEvent = this.#expected;
+    const isMissing = lastMissing >= firstEvent;
+    const damage = this.#damage;
+    this.#damage = null;
+    if (damage !== null) {
+      const range = isMissing ? { firstEvent, lastEvent: lastMissing } : { firstEvent: 0, lastEvent: 0 };
+      this.losses.push({ ...damage, ...range });
+    } else if (isMissing && !this.#isKnown(firstEvent, lastMissing)) {
+      const what = `events ${firstEvent} to ${lastMissing} are not in the file`;
+      this.losses.push({ what, firstEvent, lastEvent: lastMissing, offsetBytes });
+    }
+    if (isMissing) this.#expected = lastMissing + 1;
+  }
+
+  #isKnown(firstEvent: number, lastEvent: number): boolean {
+    let missing = firstEvent;
+    for (const loss of [...this.#known].sort((left, right) => left.firstEvent - right.firstEvent)) {
+      if (loss.firstEvent > 0 && loss.firstEvent <= missing) missing = Math.max(missing, loss.lastEvent + 1);
+    }
+    return missing > lastEvent;
+  }
+}
+
+/** Walks a file from prefix to prefix. */
+class Scan {
+  readonly #source: ByteSource;
+  readonly #order: EventOrder;
+  readonly #blocks: IndexedBlock[] = [];
+  #file: number | null;
+  #position: number;
+  #footer: Footer | null = null;
+  #index: TraceIndex | null = null;
+
+  constructor(source: ByteSource, header: ReadHeader) {
+    this.#source = source;
+    this.#order = new EventOrder(header.header.losses);
+    this.#file = header.file;
+    this.#position = header.sizeBytes;
+  }
+
+  directory(): Directory {
+    let isEnded = false;
+    while (!isEnded && this.#position < this.#source.size) {
+      const prefix = this.#prefixAt(this.#position);
+      if (prefix === null) this.#searchOn();
+      else isEnded = this.#take(locate(prefix, this.#position));
+    }
+    const left = this.#source.size - this.#position;
+    if (isEnded && left > 0) this.#order.damage(`${left} bytes follow the end of the trace`, this.#position);
+    this.#order.end(this.#footer?.lastEvent ?? 0, this.#position);
+    const { losses } = this.#order;
+    return { blocks: this.#blocks, index: this.#index, footer: this.#footer, file: this.#file, losses };
+  }
+
+  #prefixAt(offsetBytes: number): BlockPrefix | null {
+    const prefix = readPrefix(this.#source.read(offsetBytes, PREFIX_BYTES));
+    if (prefix === null || (this.#file !== null && prefix.file !== this.#file)) return null;
+    this.#file = prefix.file;
+    return prefix;
+  }
+
+  /** Takes a block whose prefix is whole; true where it ends the trace. */
+  #take(block: IndexedBlock): boolean {
+    const end = block.offsetBytes + block.sizeBytes;
+    if (end > this.#source.size) {
+      this.#cut(block);
+      return false;
+    }
+    this.#position = end;
+    if (block.tag === TAGS.events && !this.#order.take(block)) {
+      this.#order.damage(`a chunk of events ${rangeOf(block)} stands out of order`, block.offsetBytes);
+      return false;
+    }
+    this.#blocks.push(block);
+    if (block.tag === TAGS.index) {
+      this.#index = this.#decode(block, "the index is damaged; it was rebuilt", decodeIndex);
+    }
+    if (block.tag !== TAGS.end) return false;
+    const footer = this.#decode(block, "the end of the trace is damaged", decodeFooter);
+    this.#footer = footer;
+    if (footer !== null && this.#order.losses.length === 0 && footer.blocks !== this.#blocks.length - 1) {
+      const what = `${this.#blocks.length - 1} blocks stand before the end, which counts ${footer.blocks}`;
+      this.#order.damage(what, block.offsetBytes);
+    }
+    return true;
+  }
+
+  #decode<T>(block: IndexedBlock, what: string, decode: (part: Uint8Array) => T): T | null {
+    try {
+      const [part] = readBlock(this.#source, block, this.#file);
+      return decode(part ?? new Uint8Array(0));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#blocks.pop();
+      this.#order.damage(`${what}: ${error.message}`, block.offsetBytes);
+      return null;
+    }
+  }
+
+  /** A block of which the file ends too early; there may be whole ones after a damaged length, so the search goes on. */
+  #cut(block: IndexedBlock): void {
+    const missing = block.offsetBytes + block.sizeBytes - this.#source.size;
+    const what = block.tag === TAGS.events
+      ? `the file ends ${missing} bytes before the end of the chunk of events ${rangeOf(block)}`
+      : `the file ends ${missing} bytes before the end of a block ${block.tag}`;
+    this.#order.damage(what, block.offsetBytes);
+    this.#position = this.#source.size;
+    if (block.tag === TAGS.events) this.#order.end(block.first + block.count - 1, block.offsetBytes);
+  }
+
+  /** Looks for the next prefix behind bytes that are none. */
+  #searchOn(): void {
+    const start = this.#position;
+    const next = this.#findNext(start + 1);
+    const count = next - start;
+    const what = next === this.#source.size
+      ? `the last ${count} bytes are no whole block: the file was cut or damaged`
+      : `${count} bytes are no block: they are damaged`;
+    this.#order.damage(what, start);
+    this.#position = next;
+  }
+
+  #findNext(from: number): number {
+    const { size } = this.#source;
+    for (let start = from; start < size; start += WINDOW_BYTES) {
+      const window = this.#source.read(start, Math.min(WINDOW_BYTES + PREFIX_BYTES, size - start));
+      for (let at = findPrefix(window, 0); at >= 0; at = findPrefix(window, at + 1)) {
+        if (this.#prefixAt(start + at) !== null) return start + at;
+      }
+    }
+    return size;
+  }
+}
+
+function rangeOf({ first, count }: IndexedBlock): string {
+  return `${first} to ${first + count - 1}`;
+}

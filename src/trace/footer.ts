@@ -1,0 +1,168 @@
+// What follows the events: the index, which can be rebuilt, and the end. Normative in FORMAT.md.
+// It must not know how blocks are found.
+
+import { Fields, pack, type Packable, unpack, WireError } from "../wire/mod.ts";
+import { addTo, type EventCounts } from "./chunk_layout.ts";
+import { EVENT_KINDS, type EventKind, type TraceEnd } from "./event.ts";
+
+const REASONS = ["ended", "threw", "interrupted", "write-failed", "imported"] as const;
+/** Longest message of an end, in letters: the end is looked for in the last bytes of a file. */
+export const MAX_MESSAGE_LETTERS = 4000;
+
+/** What the index says of one block. */
+export interface IndexedBlock {
+  readonly tag: string;
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** What the index keeps of an event chunk. */
+export interface IndexedChunk {
+  readonly counts: EventCounts;
+  readonly firstTimeNs: bigint;
+  readonly lastTimeNs: bigint;
+}
+
+/** The index: every block before it, and counts by chunk. */
+export interface TraceIndex {
+  readonly blocks: readonly IndexedBlock[];
+  readonly counts: EventCounts;
+  readonly firstTimeNs: bigint;
+  readonly lastTimeNs: bigint;
+}
+
+/** What the end block holds. */
+export interface Footer {
+  readonly end: TraceEnd;
+  /** Where the index block starts, 0: there is none. */
+  readonly indexOffsetBytes: number;
+  /** Blocks before the end block. */
+  readonly blocks: number;
+  /** The last event's number. */
+  readonly lastEvent: number;
+}
+
+/** Gathers the index as blocks are written. */
+export class IndexBuilder {
+  readonly #blocks: IndexedBlock[] = [];
+  readonly #kinds = new Map<EventKind, number>();
+  readonly #names: string[] = [];
+  readonly #numbers = new Map<string, number>();
+  /** For each event chunk its calls in pairs: number of the name, count. */
+  readonly #calls: number[][] = [];
+  #firstTimeNs = 0n;
+  #lastTimeNs = 0n;
+
+  /** Time of the last event so far. */
+  get lastTimeNs(): bigint {
+    return this.#lastTimeNs;
+  }
+
+  /** How many blocks there are so far. */
+  get size(): number {
+    return this.#blocks.length;
+  }
+
+  /** Adds a block, and what it holds where it holds events. */
+  add(block: IndexedBlock, chunk?: IndexedChunk): void {
+    this.#blocks.push(block);
+    if (chunk === undefined) return;
+    if (this.#calls.length === 0) this.#firstTimeNs = chunk.firstTimeNs;
+    this.#lastTimeNs = chunk.lastTimeNs;
+    for (const [kind, events] of chunk.counts.kinds) addTo(this.#kinds, kind, events);
+    this.#calls.push([...chunk.counts.calls].flatMap(([name, events]) => [this.#numberOf(name), events]));
+  }
+
+  /** The index block's one part. */
+  encode(): Uint8Array {
+    const tags = [...new Set(this.#blocks.map((block) => block.tag))];
+    return pack(
+      new Map<string, Packable>([
+        ["tags", tags],
+        ["blocks", this.#blocks.map((block) => tags.indexOf(block.tag))],
+        ["sizes", this.#blocks.map((block) => block.sizeBytes)],
+        ["firsts", this.#blocks.map((block) => block.first)],
+        ["counts", this.#blocks.map((block) => block.count)],
+        ["offset", this.#blocks[0]?.offsetBytes ?? 0],
+        ["firstTime", this.#firstTimeNs],
+        ["lastTime", this.#lastTimeNs],
+        ["kinds", EVENT_KINDS.map((kind) => this.#kinds.get(kind) ?? 0)],
+        ["names", this.#names],
+        ["calls", this.#calls],
+      ]),
+    );
+  }
+
+  #numberOf(name: string): number {
+    const known = this.#numbers.get(name);
+    if (known !== undefined) return known;
+    this.#numbers.set(name, this.#names.length);
+    return this.#names.push(name) - 1;
+  }
+}
+
+/** Reads an index block's part; `WireError` where it is none. */
+export function decodeIndex(part: Uint8Array): TraceIndex {
+  const fields = new Fields(unpack(part), "the index");
+  const tags = fields.texts("tags");
+  const [sizes, firsts, counts] = ["sizes", "firsts", "counts"].map((name) => fields.counts(name));
+  let offsetBytes = fields.count("offset");
+  const blocks = fields.counts("blocks").map((tag, row): IndexedBlock => {
+    const [sizeBytes, first, count] = [sizes?.[row], firsts?.[row], counts?.[row]];
+    const name = tags[tag];
+    if (name === undefined || sizeBytes === undefined || first === undefined || count === undefined) {
+      throw new WireError(`Cannot read the index: row ${row} is not whole`, 0);
+    }
+    offsetBytes += sizeBytes;
+    return { tag: name, offsetBytes: offsetBytes - sizeBytes, sizeBytes, first, count };
+  });
+  return {
+    blocks,
+    counts: { kinds: readKinds(fields.counts("kinds")), calls: readCalls(fields) },
+    firstTimeNs: BigInt.asUintN(64, fields.bigint("firstTime")),
+    lastTimeNs: BigInt.asUintN(64, fields.bigint("lastTime")),
+  };
+}
+
+function readKinds(counts: readonly number[]): ReadonlyMap<EventKind, number> {
+  return new Map(
+    EVENT_KINDS.flatMap((kind, index): [EventKind, number][] => {
+      const events = counts[index] ?? 0;
+      return events > 0 ? [[kind, events]] : [];
+    }),
+  );
+}
+
+function readCalls(fields: Fields): ReadonlyMap<string, number> {
+  const names = fields.texts("names");
+  const calls = new Map<string, number>();
+  for (const chunk of fields.list("calls")) {
+    if (!Array.isArray(chunk)) throw new WireError("Cannot read the index: a chunk's calls are not an array", 0);
+    for (let pair = 0; pair < chunk.length; pair += 2) {
+      const [number, events]: unknown[] = [chunk[pair], chunk[pair + 1]];
+      const name = typeof number === "number" ? names[number] : undefined;
+      if (name === undefined || typeof events !== "number") throw new WireError("Cannot read the index: bad calls", 0);
+      addTo(calls, name, events);
+    }
+  }
+  return calls;
+}
+
+/** The end block's one part. */
+export function encodeFooter({ end, indexOffsetBytes, blocks, lastEvent }: Footer): Uint8Array {
+  const message = end.message.slice(0, MAX_MESSAGE_LETTERS).toWellFormed();
+  return pack({ reason: end.reason, message, events: end.events, lastEvent, blocks, index: indexOffsetBytes });
+}
+
+/** Reads an end block's part; `WireError` where it is none. */
+export function decodeFooter(part: Uint8Array): Footer {
+  const fields = new Fields(unpack(part), "the end");
+  return {
+    end: { reason: fields.choice("reason", REASONS), message: fields.text("message"), events: fields.count("events") },
+    indexOffsetBytes: fields.count("index"),
+    blocks: fields.count("blocks"),
+    lastEvent: fields.count("lastEvent"),
+  };
+}

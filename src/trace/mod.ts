@@ -1,0 +1,10 @@
+// The door of `trace`: the model of a trace, its writer and its reader.
+
+export * from "./event.ts";
+export { type ByteSink, BytesSink, TraceWriter, type TraceWriterOptions } from "./writer.ts";
+export { bytesSource, type OpenOptions, openTrace, type TraceFile, type TraceSummary } from "./reader.ts";
+export type { ByteSource } from "./directory.ts";
+export { decodeKeyframe, encodeKeyframe } from "./keyframe.ts";
+export { TraceFormatError, type TraceFormatReason } from "./trace_format_error.ts";
+export { FORMAT_VERSION } from "./upgrade.ts";
+export { eventTrouble, type TraceProblem, validate, validateEvent } from "./validate.ts";

@@ -1,0 +1,185 @@
+// Writes a trace: the header at once, a block whenever a chunk is full, index and end at the end; what was written is
+// readable whenever the writing stops. It must not know who acts, nor where the bytes go.
+
+import { valueWeight } from "../api/mod.ts";
+import { writeBlock } from "../wire/mod.ts";
+import { ChunkBuilder } from "./builder.ts";
+import { CHUNK_EVENTS, MAX_EVENT_BYTES, TAGS } from "./chunk_layout.ts";
+import type { EventSink, TraceEnd, TraceEvent, TraceHeader } from "./event.ts";
+import { encodeFooter, IndexBuilder, type IndexedChunk } from "./footer.ts";
+import { encodeHeader, headerChecksum } from "./header.ts";
+import { eventTrouble } from "./validate.ts";
+
+/** Takes bytes, in order; throws where it cannot. */
+export interface ByteSink {
+  write(bytes: Uint8Array): void;
+}
+
+/** How a trace is cut into blocks. */
+export interface TraceWriterOptions {
+  /** Events of a chunk, 1 to 131072; default 32000. */
+  readonly chunkEvents?: number;
+  /** When `keyframeDue` says so. */
+  readonly keyframe?: {
+    /** Bytes written since the last keyframe, in sizes of it; default 15. */
+    readonly factor?: number;
+    /** Events since the last keyframe at most; default 2,000,000. */
+    readonly maxEvents?: number;
+  };
+}
+
+const KEYFRAME = { factor: 15, maxEvents: 2_000_000, firstBytes: 64 * 1024 } as const;
+
+/** Collects bytes in memory. */
+export class BytesSink implements ByteSink {
+  readonly #parts: Uint8Array[] = [];
+
+  write(bytes: Uint8Array): void {
+    this.#parts.push(bytes.slice());
+  }
+
+  /** Everything written so far, as one. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.#parts.reduce((sum, part) => sum + part.length, 0));
+    let position = 0;
+    for (const part of this.#parts) {
+      bytes.set(part, position);
+      position += part.length;
+    }
+    return bytes;
+  }
+}
+
+/**
+ * Writes events as they happen. Numbers must grow; a gap in them closes the chunk. An event that does not fit its
+ * declaration throws `TypeError` and leaves the trace as it was. Nothing is kept but the open chunk and the index.
+ */
+export class TraceWriter implements EventSink {
+  readonly #sink: ByteSink;
+  readonly #builder = new ChunkBuilder();
+  readonly #index = new IndexBuilder();
+  readonly #chunkEvents: number;
+  readonly #keyframe: { readonly factor: number; readonly maxEvents: number };
+  readonly #file: number;
+  #offsetBytes: number;
+  #lastEvent = 0;
+  #events = 0;
+  #keyframeAt = { event: 0, offsetBytes: 0, sizeBytes: KEYFRAME.firstBytes / KEYFRAME.factor };
+  #isFinished = false;
+
+  constructor(sink: ByteSink, header: TraceHeader, options: TraceWriterOptions = {}) {
+    const { chunkEvents = CHUNK_EVENTS.usual, keyframe } = options;
+    if (!Number.isInteger(chunkEvents) || chunkEvents < 1 || chunkEvents > CHUNK_EVENTS.most) {
+      throw new RangeError(`Cannot write chunks of ${chunkEvents} events: give 1 to ${CHUNK_EVENTS.most}`);
+    }
+    this.#sink = sink;
+    this.#chunkEvents = chunkEvents;
+    this.#keyframe = {
+      factor: keyframe?.factor ?? KEYFRAME.factor,
+      maxEvents: keyframe?.maxEvents ?? KEYFRAME.maxEvents,
+    };
+    const bytes = encodeHeader(header);
+    this.#file = headerChecksum(bytes);
+    this.#offsetBytes = bytes.length;
+    sink.write(bytes);
+  }
+
+  /** Events written so far, the open chunk's included. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Bytes written so far, without the open chunk. */
+  get bytes(): number {
+    return this.#offsetBytes;
+  }
+
+  /** Whether a keyframe is worth its bytes now. */
+  get keyframeDue(): boolean {
+    const { event, offsetBytes, sizeBytes } = this.#keyframeAt;
+    return this.#offsetBytes - offsetBytes >= this.#keyframe.factor * sizeBytes ||
+      this.#lastEvent - event >= this.#keyframe.maxEvents;
+  }
+
+  /** Appends an event. `TypeError` where it does not fit its declaration, `RangeError` for its number or size. */
+  event(event: TraceEvent): void {
+    this.#expectOpen();
+    if (event.event <= this.#lastEvent) {
+      throw new RangeError(`Cannot write event ${event.event} after event ${this.#lastEvent}: numbers must grow`);
+    }
+    const trouble = eventTrouble(event);
+    if (trouble !== null) throw new TypeError(`Cannot write event ${event.event}: ${trouble}`);
+    const weight = weightOf(event);
+    if (weight > MAX_EVENT_BYTES) {
+      throw new RangeError(
+        `Cannot write event ${event.event} of about ${weight} bytes: the limit is ${MAX_EVENT_BYTES}`,
+      );
+    }
+    if (event.event !== this.#lastEvent + 1) this.flush();
+    this.#builder.append(event);
+    this.#lastEvent = event.event;
+    this.#events += 1;
+    if (this.#builder.events >= this.#chunkEvents || this.#builder.isHeavy) this.flush();
+  }
+
+  /** Writes the state after `event`, which must be the last event; the open chunk is written first. */
+  keyframe(event: number, state: Uint8Array): void {
+    this.#expectOpen();
+    if (event !== this.#lastEvent) {
+      throw new RangeError(`Cannot write keyframe of event ${event}: the last event is ${this.#lastEvent}`);
+    }
+    this.flush();
+    this.#writeBlock({ tag: TAGS.keyframe, first: event, count: 0, start: this.#index.lastTimeNs, parts: [state] });
+    this.#keyframeAt = { event, offsetBytes: this.#offsetBytes, sizeBytes: Math.max(1024, state.length) };
+  }
+
+  /** Writes the open chunk, if it holds any event. */
+  flush(): void {
+    if (this.#builder.events === 0) return;
+    const chunk = this.#builder.finish();
+    const { firstEvent: first, events: count, firstTimeNs: start, parts } = chunk;
+    this.#writeBlock({ tag: TAGS.events, first, count, start, parts, chunk });
+  }
+
+  /** Writes the open chunk, the index and the end; nothing can be written after. */
+  finish(end: TraceEnd): void {
+    this.#expectOpen();
+    this.flush();
+    this.#isFinished = true;
+    const indexOffsetBytes = this.#offsetBytes;
+    const start = this.#index.lastTimeNs;
+    this.#writeBlock({ tag: TAGS.index, first: 0, count: this.#index.size, start, parts: [this.#index.encode()] });
+    const blocks = this.#index.size;
+    const footer = encodeFooter({ end, indexOffsetBytes, blocks, lastEvent: this.#lastEvent });
+    this.#writeBlock({ tag: TAGS.end, first: this.#lastEvent, count: 0, start, parts: [footer] });
+  }
+
+  #writeBlock(
+    { chunk, ...block }: {
+      readonly tag: string;
+      readonly first: number;
+      readonly count: number;
+      readonly start: bigint;
+      readonly parts: readonly Uint8Array[];
+      readonly chunk?: IndexedChunk;
+    },
+  ): void {
+    const lastPart = block.parts.length - 1;
+    // The last pool of a chunk holds what no compressor shrinks.
+    const compress = (part: number): boolean => block.tag !== TAGS.events || part < lastPart;
+    const bytes = writeBlock({ ...block, file: this.#file, compress });
+    const { tag, first, count } = block;
+    this.#sink.write(bytes);
+    this.#index.add({ tag, offsetBytes: this.#offsetBytes, sizeBytes: bytes.length, first, count }, chunk);
+    this.#offsetBytes += bytes.length;
+  }
+
+  #expectOpen(): void {
+    if (this.#isFinished) throw new TypeError("Cannot write: the trace is finished");
+  }
+}
+
+function weightOf({ ins, outs, outcome, memory, text }: TraceEvent): number {
+  const returned = outcome?.form === "value" ? valueWeight(outcome.value) : 0;
+  return valueWeight(ins) + valueWeight(outs) + returned + (memory?.bytes?.length ?? 0) + 3 * text.length;
+}

@@ -1,0 +1,143 @@
+// Findings as text for a terminal: one heading for what is the same defect, a line of story for each object.
+// It must not know where the text goes: colours come in as functions, width and limits as numbers.
+
+import { type Evidence, type Finding, RULES, type Severity, type Verdict } from "../audit/mod.ts";
+import { escapeText } from "./escape.ts";
+import { sizeText } from "./size.ts";
+
+/** Colours, or functions that leave text alone. */
+export interface Paints {
+  readonly bad: (text: string) => string;
+  readonly warn: (text: string) => string;
+  readonly faint: (text: string) => string;
+  readonly strong: (text: string) => string;
+}
+
+/** How to lay findings out. */
+export interface FindingsLayout {
+  readonly paint: Paints;
+  /** Stories shown under one heading; Infinity for all. */
+  readonly limit: number;
+}
+
+/** Findings that are the same defect: one rule, one fingerprint, one verdict. */
+export interface FindingGroup {
+  readonly first: Finding;
+  readonly findings: readonly Finding[];
+}
+
+/** Groups findings by defect, in the order of their first. */
+export function groupFindings(findings: readonly Finding[]): FindingGroup[] {
+  const groups = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const key = `${finding.severity} ${finding.rule} ${finding.verdict} ${finding.fingerprint}`;
+    const group = groups.get(key) ?? [];
+    group.push(finding);
+    groups.set(key, group);
+  }
+  return [...groups.values()].flatMap((group) => group[0] === undefined ? [] : [{ first: group[0], findings: group }]);
+}
+
+/** The lines of one group. */
+export function findingLines(group: FindingGroup, { paint, limit }: FindingsLayout): string[] {
+  const { first, findings } = group;
+  const label = paintSeverity(first.severity, paint)(first.severity.padEnd(7));
+  const rule = `${paint.strong(first.rule)} (${first.code})`;
+  const lines = [`${label}${rule}: ${escapeText(headline(group))}${verdictText(first.verdict)}`];
+  const shown = findings.slice(0, limit);
+  const width = Math.max(...shown.map(({ object }) => objectText(object).length));
+  for (const finding of shown) lines.push(`       ${storyOf(finding, width)}`);
+  if (shown.length < findings.length) {
+    lines.push(paint.faint(`       … ${findings.length - shown.length} more (--limit 0 shows all)`));
+  }
+  const siblings = siblingsText(first);
+  if (siblings !== "") lines.push(paint.faint(`       ${siblings}`));
+  return lines;
+}
+
+function paintSeverity(severity: Severity, paint: Paints): (text: string) => string {
+  if (severity === "error" || severity === "hang") return paint.bad;
+  return severity === "warning" ? paint.warn : paint.faint;
+}
+
+function verdictText(verdict: Verdict): string {
+  return verdict === "certain" ? "" : ` [${verdict}]`;
+}
+
+/** One defect in one sentence: its own message, or for several of a kind how many there are and where they come from. */
+export function headline({ first, findings }: FindingGroup): string {
+  if (findings.length === 1) return first.message;
+  const leak = LEAKS[first.rule];
+  const site = first.evidence.find(({ site }) => site !== null)?.site ?? null;
+  const place = site === null
+    ? ""
+    : ` at ${site.file}:${site.line}${site.function === "" ? "" : ` (${site.function})`}`;
+  if (leak !== undefined) return `${findings.length} ${leak.things} ${leak.born}${place} ${leak.fate}`;
+  return `${findings.length} times${place}: ${RULES[first.rule].doc}`;
+}
+
+const LEAKS: Readonly<
+  Record<string, { readonly things: string; readonly born: string; readonly fate: string } | undefined>
+> = {
+  "gpadl-leak": { things: "GPADLs", born: "created", fate: "were never deleted" },
+  "gpadl-mapping-leak": { things: "mappings of GPADLs", born: "made", fate: "were never removed" },
+  "channel-leak": { things: "channels", born: "allocated", fate: "were never cleaned up" },
+  "gpuva-leak": { things: "GPU address ranges", born: "mapped", fate: "were never released" },
+  "gpuva-reservation-leak": { things: "GPU address ranges", born: "reserved", fate: "were never freed" },
+  "allocation-leak": { things: "allocations", born: "created", fate: "were never destroyed, nor their devices" },
+  "gpu-object-leak": { things: "GPU objects", born: "created", fate: "were never closed" },
+};
+
+function objectText(object: Finding["object"]): string {
+  return object === null ? "" : `${object.kind}#${object.number}`;
+}
+
+function storyOf({ object, sizeBytes, evidence, event }: Finding, width: number): string {
+  const parts = [objectText(object).padEnd(width), sizeBytes > 0 ? sizeText(sizeBytes) : ""];
+  const steps = evidence.length === 0 ? [`@${event}`] : evidence.map(evidenceText);
+  return [...parts, ...steps].filter((part) => part !== "").join("   ").trimEnd();
+}
+
+function evidenceText({ role, event, side, site }: Evidence): string {
+  const by = role === "created" || side === ""
+    ? ""
+    : ` by ${side === "client" || side === "server" ? `the ${side}` : side}`;
+  const at = site === null || role === "created" ? "" : ` (${site.file}:${site.line})`;
+  return escapeText(`${role.replaceAll("-", " ")} @${event}${by}${at}`);
+}
+
+function siblingsText({ siblings }: Finding): string {
+  if (siblings === null) return "";
+  const { released, created, example } = siblings;
+  if (created <= 1) return "";
+  if (example === null) return `none of the ${created} from this line was released`;
+  return `${released} others from the same line were released, for example ${example.object.kind}#${example.object.number} at @${example.event}`;
+}
+
+/** How many findings of each severity are certain, and how many are not. */
+export interface FindingCounts {
+  readonly error: number;
+  readonly hang: number;
+  readonly warning: number;
+  readonly note: number;
+  /** Findings of any severity that the trace cannot prove. */
+  readonly unproven: number;
+}
+
+/** Counts findings: certain ones by severity, all others together. */
+export function countFindings(findings: readonly Finding[]): FindingCounts {
+  const counts = { error: 0, hang: 0, warning: 0, note: 0, unproven: 0 };
+  for (const { severity, verdict } of findings) counts[verdict === "certain" ? severity : "unproven"] += 1;
+  return counts;
+}
+
+/** `1 error, 0 hangs, …`. */
+export function countsText({ error, hang, warning, note, unproven }: FindingCounts): string {
+  const parts = [plural(error, "error"), plural(hang, "hang"), plural(warning, "warning"), plural(note, "note")];
+  if (unproven > 0) parts.push(`${unproven} not certain`);
+  return parts.join(", ");
+}
+
+function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}

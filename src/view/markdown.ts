@@ -1,0 +1,90 @@
+// An audit as Markdown, ready to paste into a bug report: verdict, findings with their stories and positions, versions,
+// and the two commands that reproduce them.
+
+import type { AuditResult } from "../audit/mod.ts";
+import type { Trace } from "../trace/event.ts";
+import { escapeText } from "./escape.ts";
+import { countFindings, countsText, findingLines, groupFindings, headline } from "./findings.ts";
+
+/** What a report says besides the findings. */
+export interface ReportFrame {
+  /** The trace's file name. */
+  readonly file: string;
+  readonly trace: Trace;
+  readonly toolVersion: string;
+  readonly limit: number;
+}
+
+const PLAIN = { bad: same, warn: same, faint: same, strong: same };
+
+function same(text: string): string {
+  return text;
+}
+
+/** The report, line by line. */
+export function markdownReport(result: AuditResult, frame: ReportFrame): string[] {
+  const groups = groupFindings(result.findings);
+  const counts = countsText(countFindings(result.findings));
+  const lines = [`## maptrail: ${counts}`, "", completeness(result, frame), ""];
+  for (const group of groups) {
+    const { first, findings } = group;
+    const verdict = first.verdict === "certain" ? "" : ` (${first.verdict})`;
+    lines.push(
+      `### ${first.severity}: \`${first.rule}\` (${first.code})${verdict}`,
+      "",
+      `${markdownText(headline(group))}.`,
+      "",
+      "```",
+    );
+    lines.push(
+      ...findingLines(group, { paint: PLAIN, limit: frame.limit }).slice(1).map((line) => line.trim()),
+      "```",
+      "",
+    );
+    lines.push(`Fingerprint \`${first.fingerprint}\`, ${findings.length} of it.`, "");
+  }
+  return [...lines, ...versions(frame), "", ...commands(frame)];
+}
+
+function completeness({ events, complete, off }: AuditResult, { file }: ReportFrame): string {
+  const state = complete ? "complete" : "incomplete";
+  const limits = off.length === 0
+    ? ""
+    : ` Rules that were off: ${off.map(({ rule, reason }) => `${rule} (${reason})`).join("; ")}.`;
+  return `Trace \`${markdownText(file)}\`: ${events} events, ${state}.${limits}`;
+}
+
+function versions({ trace, toolVersion }: ReportFrame): string[] {
+  const { header } = trace;
+  const options = Object.entries(header.options).map(([name, value]) => `${name}=${value}`).join(", ");
+  return [
+    "| | |",
+    "| --- | --- |",
+    `| recorded by | ${markdownText(header.tool)} ${
+      markdownText(header.toolVersion)
+    }, engine ${header.engineVersion}, maker ${markdownText(header.maker)} |`,
+    `| audited by | maptrail ${toolVersion} |`,
+    `| program | ${markdownText(header.program.name)} (${header.program.kind}), seed ${header.seed} |`,
+    `| options | ${markdownText(options)} |`,
+  ];
+}
+
+function commands({ file, trace }: ReportFrame): string[] {
+  const { program, seed } = trace.header;
+  const again = program.kind === "import"
+    ? `deno task import CAPTURE -o ${file}`
+    : `deno task record ${program.kind === "builtin" ? program.name : `./${program.name}`} --seed ${seed}${
+      recordOptions(trace)
+    } -o ${file}`;
+  return ["To see it again:", "", "```sh", escapeText(again), escapeText(`deno task audit ${file}`), "```"];
+}
+
+function recordOptions({ header }: Trace): string {
+  const args = header.program.args.length === 0 ? "" : ` -- ${header.program.args.join(" ")}`;
+  return args;
+}
+
+/** Text that Markdown leaves alone: no control characters, no table or code marks. */
+function markdownText(text: string): string {
+  return escapeText(text).replace(/[|`]/g, "\\$&");
+}

@@ -1,0 +1,49 @@
+import { importJsonLines, looksLikeJsonLines } from "../../src/import/json_lines.ts";
+import { jsonLines } from "../../src/trace/json_lines.ts";
+import { assert, assertEquals, assertThrows } from "../support/assert.ts";
+import { EventList, header, ref } from "../support/events.ts";
+
+const LINE = '{"event":1,"kind":"call","side":"client","call":"VmbChannelDisable","args":{"Channel":"channel#1"}}';
+
+function looksLike(text: string): boolean {
+  return looksLikeJsonLines(new TextEncoder().encode(text));
+}
+
+Deno.test("looksLikeJsonLines() knows a dump's header and an event, and nothing else", () => {
+  for (const text of [LINE, `\uFEFF${LINE}`, `\n ${LINE}`, '{"schema":"maptrail.trace/9","a']) {
+    assert(looksLike(text), text);
+  }
+  for (const text of ["", "{", "kind call", '{"traceEvents":[]}', '{"kind":"span"}', `[${LINE}]`, "{}\n" + LINE]) {
+    assert(!looksLike(text), text);
+  }
+  assert(!looksLikeJsonLines(Uint8Array.of(0x7b, 0xff, 0xfe, 0)));
+});
+
+Deno.test("importJsonLines() ends lines without a header as imported, and says where each event stands", () => {
+  const imported = importJsonLines([LINE, "", LINE.replace('"event":1', '"event":9,"x":1'), '{"kind":"note"}']);
+  assertEquals([...imported.events].map(({ event }) => event), [1, 9, 10]);
+  assertEquals([...imported.events].length, 3);
+  assertEquals([imported.header.maker, imported.header.program.kind], ["json", "import"]);
+  assertEquals(imported.end, { reason: "imported", message: "", events: 3 });
+  assertEquals(imported.ignored.count, 1);
+  assertEquals(imported.report.imported, [
+    { id: null, name: "VmbChannelDisable", count: 2 },
+    { id: null, name: "note", count: 1 },
+  ]);
+  assertEquals([1, 9, 10].map((event) => imported.report.offsetOf(event)), [1, 3, 4]);
+  assertThrows(() => imported.report.offsetOf(2), RangeError, "@2");
+});
+
+Deno.test("importJsonLines() refuses a source that can be walked once, and a line that is wrong anywhere", () => {
+  assertThrows(() => importJsonLines([LINE].values()), TypeError, "walked once");
+  assertThrows(() => importJsonLines([LINE, LINE]), Error, "Cannot read line 2: event is 1");
+});
+
+Deno.test("importJsonLines() brings a dump back as the trace it was", () => {
+  const list = new EventList();
+  list.call("client", "VmbChannelDisable", { Channel: ref("channel", 1) });
+  const end = { reason: "ended", message: "", events: 1 } as const;
+  const lines = [...jsonLines({ header: header(), end, events: () => list.events })];
+  const imported = importJsonLines(lines);
+  assertEquals([imported.header, imported.end, [...imported.events]], [header(), end, list.events]);
+});
