@@ -135,8 +135,15 @@ export type ModelOptions = { readonly [K in keyof typeof OPTIONS]: string };
 
 /** The options that nobody changed. */
 export function defaultOptions(): ModelOptions {
-  const entries = Object.entries<OptionDeclaration>(OPTIONS).map(([name, { values }]) => [name, values[0] ?? ""]);
-  return Object.assign(Object.create(null), Object.fromEntries(entries));
+  const options = Object.fromEntries(
+    Object.entries<OptionDeclaration>(OPTIONS).map(([name, { values }]) => [name, values[0] ?? ""]),
+  );
+  if (!areOptions(options)) throw new TypeError("Cannot make the default options: a name is missing");
+  return options;
+}
+
+function areOptions(options: Readonly<Record<string, string>>): options is ModelOptions {
+  return Object.keys(OPTIONS).every((name) => Object.hasOwn(options, name));
 }
 
 /** Sets one option; `RangeError` with the choices where the name or the value is none. */

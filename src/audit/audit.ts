@@ -1,7 +1,7 @@
 // The audit: one pass that joins calls, keeps the table of objects and asks every detector; then, where something was
 // found, a second one for evidence. It knows no rule: detectors do. Memory is bound to what lives.
 
-import { canonicalSide, type ObjectKind, planOf, type Ref } from "../api/mod.ts";
+import { canonicalSide, type ObjectKind, OBJECTS, planOf, type Ref } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
 import { channelDetector } from "./channel_rules.ts";
 import { ChannelStates } from "./channel_states.ts";
@@ -13,9 +13,12 @@ import type { AuditResult, Finding, Verdict } from "./finding.ts";
 import { gpadlDetector } from "./gpadl_rules.ts";
 import { Gpadls } from "./gpadl_states.ts";
 import { GuestPages } from "./guest_pages.ts";
+import { gpuObjectDetector } from "./gpu_object_rules.ts";
+import { gpuVaDetector } from "./gpu_va_rules.ts";
 import { type JoinedCall, walk, type Walker } from "./join.ts";
 import { memoryDetector } from "./memory_rules.ts";
 import { type ObjectTable, refsAt, type Tracked } from "./object_table.ts";
+import { observationDetector, observationLimits } from "./observation_rules.ts";
 import { type RuleName, RULES, SEVERITIES } from "./rules.ts";
 
 /** What an audit looks for, and what it does on the way. */
@@ -60,6 +63,9 @@ function detectorsFor(trace: Trace): readonly Detector[] {
     channelDetector(channels),
     gpadlDetector({ channels, gpadls, pages }),
     memoryDetector(gpadls, pages),
+    gpuVaDetector(),
+    gpuObjectDetector(),
+    observationDetector(),
   ];
 }
 
@@ -67,18 +73,21 @@ function detectorsFor(trace: Trace): readonly Detector[] {
 function rulesOff(trace: Trace): AuditResult["off"] {
   if (trace.header.maker === "engine") return [];
   const reason = "which pages are given out again is known of the model's memory only";
-  return [{ rule: "guest-page-reused-while-shared", reason }];
+  return [{ rule: "guest-page-reused-while-shared", reason }, ...observationLimits(trace.header)];
 }
 
 /** The call that ends a process: what it takes along stands in no effect. */
 const EXIT_PROCESS = planOf("ExitProcess").name;
 
-/** Kinds whose starts and ends a detector counts. */
-const COUNTED_ELSEWHERE: ReadonlySet<ObjectKind> = new Set(["gpadl"]);
-/** Kinds of which one that is left is found by a rule. */
-const LEAKING: ReadonlySet<ObjectKind> = new Set(
-  ["channel", "adapter", "device", "context", "pagingQueue", "resource", "allocation", "syncObject"],
-);
+/** Whether a detector counts the starts and ends of this kind itself: GPADLs, and what the GPU's rules are about. */
+function isCountedElsewhere(kind: ObjectKind): boolean {
+  return kind === "gpadl" || OBJECTS[kind].handles === "d3dkmt";
+}
+
+/** A kind as `pairing` names it: `kernel-handle`. */
+function thingOf(kind: ObjectKind): string {
+  return kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
 
 class FirstPass implements Walker {
   readonly #context: Context;
@@ -100,7 +109,7 @@ class FirstPass implements Walker {
     for (const detector of this.#detectors) detector.returned?.(call, this.#context);
     if (!call.succeeded) return;
     this.#countUnmatched(call);
-    this.#ended(this.#context.objects.destroy(call), true);
+    this.#ended(this.#context.objects.destroy(call));
     if (call.plan.name === EXIT_PROCESS) this.#exited(call);
   }
 
@@ -123,9 +132,11 @@ class FirstPass implements Walker {
     for (const detector of this.#detectors) detector.end?.(this.#context);
     const isCertain = this.#context.leakVerdict() === "certain";
     for (const kind of this.#context.objects.kinds()) {
-      if (COUNTED_ELSEWHERE.has(kind)) continue;
-      for (const _left of this.#context.objects.all(kind)) {
-        this.#context.pairing.left(kind, isCertain && LEAKING.has(kind));
+      if (isCountedElsewhere(kind)) continue;
+      const count = [...this.#context.objects.all(kind)].length;
+      // Only a channel that is left breaks a rule; buffers and MDLs go with their partition.
+      for (let left = 0; left < count; left += 1) {
+        this.#context.pairing.left(thingOf(kind), isCertain && kind === "channel");
       }
     }
   }
@@ -135,15 +146,12 @@ class FirstPass implements Walker {
   }
 
   #count(kind: ObjectKind, edge: "start" | "pair"): void {
-    if (!COUNTED_ELSEWHERE.has(kind)) this.#context.pairing[edge](kind);
+    if (!isCountedElsewhere(kind)) this.#context.pairing[edge](thingOf(kind));
   }
 
-  #ended(objects: readonly Tracked[], isRelease: boolean): void {
+  #ended(objects: readonly Tracked[]): void {
     if (objects.length === 0) return;
-    for (const { ref } of objects) {
-      if (isRelease) this.#count(ref.kind, "pair");
-      else this.#context.pairing.left(ref.kind, LEAKING.has(ref.kind));
-    }
+    for (const { ref } of objects) this.#count(ref.kind, "pair");
     for (const detector of this.#detectors) detector.ended?.(objects, this.#context);
   }
 
@@ -152,8 +160,8 @@ class FirstPass implements Walker {
     for (const { verb, subject } of call.plan.effects) {
       if (verb !== "destroy") continue;
       for (const ref of refsAt(call, subject)) {
-        if (COUNTED_ELSEWHERE.has(ref.kind) || this.#context.objects.find(ref) !== undefined) continue;
-        this.#context.pairing.unmatchedEnd(ref.kind, this.#context.historyVerdict() !== "certain");
+        if (isCountedElsewhere(ref.kind) || this.#context.objects.find(ref) !== undefined) continue;
+        this.#context.pairing.unmatchedEnd(thingOf(ref.kind), this.#context.historyVerdict() !== "certain");
       }
     }
   }
@@ -161,7 +169,7 @@ class FirstPass implements Walker {
   #exited(call: JoinedCall): void {
     const side = call.in("sideName");
     if (typeof side !== "string") return;
-    this.#ended(this.#context.objects.endProcess(canonicalSide(side), call.returnedAt), false);
+    this.#ended(this.#context.objects.endProcess(canonicalSide(side), call.returnedAt));
   }
 }
 

@@ -5,6 +5,11 @@ import { baseSide, type CallPlan, isRef, type ObjectKind, type Ref, type Value }
 import type { EffectPlan } from "../api/mod.ts";
 import type { CallView } from "./detector.ts";
 
+/** Whether a call can break a rule: one that is not modelled makes no finding, but what it did counts. */
+export function isModelled(plan: CallPlan): boolean {
+  return plan.declaration.modelled !== false;
+}
+
 /** What a call does to an object of this kind, or null. */
 export function verbOn(plan: CallPlan, kind: ObjectKind): EffectPlan["verb"] | null {
   return plan.effects.find((effect) => effect.param.kind === kind)?.verb ?? null;

@@ -3,7 +3,7 @@
 
 import type { CallName } from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
-import { channelNeeds, isInitSetter, isStateCallback, refOf, verbOn, wrongEnd } from "./call_shapes.ts";
+import { channelNeeds, isInitSetter, isModelled, isStateCallback, refOf, verbOn, wrongEnd } from "./call_shapes.ts";
 import type { ChannelRecord, ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import { creationOf, type Tracked } from "./object_table.ts";
@@ -19,7 +19,7 @@ export function channelDetector(channels: ChannelStates): Detector {
   return {
     called(call, context) {
       const misuse = handleMisuse(call, context) ?? stateMisuse(call, channels, context);
-      if (misuse !== null) context.report(misuse);
+      if (misuse !== null && isModelled(call.plan)) context.report(misuse);
       channels.called(call);
     },
     returned: (call) => channels.returned(call),

@@ -3,6 +3,7 @@
 
 import {
   type CallPlan,
+  canonicalSide,
   type EffectPlan,
   equalValues,
   isArray,
@@ -11,14 +12,14 @@ import {
   type ObjectKind,
   OBJECTS,
   type ParamPlan,
+  planOf,
   type Ref,
   type Value,
 } from "../api/mod.ts";
 import { RANGE_LIMIT } from "../range/mod.ts";
 import type { CallView } from "./detector.ts";
-import type { Evidence } from "./finding.ts";
 import type { PageSpan } from "./gpu_va_fold.ts";
-import { refsAt, type Tracked } from "./object_table.ts";
+import { refsAt } from "./object_table.ts";
 
 /** Bytes of a page. */
 export const PAGE_BYTES = 4096n;
@@ -106,9 +107,13 @@ export function memberOf(param: ParamPlan, value: Value | undefined, word: strin
   return member === undefined || value === undefined || !isStruct(value) ? undefined : value[member.name];
 }
 
-/** Evidence of an object's creation. */
-export function creationOf({ createdAt, createdBy, site, side }: Tracked): Evidence {
-  return { event: createdAt, role: "created", site, call: createdBy.name, side };
+/** The call by which a process dies. */
+const PROCESS_EXIT = planOf("ExitProcess").name;
+
+/** The side whose process a call ended, or null. */
+export function exitedSide(call: CallView): string | null {
+  const side = call.plan.name === PROCESS_EXIT && call.succeeded ? call.in("sideName") : undefined;
+  return typeof side === "string" ? canonicalSide(side) : null;
 }
 
 /** `[0x1000, 0x3000)`. */
@@ -123,10 +128,5 @@ export function addressText(page: number): string {
 
 /** `1 page`, `2 pages`. */
 export function pagesText(count: number | bigint): string {
-  return counted(count, "page");
-}
-
-/** `1 thing`, `2 things`. */
-export function counted(count: number | bigint, noun: string): string {
-  return `${count} ${noun}${BigInt(count) === 1n ? "" : "s"}`;
+  return BigInt(count) === 1n ? "1 page" : `${count} pages`;
 }

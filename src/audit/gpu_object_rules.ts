@@ -1,12 +1,12 @@
 // GPU objects: owners that end with children alive (V-31), allocations (V-39) and other objects (V-40) never closed.
 // It must not know addresses.
 
-import { type ObjectKind, OBJECTS, type Ref } from "../api/mod.ts";
+import { type ObjectKind, OBJECTS } from "../api/mod.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
-import { counted, createdBy, creationOf, destroyedBy, GPU_KINDS, PAGE_BYTES, pagesText } from "./gpu_call_values.ts";
-import { exitedSide, GpuEnds } from "./gpu_ends.ts";
+import { destroyedBy, GPU_KINDS, PAGE_BYTES, pagesText } from "./gpu_call_values.ts";
 import { GpuHandles } from "./gpu_handles.ts";
-import type { Tracked } from "./object_table.ts";
+import { creationOf, type Tracked } from "./object_table.ts";
+import { countText, nameOf, placeText } from "./wording.ts";
 
 /** A detector of the V rules about objects. */
 export function gpuObjectDetector(): Detector {
@@ -17,62 +17,39 @@ export function gpuObjectDetector(): Detector {
 const OWNERS: readonly ObjectKind[] = ["adapter", "device"];
 
 class GpuObjectDetector implements Detector {
-  readonly #ends = new GpuEnds();
+  /** Sizes of allocations. */
   readonly #handles = new GpuHandles();
-  /** What ended without an effect that says so: a resource's allocations, all of a process that died. */
-  readonly #untold: { readonly ref: Ref; readonly event: number }[] = [];
-
-  called(_call: CallView, context: AuditContext): void {
-    this.#endUntold(context);
-  }
 
   returned(call: CallView, context: AuditContext): void {
     if (!call.succeeded) return;
     reportChildren(call, context);
-    for (const { kind } of createdBy(call)) if (GPU_KINDS.includes(kind)) context.pairing.start(thingOf(kind));
-    const ended = this.#ends.endedBy(call, context.objects);
-    for (const ref of ended) this.#count(ref, context);
-    this.#ends.take(call, ended);
     this.#handles.take(call);
-    this.#handles.end(ended);
-    const isTold = (ref: Ref) => ref.kind !== "allocation" && exitedSide(call) === null;
-    this.#untold.push(...ended.filter((ref) => !isTold(ref)).map((ref) => ({ ref, event: call.returnedAt })));
+  }
+
+  ended(objects: readonly Tracked[]): void {
+    this.#handles.end(objects.map(({ ref }) => ref));
   }
 
   end(context: AuditContext): void {
-    this.#endUntold(context);
-    const isLeaked = context.leakVerdict() === "certain";
     for (const kind of GPU_KINDS) {
       for (const object of context.objects.all(kind)) {
-        context.pairing.left(thingOf(kind), isLeaked);
         if (kind === "allocation") this.#reportAllocation(object, context);
         else if (isOutermost(object, context)) reportObject(object, context);
       }
     }
   }
 
-  #count(ref: Ref, context: AuditContext): void {
-    const { objects, pairing } = context;
-    if (objects.live(ref) !== undefined) pairing.pair(thingOf(ref.kind));
-    else pairing.unmatchedEnd(thingOf(ref.kind), context.historyVerdict() === "pre-existing");
-  }
-
-  /** Ends in the object table what no effect tells, once every detector has seen the call. */
-  #endUntold({ objects }: AuditContext): void {
-    for (const { ref, event } of this.#untold.splice(0)) objects.end(ref, event);
-  }
-
   /** One under a device that leaks too is told all the same: what it holds leaks, and closing the device is one way only. */
   #reportAllocation(object: Tracked, context: AuditContext): void {
+    const created = creationOf(object);
     const pages = this.#handles.pagesOf(object.ref);
     const size = pages === undefined ? "" : ` (${pagesText(pages)})`;
     context.report({
       rule: "allocation-leak",
-      message: `allocation#${object.ref.number}${size}, created at @${object.createdAt}, was never destroyed, ` +
-        `nor was its device`,
+      message: `${nameOf(object.ref)}${size}, created ${placeText(created)}, was never destroyed, nor was its device`,
       event: object.createdAt,
       object: object.ref,
-      evidence: [creationOf(object)],
+      evidence: [created],
       verdict: context.leakVerdict(),
       ...(pages === undefined ? {} : { sizeBytes: Number(pages * PAGE_BYTES), shape: pagesText(pages) }),
     });
@@ -89,14 +66,15 @@ function isOutermost({ ref, owner }: Tracked, { objects }: AuditContext): boolea
 
 function reportObject(object: Tracked, context: AuditContext): void {
   const { ref, createdAt } = object;
+  const created = creationOf(object);
   const held = kindsText(heldBy(object, context));
   context.report({
     rule: "gpu-object-leak",
-    message: `${ref.kind}#${ref.number}, created at @${createdAt}, was never closed` +
+    message: `${nameOf(ref)}, created ${placeText(created)}, was never closed` +
       (held === "" ? "" : `; it holds ${held}`),
     event: createdAt,
     object: ref,
-    evidence: [creationOf(object)],
+    evidence: [created],
     verdict: context.leakVerdict(),
     shape: ref.kind,
   });
@@ -118,10 +96,13 @@ function reportChildren(call: CallView, context: AuditContext): void {
     const counts = kindsText(children);
     context.report({
       rule: "device-children-alive",
-      message: `${ref.kind}#${ref.number} ended while ${counts} lived`,
+      message: `${nameOf(ref)} ended while ${counts} lived`,
       event: call.event,
       object: ref,
-      evidence: [...children.slice(0, EVIDENCE_LIMIT).map(creationOf), context.evidence(call, "ended")],
+      evidence: [
+        ...children.slice(0, EVIDENCE_LIMIT).map((child) => creationOf(child)),
+        context.evidence(call, "ended"),
+      ],
       shape: `${ref.kind} ${counts}`,
     });
   }
@@ -133,10 +114,5 @@ const EVIDENCE_LIMIT = 8;
 /** `2 contexts, 1 pagingQueue`, in the order of the kinds' table. */
 function kindsText(objects: readonly Tracked[]): string {
   const counts = GPU_KINDS.map((kind) => ({ kind, count: objects.filter(({ ref }) => ref.kind === kind).length }));
-  return counts.filter(({ count }) => count > 0).map(({ kind, count }) => counted(count, kind)).join(", ");
-}
-
-/** The kind as `pairing` names it: `paging-queue`. */
-function thingOf(kind: ObjectKind): string {
-  return kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return counts.filter(({ count }) => count > 0).map(({ kind, count }) => countText(count, kind)).join(", ");
 }

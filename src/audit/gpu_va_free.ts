@@ -5,6 +5,7 @@ import { pagesText, spanText } from "./gpu_call_values.ts";
 import type { Evidence, Verdict } from "./finding.ts";
 import type { AutoRelease, GpuVaSpace, ObtainedRange, PageSpan, Release } from "./gpu_va_fold.ts";
 import type { RuleName } from "./rules.ts";
+import { placeText } from "./wording.ts";
 
 /** What is wrong with a free. */
 export interface FreeBreach {
@@ -70,11 +71,11 @@ function nothingThere({ space, span, historyVerdict }: FreeQuestion): FreeBreach
   if (auto !== undefined) {
     const message = `free of ${spanText(span)}: the end of allocation#${auto.allocation} at @${auto.released.event} ` +
       "had released it";
-    const evidence = [auto.obtained, { ...auto.released, role: "released" }];
+    const evidence = [auto.obtained, auto.released];
     return { rule: "gpuva-free-after-auto-release", message, evidence, range: auto.range, shape };
   }
   if (freed !== undefined) {
-    const message = `free of ${spanText(span)}: it was freed before, at @${freed.released.event}`;
+    const message = `free of ${spanText(span)}: it was freed before, ${placeText(freed.released)}`;
     return {
       rule: "gpuva-double-free",
       message,
@@ -95,6 +96,6 @@ function strangerFree(
   const message =
     `free of ${spanText(span)} took what ${obtained.call} had obtained at @${obtained.event}: the end of ` +
     `allocation#${recycled.allocation} at @${recycled.released.event} had released it before, and its owner freed it again`;
-  const evidence = [{ ...recycled.released, role: "released" }, obtained];
+  const evidence = [recycled.released, obtained, released];
   return { rule: "gpuva-stranger-free", message, event: released.event, evidence };
 }

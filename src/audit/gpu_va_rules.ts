@@ -10,19 +10,22 @@ import {
   addressText,
   bigintOf,
   createdBy,
+  destroyedBy,
+  exitedSide,
   PAGE_BYTES,
   pagesText,
   pagesTouched,
   refsOf,
   spanText,
 } from "./gpu_call_values.ts";
-import { exitedSide, GpuEnds } from "./gpu_ends.ts";
 import { GpuHandles } from "./gpu_handles.ts";
 import { PagingFences } from "./gpu_paging_fences.ts";
 import { breachesOf, isAligned, type RangeRequest, requestOf, reservedBits } from "./gpu_va_arguments.ts";
 import { GpuVaSpace, type ObtainedRange, type PageSpan, type PagingPoint } from "./gpu_va_fold.ts";
 import { judgeFree } from "./gpu_va_free.ts";
 import { isUnique, judgeMap, type MapQuestion } from "./gpu_va_map.ts";
+import type { Tracked } from "./object_table.ts";
+import { placeText } from "./wording.ts";
 
 /** A detector of the V rules about addresses. */
 export function gpuVaDetector(): Detector {
@@ -34,17 +37,25 @@ const THINGS = { mapped: "gpuva-mapping", reserved: "gpuva-range" } as const;
 
 class GpuVaDetector implements Detector {
   readonly #handles = new GpuHandles();
-  readonly #ends = new GpuEnds();
   readonly #fences = new PagingFences();
   readonly #spaces = new Map<string, GpuVaSpace>();
   /** Allocations that were mapped with a unique driver protection. */
   readonly #unique = new Set<number>();
   #lastRange = 0;
+  /** The newest call that succeeded: what ended after it ended by it. */
+  #endedBy: CallView | null = null;
 
   returned(call: CallView, context: AuditContext): void {
     const request = this.#requestOf(call, context);
     if (call.plan.declaration.modelled !== false) this.#judge(call, request, context);
     if (call.succeeded) this.#fold(call, request, context);
+  }
+
+  ended(objects: readonly Tracked[], context: AuditContext): void {
+    const refs = objects.map(({ ref }) => ref);
+    for (const ref of refs) if (ref.kind === "allocation") this.#releaseAllocation(ref, context);
+    this.#fences.end(refs);
+    this.#handles.end(refs);
   }
 
   end(context: AuditContext): void {
@@ -153,16 +164,13 @@ class GpuVaDetector implements Detector {
   }
 
   #fold(call: CallView, request: RangeRequest | null, context: AuditContext): void {
-    const ended = this.#ends.endedBy(call, context.objects);
+    this.#endedBy = call;
     if (request !== null) this.#foldRange(call, request, context);
-    for (const ref of ended) if (ref.kind === "allocation") this.#releaseAllocation(ref, call, context);
+    for (const ref of destroyedBy(call)) if (ref.kind === "allocation") this.#releaseAllocation(ref, context);
     const side = exitedSide(call);
     if (side !== null) this.#exit(side, context);
     this.#handles.take(call);
-    this.#ends.take(call, ended);
     this.#fences.take(call, { handles: this.#handles, made: createdBy(call) });
-    this.#fences.end(ended);
-    this.#handles.end(ended);
   }
 
   #foldRange(call: CallView, request: RangeRequest, context: AuditContext): void {
@@ -193,8 +201,9 @@ class GpuVaDetector implements Detector {
     space.map(span, { gpu, mapping: { allocation, origin, driverProtection, paging, mapped: obtained } });
   }
 
-  #releaseAllocation(ref: Ref, call: CallView, context: AuditContext): void {
-    const released = context.evidence(call, "released");
+  #releaseAllocation(ref: Ref, context: AuditContext): void {
+    if (this.#endedBy === null) return;
+    const released = context.evidence(this.#endedBy, "released");
     for (const space of this.#spaces.values()) this.#paired(space.releaseAllocation(ref.number, released), context);
     this.#unique.delete(ref.number);
   }
@@ -281,7 +290,7 @@ function reportLeaks(space: GpuVaSpace, context: AuditContext): void {
     const inside = entry.mappedPages === 0 ? "" : `, with ${pagesText(entry.mappedPages)} mapped inside`;
     context.report({
       rule: kind === "mapped" ? "gpuva-leak" : "gpuva-reservation-leak",
-      message: `${where}, ${kind} at @${obtained.event}, was never released: ${pagesText(pageCount)}${inside}`,
+      message: `${where}, ${kind} ${placeText(obtained)}, was never released: ${pagesText(pageCount)}${inside}`,
       event: obtained.event,
       object: rangeRef(number),
       evidence: [obtained],

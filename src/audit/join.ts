@@ -77,7 +77,7 @@ export function evidenceOf({ event, site, plan, side }: CallView, role: string):
 /** Events between two reports of progress. */
 const PROGRESS_EVENTS = 65536;
 
-/** Walks a trace once; memory is bound to calls and callbacks under way. Returns the calls that never returned. */
+/** Walks a trace once; memory is bound to calls and callbacks under way. */
 export function walk(
   trace: Trace,
   walker: Walker,
@@ -93,11 +93,6 @@ export function walk(
   options.onProgress?.(count);
 }
 
-/** Whether a call is looked at: unmodelled ones make no finding, and have no effect worth following. */
-function isAudited(plan: CallPlan): boolean {
-  return plan.declaration.modelled !== false;
-}
-
 class Joiner {
   readonly #walker: Walker;
   readonly #waiting = new Map<number, JoinedCall>();
@@ -109,7 +104,7 @@ class Joiner {
 
   take(event: TraceEvent): void {
     if (event.kind === "memory") return this.#walker.memory(event);
-    if (event.plan === null || !isAudited(event.plan)) return;
+    if (event.plan === null) return;
     switch (event.kind) {
       case "call":
       case "enter":

@@ -8,7 +8,7 @@
 // - FreeMdl of a mapping's own MDL is G-19 while it is mapped, G-12 after.
 
 import { isRef, type Ref } from "../api/mod.ts";
-import { verbOn } from "./call_shapes.ts";
+import { isModelled, verbOn } from "./call_shapes.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import { about, sized } from "./gpadl_drafts.ts";
@@ -51,7 +51,7 @@ class MemoryWatch {
 
   called(call: CallView, context: AuditContext): void {
     const mdl = call.object("mdl");
-    if (mdl !== null) this.#mappingUsed(call, mdl, context);
+    if (mdl !== null && isModelled(call.plan)) this.#mappingUsed(call, mdl, context);
     for (const { verb, subject } of call.plan.effects) {
       if (verb !== "destroy") continue;
       for (const ref of refsAt(call, subject)) {

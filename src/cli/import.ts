@@ -45,14 +45,14 @@ async function importOne(args: ImportArgs, io: Io, file: string): Promise<boolea
   } else tell(io, imported.report);
   io.talk(`imported ${grouped(events)} events of ${file} into ${output.path}`);
   if (output.path !== STANDARD_STREAM) io.talk(`next:  ${io.self} audit ${output.path}`);
-  return imported.report.undecodable.length === 0 && !imported.report.isCut;
+  return imported.header.losses.length === 0;
 }
 
 function read(bytes: Uint8Array<ArrayBuffer>, file: string): Imported {
   const format = detectFormat(bytes);
   try {
     if (format === "etl") return importEtl(bytes, { toolVersion: VERSION });
-    if (format === "json-lines") return importJsonLines(bytes, { toolVersion: VERSION });
+    if (format === "json-lines") return importJsonLines(linesOf(bytes));
   } catch (error) {
     if (error instanceof Error) error.message = `${file}: ${error.message}`;
     throw error;
@@ -63,11 +63,27 @@ function read(bytes: Uint8Array<ArrayBuffer>, file: string): Imported {
   throw new CliError(EXIT.unreadable, `Cannot import ${file}: ${hint}`);
 }
 
+/** The lines of a text, split anew at each walk, without a copy of the whole. */
+function linesOf(bytes: Uint8Array): Iterable<string> {
+  return {
+    *[Symbol.iterator]() {
+      const decoder = new TextDecoder();
+      for (let start = 0; start < bytes.length;) {
+        const found = bytes.indexOf(10, start);
+        const end = found < 0 ? bytes.length : found;
+        const line = decoder.decode(bytes.subarray(start, end)).trimEnd();
+        if (line !== "") yield line;
+        start = end + 1;
+      }
+    },
+  };
+}
+
 function reportToJson({ imported, skipped, unknown, undecodable, otherRecords, missing }: ImportReport): object {
   return { imported, skipped, unknown, undecodable, otherRecords, missing };
 }
 
-function tell(io: Io, { imported, skipped, unknown, undecodable, missing }: ImportReport): void {
+function tell(io: Io, { imported, skipped, unknown, undecodable, missing, notes }: ImportReport): void {
   const rows = [["imported", imported], ["skipped", skipped], ["unknown", unknown], [
     "undecodable",
     undecodable,
@@ -77,5 +93,6 @@ function tell(io: Io, { imported, skipped, unknown, undecodable, missing }: Impo
       io.talk(`${what.padEnd(12)} ${grouped(count).padStart(9)}  ${escapeText(name)}`);
     }
   }
+  for (const note of notes) io.talk(escapeText(note));
   if (missing.length > 0) io.talk(`not captured: ${missing.join(", ")}`);
 }

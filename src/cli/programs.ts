@@ -46,7 +46,7 @@ async function findScenario(io: Io, path: string, args: readonly string[]): Prom
   const bytes = await readInput(io, path);
   const file = path.split(/[/\\]/).at(-1) ?? path;
   const scenario = parseScenario(new TextDecoder().decode(bytes), { file });
-  return { what: { kind: "calls", name: file, scenario }, folder: "", options: Object.fromEntries(scenario.options) };
+  return { what: { kind: "calls", name: file, scenario }, folder: "", options: scenario.options };
 }
 
 async function findModule(io: Io, path: string, args: readonly string[]): Promise<Found> {

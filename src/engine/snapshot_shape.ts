@@ -109,6 +109,11 @@ function isPair(value: unknown): value is readonly [child: number, owner: number
   return Array.isArray(value) && value.length === 2 && value.every(isCount);
 }
 
+/** Every option is text; which text each takes, `parseOption` said when it was set. */
+function isOptions(value: unknown): value is Snapshot["options"] {
+  return isPlainObject(value) && kindsOf(OPTIONS).every((name) => isText(value[name]));
+}
+
 const KIND = oneOf(...kindsOf(OBJECTS));
 const SPACE = oneOf(...kindsOf(HANDLE_SPACES));
 const PARTITION = oneOf("guest", "host", "video");
@@ -245,7 +250,7 @@ const CALLBACK: Shape<PendingCallback> = {
 };
 
 const SNAPSHOT = members<Snapshot>({
-  options: members<Snapshot["options"]>(optionShape()),
+  options: isOptions,
   timeNs: isBigint,
   memory: members<Snapshot["memory"]>({ guest: PARTITION_STATE, host: PARTITION_STATE, video: PARTITION_STATE }),
   spaces: mapOf(isText, list(isTapeValue)),
@@ -271,8 +276,3 @@ const SNAPSHOT = members<Snapshot>({
     owners: list(isPair),
   }),
 });
-
-/** Every option is text; which text each takes, `parseOption` said when it was set. */
-function optionShape(): Shape<Snapshot["options"]> {
-  return Object.assign(Object.create(null), Object.fromEntries(kindsOf(OPTIONS).map((name) => [name, isText])));
-}

@@ -78,6 +78,7 @@ export function importEtl(bytes: Uint8Array, options: ImportOptions = {}): Impor
       unknown: sorted.unknown,
       undecodable: problems,
       otherRecords: file.otherRecordCount,
+      notes: file.notes.filter(({ kind }) => kind === "missing-buffers").map(({ message }) => message),
       missing: CLASSES.filter((each) => !occurred.includes(each)),
       clock: clock.describe(),
       offsetUnit: "byte",

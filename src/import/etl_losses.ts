@@ -15,7 +15,9 @@ const MAX_PLACES = 256;
 export function etlLosses(file: EtlFile, problems: readonly ImportProblem[]): readonly Loss[] {
   const { eventsLost, buffersLost } = file.header;
   const places = [
-    ...file.notes.filter(({ kind }) => kind !== "missing-buffers").map(({ message, offsetBytes }) => makeLoss(message, offsetBytes)),
+    ...file.notes.filter(({ kind }) => kind !== "missing-buffers").map(({ message, offsetBytes }) =>
+      makeLoss(message, offsetBytes)
+    ),
     ...problems.map(({ message, count, firstOffset }) => makeLoss(timesText(message, count), firstOffset)),
   ].sort((left, right) => left.offsetBytes - right.offsetBytes);
   return [

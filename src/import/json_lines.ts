@@ -29,7 +29,7 @@ export function importJsonLines(lines: Iterable<string>, options: JsonLinesOptio
     header: parsed.header,
     events: { [Symbol.iterator]: (): Iterator<TraceEvent> => parseJsonLines(lines, options).events },
     end: parsed.end ?? { reason: "imported", message: "", events: index.events.length },
-    report: reportOf(index),
+    report: reportOf(index, parsed.ignored()),
     ignored: parsed.ignored(),
   };
 }
@@ -54,8 +54,9 @@ function indexEvents(parsed: ParsedJsonLines): EventIndex {
   return { events, lines, counts };
 }
 
-function reportOf({ events, lines, counts }: EventIndex): ImportReport {
+function reportOf({ events, lines, counts }: EventIndex, ignored: IgnoredMembers): ImportReport {
   return {
+    notes: [...ignored.byPath].map(([path, count]) => `${count} × member ${path}, which nobody declared, was ignored`),
     imported: [...counts].map(([name, count]) => ({ id: null, name, count })),
     skipped: [],
     unknown: [],

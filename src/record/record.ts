@@ -105,7 +105,10 @@ interface Run {
   readonly scenario: ScenarioReport | null;
 }
 
-function runTheScenario(scenario: Scenario, { session, options }: { readonly session: Session; readonly options: RecordOptions }): Run {
+function runTheScenario(
+  scenario: Scenario,
+  { session, options }: { readonly session: Session; readonly options: RecordOptions },
+): Run {
   const report = runScenario(scenario, session, (plan) => sitePolicy(options).wants(plan));
   return { reason: { reason: "ended", message: "" }, stuck: [], thrown: undefined, scenario: report };
 }

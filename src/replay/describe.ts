@@ -7,7 +7,7 @@ import type { World } from "../engine/mod.ts";
 export function describeObject(world: World, ref: Ref): string {
   const object = world.find(ref.kind, ref.number);
   if (object === undefined) return world.countOf(ref.kind) >= ref.number ? "gone" : "not created";
-  const data = Object.entries<unknown>(object.data).map(([name, value]) => `${name}=${plain(value)}`);
+  const data = Object.entries({ ...object.data }).map(([name, value]) => `${name}=${plain(value)}`);
   return [object.state, ...data].join(", ");
 }
 

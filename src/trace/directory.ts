@@ -1,7 +1,7 @@
 // Finds the blocks of a file: from its index where that is whole, else by walking from prefix to prefix, searching on
 // after damage. It says what is lost and where. It must not know what is in a chunk.
 
-import { findPrefix, PREFIX_BYTES, readBody, readPrefix, WireError } from "../wire/mod.ts";
+import { checkBody, findPrefix, PREFIX_BYTES, readBody, readPrefix, WireError } from "../wire/mod.ts";
 import type { BlockPrefix } from "../wire/mod.ts";
 import { TAGS } from "./chunk_layout.ts";
 import type { Loss } from "./event.ts";
@@ -246,27 +246,41 @@ class Scan {
     }
   }
 
-  /** A block of which the file ends too early; there may be whole ones after a damaged length, so the search goes on. */
+  /** A block of which the file ends too early; where bytes went missing inside it, whole blocks may follow. */
   #cut(block: IndexedBlock): void {
     const missing = block.offsetBytes + block.sizeBytes - this.#source.size;
-    const what = block.tag === TAGS.events
-      ? `the file ends ${missing} bytes before the end of the chunk of events ${rangeOf(block)}`
-      : `the file ends ${missing} bytes before the end of a block ${block.tag}`;
-    this.#order.damage(what, block.offsetBytes);
-    this.#position = this.#source.size;
-    if (block.tag === TAGS.events) this.#order.end(block.first + block.count - 1, block.offsetBytes);
+    const name = block.tag === TAGS.events ? `the chunk of events ${rangeOf(block)}` : `a block ${block.tag}`;
+    this.#order.damage(`the file ends ${missing} bytes before the end of ${name}`, block.offsetBytes);
+    this.#position = this.#findNext(block.offsetBytes + PREFIX_BYTES);
+    const isLast = this.#position === this.#source.size;
+    if (isLast && block.tag === TAGS.events) this.#order.end(block.first + block.count - 1, block.offsetBytes);
   }
 
-  /** Looks for the next prefix behind bytes that are none. */
+  /** Looks for the next prefix behind bytes that are none; from inside the block before, if bytes of it went missing. */
   #searchOn(): void {
     const start = this.#position;
-    const next = this.#findNext(start + 1);
+    const before = this.#blocks.at(-1);
+    const isWhole = before === undefined || this.#isWhole(before);
+    const next = this.#findNext(isWhole ? start + 1 : before.offsetBytes + PREFIX_BYTES);
     const count = next - start;
-    const what = next === this.#source.size
+    const what = count <= 0
+      ? "bytes went missing before this block"
+      : next === this.#source.size
       ? `the last ${count} bytes are no whole block: the file was cut or damaged`
       : `${count} bytes are no block: they are damaged`;
-    this.#order.damage(what, start);
+    this.#order.damage(what, Math.min(start, next));
     this.#position = next;
+  }
+
+  #isWhole(block: IndexedBlock): boolean {
+    try {
+      const { prefix, body } = readFrame(this.#source, block, this.#file);
+      checkBody(prefix, body);
+      return true;
+    } catch (error) {
+      if (error instanceof WireError) return false;
+      throw error;
+    }
   }
 
   #findNext(from: number): number {

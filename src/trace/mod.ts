@@ -8,3 +8,16 @@ export { decodeKeyframe, encodeKeyframe } from "./keyframe.ts";
 export { TraceFormatError, type TraceFormatReason } from "./trace_format_error.ts";
 export { FORMAT_VERSION } from "./upgrade.ts";
 export { eventTrouble, type TraceProblem, validate, validateEvent } from "./validate.ts";
+export { eventFilter, type EventQuery, matchesGlob, mentionsObject } from "./filter.ts";
+export { eventToJson, headerToJson, JSON_LINES_SCHEMA, jsonLines, type JsonLinesSource } from "./json_lines.ts";
+export {
+  type IgnoredMembers,
+  JsonLinesError,
+  type JsonLinesOptions,
+  JsonLinesParser,
+  MAX_LINE_LENGTH,
+  type ParsedJsonLines,
+  parseJsonLines,
+} from "./json_lines_parse.ts";
+export { HandleBook, type JsonObject, type JsonValue } from "./json_values.ts";
+export { type ObjectName, objectName, parseObjectName } from "./object_name.ts";

@@ -1,12 +1,20 @@
 // A trace as call notation (spec: notation): text that a person reads and that records again to an equal trace.
 // How a call is spelled is the notation's; what stands under what is dump_layout.ts's. It must not know the engine.
 
-import { type CallPlan, defaultOptions, type ModelOptions, type Outcome, type Value } from "../api/mod.ts";
-import type { MemoryDelta, TraceEvent, TraceHeader } from "../trace/event.ts";
+import {
+  type CallPlan,
+  defaultOptions,
+  type ModelOptions,
+  type Outcome,
+  printCall,
+  printOutcome,
+  type Value,
+} from "../api/mod.ts";
+import type { MemoryDelta, TraceEvent, TraceHeader } from "../trace/mod.ts";
 import { type CallbackLine, DumpLayout, type Item, type Statement } from "./dump_layout.ts";
 import { escapeText } from "./escape.ts";
 
-/** How calls and answers are spelled: the notation's `printCall` and `printOutcome`. */
+/** How calls and answers are spelled. */
 export interface CallPrinter {
   /** `SIDE CALL(NAME=VALUE, …)`. */
   call(call: { readonly side: string; readonly plan: CallPlan; readonly ins: readonly Value[] }): string;
@@ -28,7 +36,8 @@ export interface DumpSource {
 
 /** How a dump is laid out. */
 export interface DumpOptions {
-  readonly print: CallPrinter;
+  /** The notation's, where left out. */
+  readonly print?: CallPrinter;
   /** Append each line's event number as a comment. */
   readonly positions?: boolean;
   /** Which events there are, before they are laid out; see `eventFilter`. */
@@ -40,12 +49,13 @@ export interface DumpOptions {
 }
 
 const DEFAULT_LOOKAHEAD = 1 << 16;
+const NOTATION: CallPrinter = { call: printCall, outcome: printOutcome };
 
 /**
  * The lines of a dump, without line ends. It holds the events of one outermost call and of what nests under it, at most
  * `lookahead`; a call or callback that is still open then is printed as blocked. A filtered dump need not record again.
  */
-export function* dumpLines(source: DumpSource, options: DumpOptions): IterableIterator<string> {
+export function* dumpLines(source: DumpSource, options: DumpOptions = {}): IterableIterator<string> {
   for (const line of optionLines(source.header)) yield escapeText(line);
   const layout = new DumpLayout(options.lookahead ?? DEFAULT_LOOKAHEAD);
   const writer = new LineWriter(options);
@@ -68,10 +78,12 @@ function optionLines({ options, program }: TraceHeader): string[] {
 }
 
 class LineWriter {
-  readonly #options: DumpOptions;
+  readonly #print: CallPrinter;
+  readonly #hasPositions: boolean;
 
-  constructor(options: DumpOptions) {
-    this.#options = options;
+  constructor({ print = NOTATION, positions = false }: DumpOptions) {
+    this.#print = print;
+    this.#hasPositions = positions;
   }
 
   lines(items: readonly Item[]): string[] {
@@ -82,7 +94,7 @@ class LineWriter {
   }
 
   #add(lines: string[], item: Item, depth: number): void {
-    const position = this.#options.positions === true && item.form !== "comment" ? `  # @${item.event.event}` : "";
+    const position = this.#hasPositions && item.form !== "comment" ? `  # @${item.event.event}` : "";
     lines.push("  ".repeat(depth) + escapeText(this.#text(item)) + position);
     const inner = item.form === "callback" ? item.body : item.form === "comment" ? [] : item.under;
     for (const each of inner) this.#add(lines, each, depth + 1);
@@ -109,12 +121,12 @@ class LineWriter {
 
   #call({ event, side, plan, ins }: TraceEvent): string {
     if (plan === null) throw new TypeError(`Cannot print @${event}: a call without a declaration`);
-    return this.#options.print.call({ side, plan, ins });
+    return this.#print.call({ side, plan, ins });
   }
 
   #answer({ event, plan, outcome, outs }: TraceEvent): string {
     if (plan === null || outcome === null) throw new TypeError(`Cannot print @${event}: it has no outcome`);
-    return this.#options.print.outcome({ plan, outcome, outs });
+    return this.#print.outcome({ plan, outcome, outs });
   }
 
   /** What a driver returns from a callback; nothing is the default of one that returns nothing. */

@@ -1,7 +1,7 @@
 // Which line of a dump stands under which: turns events in time order into lines that nest, and marks what does not nest.
 // It must not know how a line is spelled.
 
-import type { TraceEvent } from "../trace/event.ts";
+import type { TraceEvent } from "../trace/mod.ts";
 
 /** What stands in a body: at the outermost level, or inside a callback. */
 export type Item = Statement | CallbackLine | Comment;
@@ -41,8 +41,8 @@ interface Frame {
   current: Statement | null;
 }
 
-/** Frames nest at most this deep; what is deeper is marked as not nested. */
-const MAX_DEPTH = 64;
+/** Callbacks nest at most this deep, which is 64 levels of indentation; what is deeper is marked as not nested. */
+const MAX_DEPTH = 32;
 
 /** Events in, groups of lines out: a group is one line at the outermost level with all that nests under it. */
 export class DumpLayout {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { Value } from "../../src/api/mod.ts";
-import { isArray, isRef, statusName } from "../../src/api/mod.ts";
+import { isArray, isRef, parseScenario, statusName } from "../../src/api/mod.ts";
 import type { TraceEvent } from "../../src/trace/event.ts";
 import { type CallPrinter, dumpLines, type DumpOptions } from "../../src/view/dump.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
@@ -211,6 +211,47 @@ Deno.test("dumpLines() holds no more than its lookahead, and marks what is open 
     "leave @e1 -> STATUS_SUCCESS",
   ]);
   assertThrows(() => dump(list, { lookahead: 0 }), RangeError);
+});
+
+Deno.test("dumpLines() prints notation that reads back, blocked calls and callbacks and positions included", () => {
+  const list = new EventList();
+  list.call("client", "VmbChannelAllocate", {}, { outs: ONE });
+  const remove = list.enter("client", "VmbChannelDeleteGpadl", { ...ONE, GpadlHandle: ref("gpadl", 7) });
+  const opened = list.callback("server", "EvtVmbChannelOpened", TWO);
+  list.memory({});
+  list.call("server", "VmbChannelUnmapGpadl", { ...TWO, GpadlHandle: ref("gpadl", 7) });
+  list.leave(remove);
+  list.return(list.callback("client", "EvtVmbChannelStarted", ONE));
+  list.return(opened);
+  const header1 = header({ options: { paging: "immediate" } });
+  const lines = [...dumpLines({ header: header1, events: list.events }, { positions: true })];
+  assertEquals(lines, [
+    "!option paging=immediate",
+    "!option callbacks=written",
+    "client VmbChannelAllocate() -> STATUS_SUCCESS {Channel=channel#1}  # @1",
+    "client VmbChannelDeleteGpadl(Channel=channel#1, GpadlHandle=gpadl#7) -> blocked @e2  # @2",
+    "  callback server EvtVmbChannelOpened(Channel=channel#2) blocked @e3  # @3",
+    "    # memory guest page 0x1 offset 0, 0 bytes, digest 0x00000000",
+    "server VmbChannelUnmapGpadl(Channel=channel#2, GpadlHandle=gpadl#7) -> void  # @5",
+    "  callback client EvtVmbChannelStarted(Channel=channel#1)  # @7",
+    "leave @e2 -> void  # @6",
+    "return @e3 -> STATUS_SUCCESS  # @9",
+  ]);
+  const scenario = parseScenario(lines.join("\n"));
+  assertEquals(scenario.statements.length, lines.length - 1);
+  assertEquals([scenario.options.paging, scenario.options.callbacks], ["immediate", "written"]);
+});
+
+Deno.test("dumpLines() of any interleaving reads back as notation, but for calls of an interrupted callback", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(999), { maxLength: 40 }), (choices) => {
+      const lines = [...dumpLines({ header: SCENARIO, events: interleaving(choices).events })];
+      if (lines.some((line) => line.trim().startsWith("inside"))) return;
+      const said = lines.filter((line) => !line.trim().startsWith("#"));
+      assertEquals(parseScenario(lines.join("\n")).statements.length, said.length);
+    }),
+    { seed: 5, numRuns: 150 },
+  );
 });
 
 Deno.test("dumpLines() takes callbacks nested 10000 deep", () => {

@@ -5,6 +5,6 @@ export function globToRegExp(glob: string): RegExp {
   if (glob.length > 200) {
     throw new RangeError(`Shorten the pattern: it has ${glob.length} characters, at most 200 are read`);
   }
-  const pattern = glob.replace(/\*+/g, "*").replace(/[\\^$.|+()[\]{}/-]/g, "\\$&");
+  const pattern = glob.replace(/\*+/g, "*").replace(/[\\^$.|+()[\]{}/]/g, "\\$&");
   return new RegExp(`^${pattern.replaceAll("*", ".*").replaceAll("?", ".")}$`, "su");
 }

@@ -15,7 +15,7 @@ export class NotationError extends SyntaxError {
 
   constructor(message: string, at: Place) {
     const where = at.file === "" ? `line ${at.line}, column ${at.column}` : `${at.file}:${at.line}:${at.column}`;
-    super(`Cannot read ${visibleText(where)}: ${message}\n${markedLine(at)}`);
+    super(`Cannot read ${visibleText(where)}: ${visibleText(message)}\n${markedLine(at)}`);
     this.line = at.line;
     this.column = at.column;
   }

@@ -1,0 +1,53 @@
+// Checks the rules of style that a machine can check, and prints each failure with what mends it; exit code 1 if there is any.
+// It must not know any rule: they are tables in tools/tidy/. Usage: deno run --allow-read tools/tidy.ts [FOLDER]
+
+import { catalogueFailures, type Declared, unexercised } from "./tidy/catalogue.ts";
+import { checkTree, isSource } from "./tidy/check.ts";
+import { type Failure, failureText } from "./tidy/rule.ts";
+import type { TextFile } from "./tidy/source.ts";
+
+const SKIPPED_FOLDERS = [".git", "node_modules", ".deno", "coverage"];
+const TEXT = /\.(?:md|ts|json|jsonc|yml|yaml)$/;
+const SCENARIO = /^tests\/scenarios\/.*\.calls$/;
+const SKIPPED_FILES = ["deno.lock"];
+
+/** Files of a folder and below, in order of name, as paths from the root. */
+function listFiles(root: string, folder = ""): string[] {
+  const entries = [...Deno.readDirSync(`${root}/${folder}`)].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return entries.flatMap(({ name, isDirectory, isFile }) => {
+    if (isDirectory) return SKIPPED_FOLDERS.includes(name) ? [] : listFiles(root, `${folder}${name}/`);
+    return isFile && !SKIPPED_FILES.includes(name) ? [`${folder}${name}`] : [];
+  });
+}
+
+function readFiles(root: string, paths: readonly string[]): TextFile[] {
+  return paths.map((path) => ({ path, text: Deno.readTextFileSync(`${root}/${path}`) }));
+}
+
+/** The declarations' failures; declarations that do not even load are one. */
+async function declarationFailures(files: readonly TextFile[], scenarios: readonly TextFile[]): Promise<Failure[]> {
+  const api = await import("../src/api/mod.ts").catch((error: unknown) => String(error));
+  if (typeof api === "string") {
+    const wanted = "declarations that compile";
+    return [{ path: "src/api/mod.ts", line: 1, rule: "catalogue", is: api, wanted, fix: "deno check src/api/mod.ts" }];
+  }
+  const tables = [api.KMCL, api.KMCL_CALLBACKS, api.GPU_VA, api.GPU_VA_CALLBACKS, api.MACHINE, api.DXGKRNL];
+  const calls = tables.flatMap((table) =>
+    Object.entries<Declared["declaration"]>(table).map(([name, declaration]) => ({ name, declaration }))
+  );
+  const around = { structs: api.STRUCTS, objects: api.OBJECTS, statuses: api.STATUS };
+  return [...catalogueFailures(calls, around, files), ...unexercised(calls, scenarios, files)];
+}
+
+async function main(root: string): Promise<void> {
+  const paths = listFiles(root);
+  const files = readFiles(root, paths.filter((path) => TEXT.test(path)));
+  const scenarios = readFiles(root, paths.filter((path) => SCENARIO.test(path)));
+  const failures = checkTree(files, await declarationFailures(files, scenarios));
+  for (const failure of failures) console.log(failureText(failure));
+  const count = files.filter(({ path }) => isSource(path)).length;
+  console.log(failures.length === 0 ? `tidy: ${count} files` : `tidy: ${failures.length} failures in ${count} files`);
+  if (failures.length > 0) Deno.exit(1);
+}
+
+await main(Deno.args[0] ?? new URL("..", import.meta.url).pathname.replace(/\/$/, ""));
