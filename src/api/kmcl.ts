@@ -56,7 +56,7 @@ export const KMCL = {
     source: "fn:channel_start",
     params: { Channel: "in channel" },
     returns: "void",
-    needs: { Channel: ["enabled", "opening", "open", "closed"] },
+    needs: { Channel: ["enabled", "opening", "open", "closing", "closed"] },
   },
   VmbChannelPause: {
     id: 6,
@@ -65,7 +65,7 @@ export const KMCL = {
     source: "fn:channel_pause",
     params: { Channel: "in channel" },
     returns: "void",
-    needs: { Channel: ["disabled", "enabled", "opening", "open", "closed"] },
+    needs: { Channel: ["disabled", "enabled", "opening", "open", "closing", "closed"] },
     blocks: true,
   },
   VmbChannelGetInterfaceInstance: {
@@ -319,7 +319,7 @@ export const KMCL = {
     source: "fn:channel_map_gpadl",
     params: { Channel: "in channel", Flags: "in gpadlFlags", GpadlHandle: "in gpadl", Mdl: "out mdl" },
     returns: "status",
-    needs: { Channel: ["opening", "open", "closing"] },
+    needs: { Channel: ["opening", "open", "closing", "closed", "disabled"] },
     effects: ["map GpadlHandle", "create Mdl"],
   },
   VmbChannelUnmapGpadl: {

@@ -79,7 +79,6 @@ function reportGpadl(gpadl: GpadlRecord, { context, text, verdict }: Leak): bool
     object: gpadl.ref,
     evidence: historyOf(gpadl),
     sizeBytes: gpadl.byteCount,
-    shape: sizeText(gpadl.byteCount),
     ...(verdict === undefined ? {} : { verdict }),
   });
   return true;

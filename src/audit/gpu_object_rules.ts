@@ -91,7 +91,7 @@ function heldBy(object: Tracked, context: AuditContext): readonly Tracked[] {
 function reportChildren(call: CallView, context: AuditContext): void {
   for (const ref of destroyedBy(call)) {
     const owner = OWNERS.includes(ref.kind) ? context.objects.live(ref) : undefined;
-    const children = owner === undefined ? [] : context.objects.childrenOf(owner);
+    const children = owner === undefined ? [] : childrenIn(owner, context);
     if (owner === undefined || children.length === 0) continue;
     const counts = kindsText(children);
     context.report({
@@ -106,6 +106,13 @@ function reportChildren(call: CallView, context: AuditContext): void {
       shape: `${ref.kind} ${counts}`,
     });
   }
+}
+
+/** What an owner holds, a resource's allocations too; a queue's fence goes without saying. */
+function childrenIn(owner: Tracked, context: AuditContext): readonly Tracked[] {
+  return context.objects.childrenOf(owner).flatMap((child) =>
+    child.ref.kind === "resource" ? [child, ...context.objects.childrenOf(child)] : [child]
+  );
 }
 
 /** Children that become evidence. */

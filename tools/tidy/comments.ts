@@ -4,9 +4,11 @@
 import { anywhere, type SourceRule, type Spot, spotsOf } from "./rule.ts";
 import type { SourceFile } from "./source.ts";
 
-function findOpening({ lines }: SourceFile): Spot[] {
+/** The public surface may open with its module's JSDoc, which is the same sentence for its readers. */
+function findOpening({ path, lines }: SourceFile): Spot[] {
   const first = lines.find((line) => !/^(?:#!|\/\/ deno-)/.test(line)) ?? "";
-  return /^\/\/ \S/.test(first) ? [] : [{ line: 1, is: "no opening comment" }];
+  const opens = path === "mod.ts" ? /^\/\/ \S|^\/\*\*/ : /^\/\/ \S/;
+  return opens.test(first) ? [] : [{ line: 1, is: "no opening comment" }];
 }
 
 function findUnfinished(source: SourceFile): Spot[] {

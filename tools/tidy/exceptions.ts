@@ -25,6 +25,11 @@ export const EXCEPTIONS: readonly Exception[] = [
   { rule: "cast", path: "src/api/codec.ts", reason: "where typed arguments and plain values meet", granted: true },
   { rule: "cast", path: "src/engine/engine.ts", reason: "the one dispatch, typed by declarations", granted: true },
   { rule: "cast", path: "src/driver/facade.ts", reason: "methods and their types come from one table, and meet here" },
+  {
+    rule: "doors",
+    path: "tools/tidy.ts",
+    reason: "the door compiles the tables, and tidy tells why one does not compile",
+  },
 ];
 
 /** Failures that no exception covers, and exceptions that cover none. */

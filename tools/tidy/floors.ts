@@ -64,6 +64,7 @@ function findFloors(source: SourceFile): Spot[] {
     const target = targetOf(source.path, specifier);
     if (specifier === "maptrail") return [{ line, is: "imports the public surface from inside" }];
     if (target === null) return [];
+    if (from === "cli" && target === "deno.json") return [];
     if (!inSource(target)) return [{ line, is: `imports ${target}, which is outside src` }];
     const to = folderOf(target);
     const breach = from === null || to === null || from === to ? null : floorBreach(from, to);

@@ -83,14 +83,18 @@ function arrowFunctions(source: SourceFile): Extent[] {
   });
 }
 
-/** Where the expression that starts here ends: its brace, or the `,`, `;` or bracket that closes around it. */
+/**
+ * Where the expression or type that starts here ends: its own brace, the `,`, `;` or bracket that closes around it, or
+ * the brace of a body behind it (`): (a: A) => B {`).
+ */
 function expressionEnd(source: SourceFile, from: number): number {
   if (source.code[from] === "{") return Math.max(from, source.closing(from));
   const stops = /[([{}\]),;]/g;
   stops.lastIndex = from;
   for (let match = stops.exec(source.code); match !== null; match = stops.exec(source.code)) {
     const close = source.closing(match.index);
-    if (!"([{".includes(match[0]) || close < 0) return match.index - 1;
+    const isBody = match[0] === "{" && /(?:[\w)\]}"`]|[^=]>)\s*$/.test(source.code.slice(from - 1, match.index));
+    if (!"([{".includes(match[0]) || close < 0 || isBody) return match.index - 1;
     stops.lastIndex = close + 1;
   }
   return source.code.length - 1;

@@ -4,8 +4,11 @@
 import { anywhere, belowCli, type SourceRule, type Spot, spotsOf } from "./rule.ts";
 import type { SourceFile } from "./source.ts";
 
+/** `any` where a type stands; a value may be named so. */
+const ANY = /(?:[:<|&]\s*|=>\s*|\b(?:as|is|extends|satisfies)\s+)any\b(?!\s*[.(:?])|,\s*any\s*>/g;
+
 function findAny(source: SourceFile): Spot[] {
-  return spotsOf(source, /(?<![\w$.#])any\b(?!\s*[(:?])/g, { is: () => "the type any" });
+  return spotsOf(source, ANY, { is: () => "the type any" });
 }
 
 /** Imports and exports rename with `as`, and so do mapped types' keys: neither is a cast. */
