@@ -1,9 +1,14 @@
 // What a declaration says that a call does to channels and GPADLs, so that rules ask for the effect and not for a name.
 // It must not know rules, nor events.
 
-import { baseSide, type CallPlan, isRef, type ObjectKind, type Ref, type Value } from "../api/mod.ts";
+import { baseSide, type CallName, type CallPlan, isRef, type ObjectKind, type Ref, type Value } from "../api/mod.ts";
 import type { EffectPlan } from "../api/mod.ts";
 import type { CallView } from "./detector.ts";
+
+/** The calls that leave and enter a channel's paused state: no effect tells them. */
+export const START: CallName = "VmbChannelStart";
+/** See `START`. */
+export const PAUSE: CallName = "VmbChannelPause";
 
 /** Whether a call can break a rule: one that is not modelled makes no finding, but what it did counts. */
 export function isModelled(plan: CallPlan): boolean {

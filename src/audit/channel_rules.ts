@@ -1,18 +1,23 @@
 // Rules of a channel's life (L): who calls, on which handle, in which state, from where. Conditions: kmcl.md 1.2, 2.1, 2.9.
 // One misuse is one finding, the most specific: wrong end, then dead handle, then another end's handle, then state.
 
-import type { CallName } from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
-import { channelNeeds, isInitSetter, isModelled, isStateCallback, refOf, verbOn, wrongEnd } from "./call_shapes.ts";
+import {
+  channelNeeds,
+  isInitSetter,
+  isModelled,
+  isStateCallback,
+  PAUSE,
+  refOf,
+  START,
+  verbOn,
+  wrongEnd,
+} from "./call_shapes.ts";
 import type { ChannelRecord, ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import { creationOf, type Tracked } from "./object_table.ts";
 import type { RuleName } from "./rules.ts";
 import { nameOf, placeText } from "./wording.ts";
-
-/** The calls that leave and enter the paused state: their window is the same, and no effect tells them. */
-const START: CallName = "VmbChannelStart";
-const PAUSE: CallName = "VmbChannelPause";
 
 /** Watches channels; it also keeps the states that other rules ask for. */
 export function channelDetector(channels: ChannelStates): Detector {
@@ -103,7 +108,7 @@ function stateRule({ plan }: CallView, { state }: ChannelRecord): RuleName | nul
   return isOpenCall && verbOn(plan, "gpadl") === null ? "channel-not-open" : null;
 }
 
-/** Start and Pause: after Enable, before Disable, not inside a state-change callback; a Pause may come before Enable (X3). */
+/** Start and Pause: after Enable, before Disable, not inside a state-change callback. */
 function windowMisuse(call: CallView, record: ChannelRecord, context: AuditContext): FindingDraft | null {
   const inside = stateCallbackOf(context.runningCallback(call.insideCallback), record);
   if (inside !== null) {
@@ -113,9 +118,8 @@ function windowMisuse(call: CallView, record: ChannelRecord, context: AuditConte
       shape: inside.plan?.name ?? "",
     };
   }
-  const isEarlyPause = call.plan.name === PAUSE && record.state === "disabled";
-  const isOutside = record.state === "disabled" || record.state === "closing" || record.isDisabling;
-  if (!isOutside || isEarlyPause) return null;
+  const isInState = channelNeeds(call.plan)?.includes(record.state) ?? true;
+  if (isInState && !record.isDisabling) return null;
   const text = `${call.plan.name} on ${stateText(record)}; wanted: between Enable and Disable`;
   return misuse("channel-start-outside-enable", { call, context }, text);
 }

@@ -1,48 +1,39 @@
-// Where each channel endpoint is in life, folded from calls and callbacks alone (kmcl.md 1.2, 1.3): disabled, enabled,
-// opening, open, closing, closed, and which endpoint is its peer. It judges nothing.
-//
-// Callbacks that a driver did not register leave no event: their end passes the state when its peer lets it.
+// Where each channel endpoint is in life, folded from calls and callbacks alone (kmcl.md 1.2, 1.3), and which endpoint is
+// its peer. It judges nothing. Where a trace says otherwise than the fold expected, the trace is right.
 
-import { isStruct, ntSuccess, type Ref, type Value } from "../api/mod.ts";
+import { isStruct, ntSuccess, type Ref } from "../api/mod.ts";
 import type { TraceEvent, TraceHeader } from "../trace/mod.ts";
-import { isInitSetter, isStateCallback, refOf, verbOn } from "./call_shapes.ts";
+import { isInitSetter, isStateCallback, PAUSE, refOf, START, verbOn } from "./call_shapes.ts";
+import {
+  advance,
+  after,
+  type ChannelRecord,
+  type ChannelState,
+  close,
+  fits,
+  goDown,
+  isOffered,
+  livePeer,
+  moveTo,
+  newChannel,
+  STATE_CALLBACKS,
+  type StateCallback,
+} from "./channel_connection.ts";
 import type { CallView } from "./detector.ts";
 
-/** States of an endpoint; as the table of objects names them. */
-export type ChannelState = "disabled" | "enabled" | "opening" | "open" | "closing" | "closed";
+export type { ChannelRecord } from "./channel_connection.ts";
 
-/** One endpoint. */
-export interface ChannelRecord {
-  readonly ref: Ref;
-  readonly isServer: boolean;
-  state: ChannelState;
-  /** The event that brought it there. */
-  since: number;
-  /** The other end of the current or last connection. */
-  peer: ChannelRecord | null;
-  /** Part of a connection, from before its Opened until its Closed returned. */
-  isUp: boolean;
-  isClosing: boolean;
-  /** A Disable of this end has not returned. */
-  isDisabling: boolean;
-  hasOpened: boolean;
-  hasClosed: boolean;
-  /** Interface type and instance: offered by a server, wanted by a client. */
-  identity: readonly [type: Value, instance: Value];
-}
-
-const CALLBACKS = "VMB_CHANNEL_STATE_CHANGE_CALLBACKS";
-const OPENED = "EvtVmbChannelOpened";
-const CLOSED = "EvtVmbChannelClosed";
+const CALLBACKS_STRUCT = "VMB_CHANNEL_STATE_CHANGE_CALLBACKS";
 
 /** All live endpoints. */
 export class ChannelStates {
   readonly #records = new Map<number, ChannelRecord>();
-  readonly #hasEveryCallback: boolean;
+  readonly #initialCallbacks: readonly string[];
   readonly #openedFailure: ChannelState;
+  #connections = 0;
 
   constructor({ options }: TraceHeader) {
-    this.#hasEveryCallback = options["initial-callbacks"] === "every";
+    this.#initialCallbacks = options["initial-callbacks"] === "every" ? Object.keys(STATE_CALLBACKS) : [];
     this.#openedFailure = options["opened-failure"] === "disabled" ? "disabled" : "enabled";
   }
 
@@ -51,49 +42,50 @@ export class ChannelStates {
     return ref === null ? undefined : this.#records.get(ref.number);
   }
 
-  /** Takes the beginning of a call: a Disable closes both ends. */
+  /** Takes the beginning of a call, whole or waiting: all of them act at once. */
   called(call: CallView): void {
-    const record = this.find(call.object("channel"));
-    if (record === undefined || verbOn(call.plan, "channel") !== "close" || call.outcome?.form === "refused") return;
-    if (record.isUp) {
-      record.isDisabling = true;
-      for (const end of [record, record.peer]) if (end?.isUp === true) beginClosing(end, call.event);
-    }
-  }
-
-  /** Takes a call that returned. */
-  returned(call: CallView): void {
-    if (!call.succeeded) return;
-    const verb = verbOn(call.plan, "channel");
+    if (call.outcome !== null && !call.succeeded) return;
+    const { plan, event } = call;
+    const verb = verbOn(plan, "channel");
     if (verb === "create") return this.#created(call);
     const record = this.find(call.object("channel"));
     if (record === undefined) return;
-    if (verb === "open") {
-      moveTo(record, "enabled", call.event);
-      this.#connectWaiting(call.event);
-    } else if (verb === "close") this.#disabled(record, call.returnedAt);
-    else if (isInitSetter(call.plan)) configure(record, call);
+    if (verb === "open") this.#enabled(record, event);
+    else if (verb === "close") this.#disabled(record, event);
+    else if (isInitSetter(plan)) configure(record, call);
+    else if (plan.name === START) {
+      record.isActive = true;
+      this.#advance(record, event);
+    } else if (plan.name === PAUSE) this.#paused(record, event);
+  }
+
+  /** Takes a call that returned: a Disable is over, whatever callbacks the trace lost. */
+  returned(call: CallView): void {
+    const record = this.find(call.object("channel"));
+    if (!call.succeeded || record === undefined || verbOn(call.plan, "channel") !== "close") return;
+    if (record.isDisabling && record.isUp) this.#down(record, { event: call.returnedAt, serverState: "disabled" });
   }
 
   /** Takes the beginning of a callback. */
   callback(event: TraceEvent): void {
-    const record = this.#of(event);
-    if (record === undefined) return;
-    if (event.plan?.name === OPENED) {
-      record.isUp = true;
-      moveTo(record, "opening", event.event);
-    } else if (event.plan?.name === CLOSED) moveTo(record, "closing", event.event);
+    const [record, name] = this.#of(event);
+    if (record === undefined || name === null) return;
+    record.awaited = name;
+    if (name !== "EvtVmbChannelOpened") return;
+    record.isUp = true;
+    record.phase = "opening";
+    moveTo(record, "opening", event.event);
   }
 
   /** Takes the return of a callback. */
   callbackReturned(callback: TraceEvent, { outcome, event }: TraceEvent): void {
-    const record = this.#of(callback);
-    if (record === undefined) return;
-    if (callback.plan?.name === OPENED) {
-      const isAccepted = outcome?.form !== "status" || ntSuccess(outcome.status);
-      if (isAccepted) opened(record, event);
-      else this.#rollBack(record, event);
-    } else if (callback.plan?.name === CLOSED) this.#goDown(record, { event, serverState: "closed" });
+    const [record, name] = this.#of(callback);
+    if (record === undefined || name === null) return;
+    record.awaited = null;
+    const isFailure = outcome?.form === "status" && !ntSuccess(outcome.status);
+    if (name === "EvtVmbChannelOpened" && isFailure) this.#rollBack(record, event);
+    else if (after(record, name, event)) this.#connectWaiting(event);
+    this.#advance(record, event);
   }
 
   /** Forgets an endpoint that was cleaned up. */
@@ -101,112 +93,106 @@ export class ChannelStates {
     this.#records.delete(ref.number);
   }
 
-  #of({ plan, ins }: TraceEvent): ChannelRecord | undefined {
-    return plan !== null && isStateCallback(plan) ? this.find(refOf(ins, "channel")) : undefined;
+  #of({ plan, ins }: TraceEvent): readonly [ChannelRecord | undefined, StateCallback | null] {
+    if (plan === null || !isStateCallback(plan)) return [undefined, null];
+    return [this.find(refOf(ins, "channel")), stateCallback(plan.name)];
   }
 
   #created(call: CallView): void {
     const ref = refOf(call.outs, "channel");
     if (ref === null) return;
-    this.#records.set(ref.number, {
-      ref,
-      isServer: call.in("bool") === true,
-      state: "disabled",
-      since: call.event,
-      peer: null,
-      isUp: false,
-      isClosing: false,
-      isDisabling: false,
-      hasOpened: this.#hasEveryCallback,
-      hasClosed: this.#hasEveryCallback,
-      identity: [null, null],
-    });
+    const callbacks = new Set(this.#initialCallbacks);
+    const about = { ref, isServer: call.in("bool") === true, since: call.event, callbacks };
+    this.#records.set(ref.number, newChannel(about));
+  }
+
+  #enabled(record: ChannelRecord, event: number): void {
+    moveTo(record, "enabled", event);
+    record.isActive = !record.isServer && !record.isAutoPaused;
+    record.isAutoPaused = false;
+    this.#connectWaiting(event);
+  }
+
+  /** A Disable closes both ends; an end that is not part of a connection is disabled at once. */
+  #disabled(record: ChannelRecord, event: number): void {
+    if (record.isUp) {
+      const peer = livePeer(record);
+      record.isDisabling = true;
+      if (close(peer === null ? [record] : [record, peer], event)) this.#connectWaiting(event);
+    } else if (record.state !== "disabled") {
+      moveTo(record, "disabled", event);
+      record.isActive = false;
+    }
+  }
+
+  /** A Pause of an end that runs, or has begun to start, waits for its Suspend. */
+  #paused(record: ChannelRecord, event: number): void {
+    const { phase, awaited, state } = record;
+    record.isActive = false;
+    record.isAutoPaused = state === "disabled";
+    if (phase !== "running" && phase !== "starting" && awaited !== "EvtVmbChannelStarted") return;
+    record.isPausing = true;
+    this.#advance(record, event);
+  }
+
+  #advance(record: ChannelRecord, event: number): void {
+    if (advance(record, event)) this.#connectWaiting(event);
+  }
+
+  #down(record: ChannelRecord, how: Parameters<typeof goDown>[1]): void {
+    goDown(record, how);
+    this.#connectWaiting(how.event);
+  }
+
+  /** A failed Opened: this end has no further callback, the other one closes if its driver had opened. */
+  #rollBack(record: ChannelRecord, event: number): void {
+    const peer = livePeer(record);
+    goDown(record, { event, serverState: this.#openedFailure });
+    if (peer !== null) close([peer], event);
+    this.#connectWaiting(event);
   }
 
   /** A client that waits gets the first server that offers what it wants. */
   #connectWaiting(event: number): void {
     for (const client of this.#records.values()) {
       if (client.isServer || client.state !== "enabled" || client.isUp) continue;
-      const server = [...this.#records.values()].find((each) => isOffered(each) && fits(each, client));
-      if (server !== undefined) connect({ server, client, event });
+      const server = this.#offerFor(client);
+      if (server !== undefined) this.#connect(server, client, event);
     }
   }
 
-  /** This end is down; so is the other one where it has no Closed callback to wait for. */
-  #disabled(record: ChannelRecord, event: number): void {
-    record.isDisabling = true;
-    this.#goDown(record, { event, serverState: "disabled" });
-    const { peer } = record;
-    if (peer?.isUp === true && peer.isClosing && !peer.hasClosed) {
-      this.#goDown(peer, { event, serverState: "closed" });
+  #offerFor(client: ChannelRecord): ChannelRecord | undefined {
+    for (const server of this.#records.values()) if (isOffered(server) && fits(server, client)) return server;
+    return undefined;
+  }
+
+  #connect(server: ChannelRecord, client: ChannelRecord, event: number): void {
+    this.#connections += 1;
+    for (const [end, peer] of [[server, client], [client, server]] as const) {
+      Object.assign(end, { peer, connection: this.#connections, isUp: true, isClosing: false });
     }
-  }
-
-  #rollBack(record: ChannelRecord, event: number): void {
-    const { peer } = record;
-    this.#goDown(record, { event, serverState: this.#openedFailure });
-    if (peer?.isUp !== true) return;
-    if (peer.state === "enabled" || !peer.hasClosed) this.#goDown(peer, { event, serverState: "closed" });
-    else beginClosing(peer, event);
-  }
-
-  #goDown(
-    record: ChannelRecord,
-    { event, serverState }: { readonly event: number; readonly serverState: ChannelState },
-  ): void {
-    moveTo(record, record.isServer && !record.isDisabling ? serverState : "disabled", event);
-    record.isUp = false;
-    record.isClosing = false;
-    if (record.state === "disabled") record.isDisabling = false;
-    this.#connectWaiting(event);
+    server.phase = "opening";
+    this.#advance(server, event);
   }
 }
 
-function moveTo(record: ChannelRecord, state: ChannelState, event: number): void {
-  record.state = state;
-  record.since = event;
+function stateCallback(name: string): StateCallback | null {
+  return isStateCallbackName(name) ? name : null;
 }
 
+function isStateCallbackName(name: string): name is StateCallback {
+  return Object.hasOwn(STATE_CALLBACKS, name);
+}
+
+/** What a setter of the time before Enable says about callbacks and identity. */
 function configure(record: ChannelRecord, call: CallView): void {
-  const callbacks = call.in(CALLBACKS);
-  if (callbacks !== undefined && isStruct(callbacks)) {
-    record.hasOpened = callbacks.EvtChannelOpened === true;
-    record.hasClosed = callbacks.EvtChannelClosed === true;
+  const given = call.in(CALLBACKS_STRUCT);
+  if (given !== undefined && isStruct(given)) {
+    record.callbacks.clear();
+    for (const [name, member] of Object.entries(STATE_CALLBACKS)) {
+      if (given[member] === true) record.callbacks.add(name);
+    }
   }
   const guids = call.plan.ins.flatMap((param, index) => param.word === "guid" ? [call.ins[index] ?? null] : []);
   if (guids.length === 2) record.identity = [guids[0] ?? null, guids[1] ?? null];
-}
-
-function isOffered(server: ChannelRecord): boolean {
-  const isFree = server.state === "enabled" || server.state === "closed";
-  const isTaken = server.isUp || (server.peer?.isUp === true && server.peer.peer === server);
-  return server.isServer && isFree && !isTaken;
-}
-
-function fits({ identity: [type, instance] }: ChannelRecord, { identity: [wanted, exact] }: ChannelRecord): boolean {
-  return wanted !== null && wanted === type && (exact === null || exact === instance);
-}
-
-function connect(
-  { server, client, event }: { readonly server: ChannelRecord; readonly client: ChannelRecord; readonly event: number },
-): void {
-  for (const [end, peer] of [[server, client], [client, server]] as const) {
-    end.peer = peer;
-    end.isUp = true;
-    end.isClosing = false;
-  }
-  if (!server.hasOpened) opened(server, event);
-}
-
-/** The server accepts first; then the client's driver is asked, where it wants to be. */
-function opened(record: ChannelRecord, event: number): void {
-  record.isUp = true;
-  moveTo(record, record.isClosing ? "closing" : "open", event);
-  const { peer } = record;
-  if (record.isServer && peer?.isUp === true && !peer.hasOpened && peer.state === "enabled") opened(peer, event);
-}
-
-function beginClosing(record: ChannelRecord, event: number): void {
-  record.isClosing = true;
-  if (record.state === "open") moveTo(record, "closing", event);
 }

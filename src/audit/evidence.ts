@@ -23,6 +23,7 @@ export function withEvidence(
   const detailed = findings.slice(0, limit);
   if (detailed.length === 0) return findings;
   const second = new SecondPass(detailed, trace.header.memory !== "none");
+  if (second.isIdle) return findings;
   walk(trace, second);
   return findings.map((finding, index) => index < limit ? second.complete(finding) : finding);
 }
@@ -57,6 +58,11 @@ class SecondPass implements Walker {
       }
       for (const each of evidence) if (isBare(each)) this.#wanted.set(each.event, null);
     }
+  }
+
+  /** Nothing to look for. */
+  get isIdle(): boolean {
+    return this.#watched.size === 0 && this.#wanted.size === 0;
   }
 
   /** The finding with what this pass saw. */

@@ -101,17 +101,15 @@ function handleReused(call: CallView, { gpadls, context }: CreateScene): Finding
   const made = call.succeeded ? refOf(call.outs, "gpadl") : null;
   if (made === null) return null;
   const channel = call.object("channel")?.number ?? 0;
-  for (const gpadl of gpadls.live()) {
-    if (gpadl.ref.handle !== made.handle || gpadl.channel !== channel || gpadl.ref.number === made.number) continue;
-    const text = `${nameOf(made)} got handle 0x${made.handle.toString(16)}, which ${nameOf(gpadl.ref)} has since ` +
-      placeText(gpadl.created);
-    return {
-      ...draft("gpadl-handle-reused-while-live", call, text),
-      object: made,
-      evidence: [{ ...gpadl.created, role: "holder" }, context.evidence(call, "created")],
-    };
-  }
-  return null;
+  const gpadl = gpadls.named(channel, made.handle);
+  if (gpadl === undefined || gpadl.ref.number === made.number) return null;
+  const handle = `0x${made.handle.toString(16)}`;
+  const text = `${nameOf(made)} got handle ${handle}, which ${nameOf(gpadl.ref)} has since ${placeText(gpadl.created)}`;
+  return {
+    ...draft("gpadl-handle-reused-while-live", call, text),
+    object: made,
+    evidence: [{ ...gpadl.created, role: "holder" }, context.evidence(call, "created")],
+  };
 }
 
 function draft(rule: RuleName, call: CallView, message: string): FindingDraft & { readonly object: null } {

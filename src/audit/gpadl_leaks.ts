@@ -91,13 +91,12 @@ function deadlock(
 ): FindingDraft {
   const event = gpadl.deletion?.call.event ?? gpadl.created.event;
   const by = `the mapping made by the ${mapping.mapped.side} ${placeText(mapping.mapped)}`;
-  const evidence = historyOf(gpadl).map((each) => each.role === "deleted" ? { ...each, role: "blocked" } : each);
   return {
     rule: "gpadl-delete-deadlock",
     message: `The delete of ${nameOf(gpadl.ref)} @${event} waits for ${by}, which was never unmapped`,
     event,
     object: gpadl.ref,
-    evidence: evidence.map((each) => each.role === "mapped" ? { ...each, role: "holder" } : each),
+    evidence: historyOf(gpadl).map((each) => each.role === "mapped" ? { ...each, role: "holder" } : each),
     sizeBytes: gpadl.byteCount,
     verdict: context.leakVerdict(),
   };

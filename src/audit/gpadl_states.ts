@@ -7,7 +7,7 @@ import type { ChannelStates } from "./channel_states.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import { evidenceOf } from "./join.ts";
-import { DEAD_KEPT } from "./object_table.ts";
+import { Newest } from "./newest.ts";
 
 /** The one flag that there is. */
 export const READ_ONLY = 0x1;
@@ -52,13 +52,20 @@ export interface GpadlRecord {
 /** All GPADLs. */
 export class Gpadls {
   readonly #live = new Map<number, GpadlRecord>();
-  readonly #dead = new Map<number, GpadlRecord>();
-  readonly #mappings = new Map<number, Mapping>();
+  readonly #dead = new Newest<number, GpadlRecord>();
+  readonly #mappings = new Newest<number, Mapping>();
+  /** Live ones by channel and handle value. */
+  readonly #handles = new Map<string, GpadlRecord>();
   readonly #open = new Set<Mapping>();
 
   /** The record, alive or among the newest dead; undefined where its creation was not seen. */
   find(ref: Ref): GpadlRecord | undefined {
     return this.#live.get(ref.number) ?? this.#dead.get(ref.number);
+  }
+
+  /** The live one that this handle value names on a channel; the newest where there are two. */
+  named(channel: number, handle: number): GpadlRecord | undefined {
+    return this.#handles.get(handleKey(channel, handle));
   }
 
   /** Live ones, oldest first. */
@@ -95,6 +102,7 @@ export class Gpadls {
       isReported: false,
     };
     this.#live.set(ref.number, record);
+    this.#handles.set(handleKey(record.channel, ref.handle), record);
     return record;
   }
 
@@ -111,7 +119,7 @@ export class Gpadls {
     gpadl.mappings.push(mapping);
     gpadl.lastMapping = mapping;
     this.#open.add(mapping);
-    if (mapping.mdl !== null) keepNewest(this.#mappings, mapping.mdl.number, mapping);
+    if (mapping.mdl !== null) this.#mappings.set(mapping.mdl.number, mapping);
     return mapping;
   }
 
@@ -133,21 +141,20 @@ export class Gpadls {
   deleted(gpadl: GpadlRecord, event: number): void {
     gpadl.deletedAt = event;
     this.#live.delete(gpadl.ref.number);
-    keepNewest(this.#dead, gpadl.ref.number, gpadl);
+    this.#dead.set(gpadl.ref.number, gpadl);
+    const handle = handleKey(gpadl.channel, gpadl.ref.handle);
+    if (this.#handles.get(handle) === gpadl) this.#handles.delete(handle);
   }
 }
 
-/** Keeps the newest entries of a map, as many as dead objects of a kind. */
-export function keepNewest<K, V>(map: Map<K, V>, key: K, value: V): void {
-  map.set(key, value);
-  const oldest = map.size > DEAD_KEPT ? map.keys().next().value : undefined;
-  if (oldest !== undefined) map.delete(oldest);
+function handleKey(channel: number, handle: number): string {
+  return `${channel} ${handle}`;
 }
 
-/** What happened to a GPADL, in the order of the trace. */
-export function historyOf({ created, lastMapping, deletion }: GpadlRecord): readonly Evidence[] {
+/** What happened to a GPADL, in the order of the trace; a delete that waits is `blocked`. */
+export function historyOf({ created, lastMapping, deletion, deletedAt }: GpadlRecord): readonly Evidence[] {
   const mapping = lastMapping === null ? [] : [lastMapping.mapped];
   const unmapping = lastMapping?.unmapped == null ? [] : [lastMapping.unmapped];
-  const deleted = deletion === null ? [] : [evidenceOf(deletion.call, "deleted")];
+  const deleted = deletion === null ? [] : [evidenceOf(deletion.call, deletedAt > 0 ? "deleted" : "blocked")];
   return [created, ...mapping, ...unmapping, ...deleted].sort((left, right) => left.event - right.event);
 }

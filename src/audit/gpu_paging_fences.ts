@@ -19,6 +19,7 @@ const FENCE_CALLS: Readonly<Partial<Record<CallName, "complete" | "reached" | "a
 const ROLES: ReadonlyMap<string, "complete" | "reached" | "awaited"> = new Map(Object.entries(FENCE_CALLS));
 
 interface QueueProgress {
+  readonly queue: number;
   readonly syncObject: number;
   /** The fence value of the newest operation seen. */
   issued: bigint;
@@ -33,12 +34,15 @@ export class PagingFences {
   /** By context: highest value awaited, by sync object. */
   readonly #waits = new Map<number, Map<number, bigint>>();
 
-  /** Takes a call that succeeded, after the handles took it. */
-  take(call: CallView, { handles, made }: { readonly handles: GpuHandles; readonly made: readonly Ref[] }): void {
+  /** Takes a call that succeeded, after the handles took it; returns the queues that it showed to be further. */
+  take(
+    call: CallView,
+    { handles, made }: { readonly handles: GpuHandles; readonly made: readonly Ref[] },
+  ): readonly PagingPoint[] {
     for (const ref of made) {
       const facts = ref.kind === "pagingQueue" ? handles.queue(ref) : undefined;
       if (facts === undefined) continue;
-      const progress: QueueProgress = { syncObject: facts.syncObject, issued: 0n, reached: 0n };
+      const progress = { queue: ref.number, syncObject: facts.syncObject, issued: 0n, reached: 0n };
       this.#queues.set(ref.number, progress);
       if (facts.syncObject !== 0) this.#byFence.set(facts.syncObject, progress);
     }
@@ -49,9 +53,10 @@ export class PagingFences {
     const role = ROLES.get(call.plan.name);
     if (role === "complete" && progress !== undefined) {
       const value = u64In(call, "fenceValue");
-      raise(progress, value < progress.issued ? value : progress.issued);
-    } else if (role === "reached") this.#reach(call);
-    else if (role === "awaited") this.#await(call);
+      return raise(progress, value < progress.issued ? value : progress.issued);
+    }
+    if (role === "awaited") this.#await(call);
+    return role === "reached" ? this.#reach(call) : [];
   }
 
   /** Forgets queues, fences and contexts that ended. */
@@ -76,14 +81,14 @@ export class PagingFences {
   }
 
   /** A signal sets the value; a wait that was met shows it. A wait for any of several shows nothing of each. */
-  #reach(call: CallView): void {
+  #reach(call: CallView): readonly PagingPoint[] {
     const objects = refsOf(call.in("syncObject"));
     const isTimeout = call.outcome?.form === "status" && call.outcome.status === STATUS.STATUS_TIMEOUT;
-    if (isTimeout || (call.in("bool") === true && objects.length > 1)) return;
-    for (const { object, value } of pairsOf(call)) {
+    if (isTimeout || (call.in("bool") === true && objects.length > 1)) return [];
+    return pairsOf(call).flatMap(({ object, value }) => {
       const progress = this.#byFence.get(object.number);
-      if (progress !== undefined) raise(progress, value);
-    }
+      return progress === undefined ? [] : raise(progress, value);
+    });
   }
 
   #await(call: CallView): void {
@@ -97,8 +102,10 @@ export class PagingFences {
   }
 }
 
-function raise(progress: QueueProgress, value: bigint): void {
-  if (value > progress.reached) progress.reached = value;
+function raise(progress: QueueProgress, value: bigint): readonly PagingPoint[] {
+  if (value <= progress.reached) return [];
+  progress.reached = value;
+  return [{ queue: progress.queue, fence: value }];
 }
 
 function pairsOf(call: CallView): readonly { readonly object: Ref; readonly value: bigint }[] {

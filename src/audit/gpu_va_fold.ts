@@ -4,22 +4,14 @@
 
 import { type Range, RangeMap } from "../range/mod.ts";
 import type { Evidence } from "./finding.ts";
+import { clip, gaps, type PageMapping, type PageSpan, PageTable, type PagingPoint } from "./gpu_page_table.ts";
+
+export type { PageMapping, PageSpan, PagingPoint } from "./gpu_page_table.ts";
 
 /** Releases that a space remembers; the oldest goes first, and a free of its pages then counts as unmatched. */
 export const RELEASES_KEPT = 65536;
-
-/** A half-open range of page numbers. */
-export interface PageSpan {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** The operation of a paging queue that makes a change usable; fence 0: it is usable at once. */
-export interface PagingPoint {
-  /** The queue's number, 0: none. */
-  readonly queue: number;
-  readonly fence: bigint;
-}
+/** Maps of one queue that are not known to be done; beyond that the oldest counts as done. */
+export const QUEUED_KEPT = 65536;
 
 /** A range that Map or Reserve obtained, less what was released since: it may lie in several pieces. */
 export interface ObtainedRange {
@@ -52,72 +44,22 @@ export interface Release {
   readonly recycled: AutoRelease | null;
 }
 
-/** What pages point to. */
-export interface PageMapping {
-  /** The allocation's number, 0 for Zero and NoAccess. */
-  readonly allocation: number;
-  /** The virtual page at which page 0 of the allocation would lie; may be negative. */
-  readonly origin: number;
-  readonly driverProtection: bigint;
-  readonly paging: PagingPoint;
-  readonly mapped: Evidence;
-}
-
-/** A page table: mappings, and where each allocation is mapped, exactly. */
-class PageTable {
-  readonly #mappings = new RangeMap<PageMapping>();
-  readonly #starts = new Map<number, Set<number>>();
-
-  set({ start, end }: PageSpan, mapping: PageMapping): void {
-    this.clear({ start, end });
-    this.#mappings.insert({ start, end, value: mapping });
-    this.#note(mapping.allocation, start);
-  }
-
-  clear({ start, end }: PageSpan): void {
-    for (const { start: first, end: last, value } of this.#mappings.overlapping(start, end)) {
-      if (last > end) this.#note(value.allocation, end);
-      if (first >= start) this.#forget(value.allocation, first);
-    }
-    this.#mappings.carve(start, end);
-  }
-
-  at(page: number): PageMapping | undefined {
-    return this.#mappings.at(page)?.value;
-  }
-
-  in(span: PageSpan): readonly Range<PageMapping>[] {
-    return clip(span, this.#mappings.overlapping(span.start, span.end));
-  }
-
-  *of(allocation: number): IterableIterator<Range<PageMapping>> {
-    for (const start of this.#starts.get(allocation) ?? []) {
-      const piece = this.#mappings.at(start);
-      if (piece !== undefined) yield piece;
-    }
-  }
-
-  #note(allocation: number, start: number): void {
-    if (allocation === 0) return;
-    const starts = this.#starts.get(allocation) ?? new Set<number>();
-    this.#starts.set(allocation, starts.add(start));
-  }
-
-  #forget(allocation: number, start: number): void {
-    const starts = this.#starts.get(allocation);
-    starts?.delete(start);
-    if (starts?.size === 0) this.#starts.delete(allocation);
-  }
-}
-
 /** A mapping of an allocation, and the physical GPU whose page tables hold it. */
 export type PlacedMapping = Range<PageMapping> & { readonly gpu: number };
+
+/** A map that is not known to be done. */
+interface QueuedMap extends PageSpan {
+  readonly gpu: number;
+  readonly mapping: PageMapping;
+}
 
 /** One address space, as the trace tells it. */
 export class GpuVaSpace {
   readonly #ranges = new RangeMap<ObtainedRange>();
   readonly #byNumber = new Map<number, ObtainedRange>();
   readonly #gpus = new Map<number, PageTable>();
+  /** By queue, in order of issue. */
+  readonly #queued = new Map<number, QueuedMap[]>();
   readonly #released = new RangeMap<Release>();
   readonly #releases = new Map<Release, PageSpan>();
   readonly #releasesKept: number;
@@ -204,11 +146,27 @@ export class GpuVaSpace {
     return made;
   }
 
-  /** Points pages of one GPU somewhere; what they pointed to before is replaced. */
+  /** Points pages of one GPU somewhere: at once where the mapping's fence is 0, else when its queue gets there. */
   map(span: PageSpan, { gpu, mapping }: { readonly gpu: number; readonly mapping: PageMapping }): void {
     const table = this.#gpus.get(gpu) ?? new PageTable();
     this.#gpus.set(gpu, table);
-    table.set(span, mapping);
+    const { queue, fence } = mapping.paging;
+    table.set(span, mapping, { isDone: fence === 0n });
+    if (fence === 0n) return;
+    const queued = this.#queued.get(queue) ?? [];
+    this.#queued.set(queue, queued);
+    queued.push({ start: span.start, end: span.end, gpu, mapping });
+    const oldest = queued.length > QUEUED_KEPT ? queued.shift() : undefined;
+    if (oldest !== undefined) this.#finish(oldest);
+  }
+
+  /** A queue is at a fence value: its maps up to there are done, in order. */
+  complete({ queue, fence }: PagingPoint): void {
+    const queued = this.#queued.get(queue);
+    if (queued === undefined) return;
+    const later = queued.findIndex(({ mapping }) => mapping.paging.fence > fence);
+    for (const each of queued.splice(0, later < 0 ? queued.length : later)) this.#finish(each);
+    if (queued.length === 0) this.#queued.delete(queue);
   }
 
   /** Releases whatever the span holds, on all GPUs; returns the ranges of which nothing is left. */
@@ -221,8 +179,7 @@ export class GpuVaSpace {
    * released where no GPU has anything else there (gpuva.md 4.5). Returns the ranges of which nothing is left.
    */
   releaseAllocation(allocation: number, released: Evidence): readonly ObtainedRange[] {
-    const touched = [...this.mappingsOf(allocation)];
-    for (const span of touched) this.#gpus.get(span.gpu)?.clear(span);
+    const touched = [...this.#gpus.values()].flatMap((table) => table.release(allocation));
     return touched.flatMap((span) =>
       this.#unmappedIn(span).flatMap((part) => this.#release(part, { reason: "auto", released, allocation }))
     );
@@ -241,6 +198,10 @@ export class GpuVaSpace {
     for (const { start, end } of this.#released) {
       if (this.#ranges.overlaps(start, end)) throw new Error(`pages [${start}, ${end}) are both released and obtained`);
     }
+  }
+
+  #finish({ start, end, gpu, mapping }: QueuedMap): void {
+    this.#gpus.get(gpu)?.finish({ start, end }, mapping);
   }
 
   #release(
@@ -280,25 +241,4 @@ export class GpuVaSpace {
     const ranges = this.#ranges.overlapping(span.start, span.end).filter(({ value }) => value.kind === "mapped");
     return clip(span, ranges).flatMap((piece) => gaps(piece, used));
   }
-}
-
-function clip<V>(span: PageSpan, ranges: readonly Range<V>[]): readonly Range<V>[] {
-  return ranges.map(({ start, end, value }) => ({
-    start: Math.max(start, span.start),
-    end: Math.min(end, span.end),
-    value,
-  }));
-}
-
-/** The parts of the span that no piece touches; pieces may overlap, in any order. */
-function gaps(span: PageSpan, pieces: readonly PageSpan[]): readonly PageSpan[] {
-  const free: PageSpan[] = [];
-  let from = span.start;
-  for (const { start, end } of [...pieces].sort((left, right) => left.start - right.start)) {
-    if (start >= span.end) break;
-    if (from < start) free.push({ start: from, end: start });
-    from = Math.max(from, end);
-  }
-  if (from < span.end) free.push({ start: from, end: span.end });
-  return free;
 }

@@ -90,7 +90,7 @@ function protectionConflict(question: MapQuestion): MapBreach | null {
     const first = Math.max(other.start, firstPage + value.origin);
     const last = Math.min(other.end, firstPage + pageCount + value.origin);
     const isReplaced = span !== null && other.gpu === gpu && isInside({ start: first, end: last }, span);
-    if (!isUnique(value.driverProtection) && isReplaced) continue;
+    if (!isUnique(value.driverProtection) && (isReplaced || !isUnique(driverProtection))) continue;
     const message = `map of allocation#${question.allocation} with driver protection ${hex(driverProtection)}: its ` +
       `mapping at ${spanText(other)} has ${hex(value.driverProtection)}, and a unique value must be the same`;
     return { rule: "gpuva-driver-protection-conflict", message, evidence: [value.mapped] };

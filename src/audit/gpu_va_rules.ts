@@ -35,6 +35,9 @@ export function gpuVaDetector(): Detector {
 /** Things of `pairing`, by kind of range. */
 const THINGS = { mapped: "gpuva-mapping", reserved: "gpuva-range" } as const;
 
+/** Above every fence value: a queue that ends has done all its work first (gpuva.md 2.3). */
+const LAST_FENCE = 2n ** 64n;
+
 class GpuVaDetector implements Detector {
   readonly #handles = new GpuHandles();
   readonly #fences = new PagingFences();
@@ -53,6 +56,9 @@ class GpuVaDetector implements Detector {
 
   ended(objects: readonly Tracked[], context: AuditContext): void {
     const refs = objects.map(({ ref }) => ref);
+    for (const { kind, number } of refs) {
+      if (kind === "pagingQueue") this.#complete({ queue: number, fence: LAST_FENCE });
+    }
     for (const ref of refs) if (ref.kind === "allocation") this.#releaseAllocation(ref, context);
     this.#fences.end(refs);
     this.#handles.end(refs);
@@ -170,7 +176,8 @@ class GpuVaDetector implements Detector {
     const side = exitedSide(call);
     if (side !== null) this.#exit(side, context);
     this.#handles.take(call);
-    this.#fences.take(call, { handles: this.#handles, made: createdBy(call) });
+    const further = this.#fences.take(call, { handles: this.#handles, made: createdBy(call) });
+    for (const point of further) this.#complete(point);
   }
 
   #foldRange(call: CallView, request: RangeRequest, context: AuditContext): void {
@@ -199,6 +206,10 @@ class GpuVaDetector implements Detector {
     if (allocation !== 0 && isUnique(driverProtection)) this.#unique.add(allocation);
     const origin = span.start - question.firstPage;
     space.map(span, { gpu, mapping: { allocation, origin, driverProtection, paging, mapped: obtained } });
+  }
+
+  #complete(point: PagingPoint): void {
+    for (const space of this.#spaces.values()) space.complete(point);
   }
 
   #releaseAllocation(ref: Ref, context: AuditContext): void {

@@ -12,12 +12,13 @@ import { isModelled, verbOn } from "./call_shapes.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import { about, sized } from "./gpadl_drafts.ts";
-import { type GpadlRecord, type Gpadls, historyOf, keepNewest } from "./gpadl_states.ts";
+import { type GpadlRecord, type Gpadls, historyOf } from "./gpadl_states.ts";
 import { type GpuView, GpuViews } from "./gpu_views.ts";
 import { type GuestPages, runsOf } from "./guest_pages.ts";
 import { evidenceOf } from "./join.ts";
+import { Newest } from "./newest.ts";
 import { creationOf, refsAt, type Tracked } from "./object_table.ts";
-import { PageUsers } from "./page_runs.ts";
+import { type PageRun, PageUsers } from "./page_runs.ts";
 import { countText, nameOf, placeText } from "./wording.ts";
 
 /** Others that one finding names, at most. */
@@ -42,7 +43,7 @@ class MemoryWatch {
   /** GPADLs and allocations by what they were made of: `buffer#1`. */
   readonly #users = new Map<string, Set<number>>();
   /** Where a source was freed under its users. */
-  readonly #freed = new Map<string, Evidence>();
+  readonly #freed = new Newest<string, Evidence>();
 
   constructor(gpadls: Gpadls, pages: GuestPages) {
     this.#gpadls = gpadls;
@@ -114,7 +115,7 @@ class MemoryWatch {
   /** A GPADL's memory stays locked until its delete returned (G-19). */
   #freedEarly(call: CallView, source: Ref, context: AuditContext): void {
     if (context.objects.live(source) === undefined) return;
-    if (call.succeeded && this.#isShared(source)) keepNewest(this.#freed, nameOf(source), evidenceOf(call, "freed"));
+    if (call.succeeded && this.#isShared(source)) this.#freed.set(nameOf(source), evidenceOf(call, "freed"));
     const holders = this.#records(this.#users.get(nameOf(source)) ?? []);
     const [first] = holders;
     if (first === undefined) return;
@@ -127,7 +128,7 @@ class MemoryWatch {
 
   #isShared(source: Ref): boolean {
     const runs = runsOf(this.#pages.extentOf(source)?.pieces ?? []);
-    return this.#users.has(nameOf(source)) || this.#allocationPages.sharing(runs).length > 0;
+    return this.#users.has(nameOf(source)) || this.#allocationPages.isShared(runs);
   }
 
   #described(call: CallView, ref: Ref, context: AuditContext): void {
@@ -151,14 +152,12 @@ class MemoryWatch {
   #describedTwice(
     call: CallView,
     gpadl: GpadlRecord,
-    { runs, context }: { readonly runs: Parameters<PageUsers["sharing"]>[0]; readonly context: AuditContext },
+    { runs, context }: { readonly runs: readonly PageRun[]; readonly context: AuditContext },
   ): void {
-    const sharing = this.#gpadlPages.sharing(runs).flatMap(({ user, pages }) =>
-      this.#records([user]).map((other) => ({ other, pages }))
-    ).filter(({ other }) => !(other.isReadOnly && gpadl.isReadOnly));
+    const sharing = [...this.#sharers(gpadl, runs)];
     const [first] = sharing;
     if (first === undefined) return;
-    const more = sharing.length > 1 ? ` and ${countText(sharing.length - 1, "other GPADL")}` : "";
+    const more = sharing.length > 1 ? ", and so do others" : "";
     const name = nameOf(first.other.ref);
     context.report({
       rule: "guest-page-in-two-gpadls",
@@ -167,11 +166,26 @@ class MemoryWatch {
       event: call.event,
       object: gpadl.ref,
       evidence: [
-        ...sharing.slice(0, MAX_OTHERS).map(({ other }) => ({ ...other.created, role: "holder" })),
+        ...sharing.map(({ other }) => ({ ...other.created, role: "holder" })),
         evidenceOf(call, "created"),
       ],
       sizeBytes: first.pages * 4096,
     });
+  }
+
+  /** Other GPADLs over some of these pages that make it matter, as many as a finding names. */
+  *#sharers(
+    gpadl: GpadlRecord,
+    runs: readonly PageRun[],
+  ): Generator<{ readonly other: GpadlRecord; readonly pages: number }> {
+    let left = MAX_OTHERS;
+    for (const { user, pages } of this.#gpadlPages.sharing(runs)) {
+      const [other] = this.#records([user]);
+      if (other === undefined || (other.isReadOnly && gpadl.isReadOnly)) continue;
+      yield { other, pages };
+      left -= 1;
+      if (left === 0) return;
+    }
   }
 
   #follow(allocation: Ref): void {

@@ -6,9 +6,7 @@ import type { Operand, Ref, Value } from "../api/mod.ts";
 import type { Site } from "../trace/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence, Siblings } from "./finding.ts";
-
-/** Dead objects of a kind that can still be asked about. */
-export const DEAD_KEPT = 65536;
+import { Newest } from "./newest.ts";
 
 /** An object, from its creation on. */
 export interface Tracked {
@@ -32,10 +30,9 @@ interface Birthplace {
 /** The object table of one audit. */
 export class ObjectTable {
   readonly #live = new Map<ObjectKind, Map<number, Tracked>>();
-  readonly #dead = new Map<ObjectKind, Map<number, Tracked>>();
+  /** The newest dead of each kind. */
+  readonly #dead = new Map<ObjectKind, Newest<number, Tracked>>();
   readonly #children = new Map<Tracked, Set<Tracked>>();
-  /** Allocations by the resource that they belong to: it is not their owner, but its end is theirs. */
-  readonly #groups = new Map<Tracked, Tracked>();
   readonly #birthplaces = new Map<string, Birthplace>();
 
   /** Takes what a call that succeeded created; what lives already (a resource that was added to) is not created again. */
@@ -99,7 +96,7 @@ export class ObjectTable {
 
   /** Live objects that an object owns. */
   childrenOf(object: Tracked): readonly Tracked[] {
-    return [...(this.#children.get(object) ?? [])].filter((child) => this.#groups.get(child) !== object);
+    return [...(this.#children.get(object) ?? [])];
   }
 
   /** What became of the others created by the same call at the same site. */
@@ -122,12 +119,7 @@ export class ObjectTable {
     const table = this.#live.get(ref.kind) ?? new Map<number, Tracked>();
     table.set(ref.number, object);
     this.#live.set(ref.kind, table);
-    if (owner !== undefined) this.#adopt(owner, object);
-    const group = ref.kind === "allocation" ? this.#nearby(call, "resource", madeWithIt) : undefined;
-    if (group !== undefined) {
-      this.#groups.set(object, group);
-      this.#adopt(group, object);
-    }
+    if (owner !== undefined) this.#children.set(owner, (this.#children.get(owner) ?? new Set()).add(object));
     const key = birthplaceOf(object);
     const place = this.#birthplaces.get(key) ?? { created: 0, released: 0, example: null };
     place.created += 1;
@@ -135,22 +127,14 @@ export class ObjectTable {
     return object;
   }
 
-  #adopt(owner: Tracked, child: Tracked): void {
-    this.#children.set(owner, (this.#children.get(owner) ?? new Set()).add(child));
-  }
-
   #ownerOf(call: CallView, kind: ObjectKind, madeWithIt: readonly Tracked[]): Tracked | undefined {
     for (const ownerKind of OBJECTS[kind].owners) {
-      const owner = this.#nearby(call, ownerKind, madeWithIt);
+      const made = madeWithIt.find((object) => object.ref.kind === ownerKind);
+      const named = call.object(ownerKind);
+      const owner = made ?? (named === null ? undefined : this.live(named));
       if (owner !== undefined) return owner;
     }
     return undefined;
-  }
-
-  /** The object of this kind that the call made or named. */
-  #nearby(call: CallView, kind: string, madeWithIt: readonly Tracked[]): Tracked | undefined {
-    const named = call.object(kind);
-    return madeWithIt.find((object) => object.ref.kind === kind) ?? (named === null ? undefined : this.live(named));
   }
 
   #end(object: Tracked, how: { readonly event: number; readonly isRelease: boolean }): Tracked[] {
@@ -169,15 +153,11 @@ export class ObjectTable {
 
   #bury(object: Tracked): void {
     const { kind, number } = object.ref;
-    const dead = this.#dead.get(kind) ?? new Map<number, Tracked>();
+    const dead = this.#dead.get(kind) ?? new Newest<number, Tracked>();
     dead.set(number, object);
     this.#dead.set(kind, dead);
-    const oldest = dead.size > DEAD_KEPT ? dead.keys().next().value : undefined;
-    if (oldest !== undefined) dead.delete(oldest);
     const owner = object.owner === null ? undefined : this.find(object.owner);
-    const group = this.#groups.get(object);
-    for (const holder of [owner, group]) if (holder !== undefined) this.#children.get(holder)?.delete(object);
-    this.#groups.delete(object);
+    if (owner !== undefined) this.#children.get(owner)?.delete(object);
     this.#children.delete(object);
   }
 }

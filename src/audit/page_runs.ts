@@ -120,13 +120,22 @@ export class PageUsers {
     this.#runs.delete(user);
   }
 
-  /** Users of any of these pages with how many they share, ascending by number. */
-  sharing(runs: readonly PageRun[]): readonly { readonly user: number; readonly pages: number }[] {
-    const found = new Set<number>();
-    for (const bucket of bucketsOf(runs)) for (const user of this.#buckets.get(bucket) ?? []) found.add(user);
-    return [...found].sort((left, right) => left - right)
-      .map((user) => ({ user, pages: sharedPages(this.#runs.get(user) ?? [], runs) }))
-      .filter(({ pages }) => pages > 0);
+  /** Users of any of these pages with how many they share: by page, those that came first first. */
+  *sharing(runs: readonly PageRun[]): IterableIterator<{ readonly user: number; readonly pages: number }> {
+    const seen = new Set<number>();
+    for (const bucket of bucketsOf(runs)) {
+      for (const user of this.#buckets.get(bucket) ?? []) {
+        if (seen.has(user)) continue;
+        seen.add(user);
+        const pages = sharedPages(this.#runs.get(user) ?? [], runs);
+        if (pages > 0) yield { user, pages };
+      }
+    }
+  }
+
+  /** Whether anybody uses any of these pages. */
+  isShared(runs: readonly PageRun[]): boolean {
+    return this.sharing(runs).next().done !== true;
   }
 }
 

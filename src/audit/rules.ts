@@ -1,22 +1,10 @@
 // Every audit rule: its name, which is stable for ever, its code, severity, and where its clause stands.
 // A rule says what is wrong; detectors say when. `explain` prints this table.
 
-/** How bad a finding is, worst first. */
-export const SEVERITIES = ["error", "hang", "warning", "note"] as const;
-/** How bad a finding is. */
-export type Severity = (typeof SEVERITIES)[number];
+import { PACKET_RULES } from "./packet_rule_names.ts";
+import { later, type Rule } from "./rule.ts";
 
-/** One rule. */
-export interface Rule {
-  readonly code: string;
-  readonly severity: Severity;
-  /** What is wrong, in one line. */
-  readonly doc: string;
-  /** The documented clause. */
-  readonly source: string;
-  /** Not looked for yet. */
-  readonly audited?: false;
-}
+export { type Rule, SEVERITIES, type Severity } from "./rule.ts";
 
 /** Rules by name. Conditions: kmcl.md 2.9, gpuva.md 7, rules.md (X). */
 export const RULES = {
@@ -224,54 +212,7 @@ export const RULES = {
     doc: "A GPADL handle value was given out while it was live.",
     source: "kmcl.md 5.5",
   },
-  "packet-leak": later("P-01", "error", "A packet object was never freed."),
-  "packet-double-free": later("P-02", "error", "A packet object was freed twice."),
-  "packet-free-in-flight": later("P-03", "error", "A packet object was freed while its transaction was in flight."),
-  "packet-free-not-allocated": later("P-04", "error", "VmbPacketFree on a packet in the caller's memory."),
-  "packet-alive-at-cleanup": later("P-05", "warning", "A channel was cleaned up with live packet objects."),
-  "packet-never-completed-hang": later("P-06", "hang", "Pause or Disable waits for a packet that nobody completes."),
-  "packet-too-long": later("P-07", "error", "A packet above the maximum packet size."),
-  "packet-external-data-too-large": later("P-08", "error", "External data above the maximum."),
-  "packet-null-used": later("P-09", "warning", "A null packet was used."),
-  "packet-no-completion-routine": later(
-    "P-10",
-    "error",
-    "An initialized packet was sent without a completion routine.",
-  ),
-  "packet-init-of-allocated": later("P-11", "error", "VmbPacketInitialize on an allocated packet."),
-  "packet-use-after-free": later("P-12", "error", "A packet object was used after its free."),
-  "packet-routine-changed-in-flight": later("P-13", "warning", "A completion routine was changed in flight."),
-  "packet-reused-in-flight": later("P-14", "error", "A packet object was sent again before it completed."),
-  "packet-external-data-from-server": later("P-15", "error", "A server sent external data."),
-  "packet-bad-flags": later("P-16", "error", "Format flag bits that do not exist."),
-  "packet-send-after-suspend": later("P-17", "error", "A send between Suspend and the next Started."),
-  "packet-external-without-wait": later("P-18", "error", "External data without WAIT_FOR_COMPLETION."),
-  "packet-forced-length-past-page": later("P-19", "error", "FORCE_MDL_LENGTH past the page's end."),
-  "sync-request-from-server": later("P-20", "error", "A synchronous request that waits, from the server."),
-  "sync-request-size": later("P-21", "error", "A completion buffer size that is no multiple of 8."),
-  "sync-request-in-started": later("P-22", "hang", "A synchronous request inside Started."),
-  "packet-never-completed": later("P-23", "error", "A delivered packet was never completed."),
-  "packet-double-complete": later("P-24", "error", "A delivered packet was completed twice."),
-  "packet-mdl-use-after-complete": later("P-25", "error", "External data was used after the completion."),
-  "packet-defer-outside-callback": later("P-26", "error", "A defer outside its callback."),
-  "packet-defer-and-complete": later("P-27", "warning", "A deferred delivery was completed too."),
-  "packet-traffic-after-fail": later("P-28", "warning", "Traffic after PacketFail."),
-  "packet-mdl-freed": later("P-29", "error", "The driver freed the external data's MDL."),
-  "packet-use-after-pending": later("P-30", "error", "A packet was used after STATUS_PENDING."),
-  "packet-no-external-data": later("P-31", "warning", "External data was asked of a packet without any."),
-  "quota-zero": later("Q-01", "error", "A transaction quota of 0."),
-  "quota-raise-does-not-restart": later("Q-02", "warning", "A raised quota does not restart a blocked queue."),
-  "save-nested": later("S-01", "error", "A save was begun inside a save."),
-  "save-not-ended": later("S-02", "error", "A save was never ended."),
-  "save-continue-without-begin": later("S-03", "error", "A save was continued without a begin."),
-  "save-incomplete": later("S-04", "error", "A save was ended before it was complete."),
-  "restore-packet-misplaced": later("S-05", "error", "VmbPacketRestore outside its callback."),
-  "restore-split-chunk": later("S-06", "error", "A restore was given part of a chunk."),
-  "restore-more-misread": later("S-07", "error", "STATUS_MORE_PROCESSING_REQUIRED was taken for an end."),
-  "irql-allocate": later("I-01", "error", "VmbChannelAllocate above PASSIVE_LEVEL."),
-  "irql-sync-request": later("I-02", "error", "A waiting synchronous request above PASSIVE_LEVEL."),
-  "irql-delivery": later("I-03", "error", "A packet was delivered above PASSIVE_LEVEL though that was forbidden."),
-  "interface-leak": later("A-01", "error", "A queried interface was never dereferenced."),
+  ...PACKET_RULES,
   "gpuva-leak": {
     code: "V-01",
     severity: "error",
@@ -460,10 +401,6 @@ export const RULES = {
   "write-outside-range": later("X-04", "error", "The server wrote in a mapped page outside the described bytes."),
   "leak-rate": later("X-05", "note", "An object kind grows by a steady number per cycle."),
 } as const satisfies Readonly<Record<string, Rule>>;
-
-function later<C extends string, S extends Severity>(code: C, severity: S, doc: string) {
-  return { code, severity, doc, source: "kmcl.md 2.9, gpuva.md 7", audited: false } as const;
-}
 
 /** The name of a rule. */
 export type RuleName = keyof typeof RULES;

@@ -3,22 +3,28 @@ import { jsonLines } from "../trace/mod.ts";
 import { dumpLines } from "../view/mod.ts";
 import type { DumpArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { narrowed, open, tellLosses } from "./open.ts";
+import { checkFilters, narrowed, open, tellLosses } from "./open.ts";
+import { cutNote } from "./terminal.ts";
+
+const HEADER = '{"schema":';
 
 /** Prints a trace in call notation, or as JSON lines. Resolves to the exit code. */
-export async function runDump(args: DumpArgs, io: Io): Promise<number> {
-  const opened = await open(io, args.trace);
+export async function runDump({ trace: path, filters, show }: DumpArgs, io: Io): Promise<number> {
+  checkFilters(io, filters);
+  const opened = await open(io, path);
   try {
-    const trace = narrowed(opened.trace, args.filters);
-    const lines = args.show.json ? jsonLines(trace) : dumpLines(trace, { positions: true });
-    let shown = 0;
-    let cut = 0;
+    const trace = narrowed(opened.trace, filters);
+    const lines = show.json ? jsonLines(trace) : dumpLines(trace, { positions: true });
+    let total = 0;
     for (const line of lines) {
-      if (shown < args.show.limit) io.out.line(line);
-      else cut += 1;
-      shown += 1;
+      // What stands ahead of the events, the header or the options, is no item of the list.
+      if (!line.startsWith("!") && !line.startsWith(HEADER)) total += 1;
+      if (total > show.limit) continue;
+      if (show.json) io.out.jsonText(line);
+      else io.out.line(line);
     }
-    if (cut > 0) io.talk(`… ${cut} more lines (--limit 0 shows all)`);
+    const note = cutNote(total, show.limit);
+    if (note !== undefined) io.talk(note);
     return tellLosses(io, opened);
   } finally {
     opened.close();

@@ -36,7 +36,8 @@ export class CliError extends Error {
 /** Error classes of lower floors by name, so that asking costs no module: the classes load with the verbs. */
 const CODE_BY_NAME: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ["TraceFormatError", EXIT.unreadable],
-  ["ImportError", EXIT.unreadable],
+  ["ForeignFormatError", EXIT.unreadable],
+  ["JsonLinesError", EXIT.unreadable],
   ["NotationError", EXIT.usage],
 ]);
 

@@ -163,6 +163,11 @@ export function wholeNumber(): ValueParser<"sync", number> {
   return integer({ metavar: "N", min: 0, max: Number.MAX_SAFE_INTEGER });
 }
 
+/** A seed: the generator takes 32 bits. */
+export function seedNumber(): ValueParser<"sync", number> {
+  return integer({ metavar: "N", min: 0, max: 0xffffffff });
+}
+
 /** The `TRACE` of verbs that read one: left out, it is the newest in the folder. */
 export function optionalTrace() {
   return optional(

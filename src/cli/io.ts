@@ -2,7 +2,8 @@
 // nothing else of the system, so a test can call it with a System of its own, without a process.
 import { Bar, makePaint, NO_PROGRESS, type Paint, type Progress, wantsColor } from "./terminal.ts";
 import { standingFolder } from "./paths.ts";
-import { isClosedPipe } from "./exit.ts";
+import { CliError, EXIT, isClosedPipe } from "./exit.ts";
+import { printable, printableJson } from "./printable.ts";
 import type { OutputFlags } from "./flags.ts";
 
 /** One of the process's two outputs. */
@@ -29,6 +30,8 @@ export interface System {
   readonly self: string;
   /** Calls back at the first Ctrl-C; returns what undoes it. A second Ctrl-C ends the process as ever. */
   readonly onInterrupt: (act: () => void) => () => void;
+  /** Calls back with what was thrown where nobody catches, in a timer or a lost promise; returns what undoes it. */
+  readonly onUncaught: (act: (error: unknown) => void) => () => void;
 }
 
 /** What `progress` is told at the start. */
@@ -62,7 +65,8 @@ export interface Io {
   readonly self: string;
   readonly stdin: () => Promise<Uint8Array<ArrayBuffer>>;
   readonly now: () => number;
-  readonly onInterrupt: (act: () => void) => () => void;
+  readonly onInterrupt: System["onInterrupt"];
+  readonly onUncaught: System["onUncaught"];
   /** A line of talk on standard error, unless `--quiet`. */
   talk(line: string): void;
   /** A line on standard error that `--quiet` does not silence: what went wrong. */
@@ -80,13 +84,15 @@ const FLUSH_CHARACTERS_TERMINAL = 1 << 12;
 export class Sink {
   readonly #port: Port;
   readonly #before: () => void;
+  readonly #keepsColor: boolean;
   readonly #encoder = new TextEncoder();
   #pending = "";
 
   /** `before` is called ahead of each real write: it wipes the bar. */
-  constructor(port: Port, before: () => void) {
+  constructor(port: Port, { before, keepsColor }: { readonly before: () => void; readonly keepsColor: boolean }) {
     this.#port = port;
     this.#before = before;
+    this.#keepsColor = keepsColor;
   }
 
   /** Whether people look at it as it comes. */
@@ -94,20 +100,24 @@ export class Sink {
     return this.#port.terminal;
   }
 
-  /** Adds a text as it stands. */
-  write(text: string): void {
+  #write(text: string): void {
     this.#pending += text;
     if (this.#pending.length >= (this.terminal ? FLUSH_CHARACTERS_TERMINAL : FLUSH_CHARACTERS)) this.flush();
   }
 
-  /** Adds a line and its end. */
+  /** Adds a line and its end; what a terminal would act on is written out. */
   line(text = ""): void {
-    this.write(`${text}\n`);
+    this.#write(`${printable(text, { keepsColor: this.#keepsColor })}\n`);
   }
 
   /** Adds one JSON value as a line. Give integers above 2^53 as strings. */
   json(value: unknown): void {
-    this.write(`${JSON.stringify(value)}\n`);
+    this.jsonText(JSON.stringify(value));
+  }
+
+  /** Adds a line that is JSON already. */
+  jsonText(json: string): void {
+    this.#write(`${printableJson(json)}\n`);
   }
 
   /** Adds bytes, after the text that came before them. */
@@ -136,15 +146,15 @@ export function makeIo(system: System, flags: Loudness): Io {
   const encoder = new TextEncoder();
   const bars: Bar[] = [];
   const hide = () => bars.forEach((bar) => bar.hide());
-  const out = new Sink(stdout, hide);
+  const paint = makePaint(wantsColor(flags.color, { terminal: stdout.terminal, noColor }));
+  const out = new Sink(stdout, { before: hide, keepsColor: paint.on });
   const errWrite = (text: string) => writeQuietly(stderr, encoder.encode(text));
   const complain = (line: string) => {
     out.flush();
     hide();
-    errWrite(`${line}\n`);
+    errWrite(`${printable(line)}\n`);
   };
   const talk = (line: string) => flags.quiet ? undefined : complain(line);
-  const paint = makePaint(wantsColor(flags.color, { terminal: stdout.terminal, noColor }));
   const place = { write: errWrite, now: system.now, width: system.width };
   return {
     folder: system.folder,
@@ -154,14 +164,15 @@ export function makeIo(system: System, flags: Loudness): Io {
     quiet: flags.quiet,
     verbose: flags.verbose,
     self: system.self,
-    stdin: system.stdin,
+    stdin: onlyOnce(system.stdin),
     now: system.now,
     onInterrupt: system.onInterrupt,
+    onUncaught: system.onUncaught,
     talk,
     complain,
     progress(label, { total, unit = "events" } = {}) {
       if (!stderr.terminal || flags.quiet) return NO_PROGRESS;
-      const bar = new Bar({ label, total, unit }, place);
+      const bar = new Bar({ label: printable(label), total, unit }, place);
       bars.push(bar);
       return bar;
     },
@@ -170,6 +181,16 @@ export function makeIo(system: System, flags: Loudness): Io {
       if (next !== undefined) write(`next:  ${system.self} ${next}`);
       write(`SUMMARY: ${summary}`);
     },
+  };
+}
+
+/** What comes on standard input comes once: to name it twice is a mistake. */
+function onlyOnce(read: System["stdin"]): System["stdin"] {
+  let isRead = false;
+  return () => {
+    if (isRead) throw new CliError(EXIT.usage, 'Name a file for one of the two: standard input, "-", can be read once.');
+    isRead = true;
+    return read();
   };
 }
 
@@ -195,6 +216,7 @@ export function denoSystem(): System {
     noColor: Deno.noColor,
     self: underTask ? "deno task" : "maptrail",
     onInterrupt,
+    onUncaught,
   };
 }
 
@@ -233,4 +255,21 @@ function onInterrupt(act: () => void): () => void {
   };
   Deno.addSignalListener("SIGINT", listener);
   return undo;
+}
+
+function onUncaught(act: (error: unknown) => void): () => void {
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    act(event.error);
+  };
+  const onRejection = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    act(event.reason);
+  };
+  addEventListener("error", onError);
+  addEventListener("unhandledrejection", onRejection);
+  return () => {
+    removeEventListener("error", onError);
+    removeEventListener("unhandledrejection", onRejection);
+  };
 }

@@ -1,30 +1,27 @@
 // The verb `replay`. Must not parse words and must not end the process.
-import { type ModelOptions, parseOption } from "../api/mod.ts";
-import { type Divergence, replay, type ReplayResult } from "../replay/mod.ts";
+import { type ModelOptions, OPTIONS, parseOption } from "../api/mod.ts";
+import { type Divergence, replay, type ReplayOptions, type ReplayResult } from "../replay/mod.ts";
+import { escapeText } from "../view/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { ReplayArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { open, type OpenTrace, tellLosses } from "./open.ts";
-import { escapeText } from "../view/mod.ts";
-import { grouped } from "./terminal.ts";
+import { admitting, checkFilters, hasEventFilters, nextOn, open, type OpenTrace, tellLosses } from "./open.ts";
+import { unknownName } from "./suggest.ts";
+import { cutNote, grouped, plural } from "./terminal.ts";
 
 /** Replays: re-runs a trace and reports the first divergence. Resolves to the exit code. */
 export async function runReplay(args: ReplayArgs, io: Io): Promise<number> {
+  checkFilters(io, args.filters);
   const opened = await open(io, args.trace);
   const { trace } = opened;
   try {
-    const options = modelOptions(trace.header.options, args.options);
-    const { range } = args.filters;
+    const options = replayOptions(args, opened);
     const progress = io.progress("replay", { total: trace.eventCount });
-    const result = replay(trace, {
-      options,
-      onProgress: (event) => progress.update(event),
-      ...(range === undefined ? {} : { from: range.first, ...(range.last === Infinity ? {} : { to: range.last }) }),
-    });
+    const result = replay(trace, { ...options, onProgress: (event) => progress.update(event) });
     progress.end();
     const incomplete = tellLosses(io, opened);
     if (args.show.json) io.out.json(toJson(result));
-    else report(io, result, opened);
+    else report(io, result, { opened, limit: args.show.limit });
     close(io, result, { opened, data: args.show.json });
     if (result.divergence !== null) return EXIT.found;
     return result.stoppedEarly === "" ? incomplete : EXIT.incomplete;
@@ -33,8 +30,22 @@ export async function runReplay(args: ReplayArgs, io: Io): Promise<number> {
   }
 }
 
+function replayOptions({ options: typed, filters }: ReplayArgs, { trace }: OpenTrace): ReplayOptions {
+  const { range } = filters;
+  return {
+    options: modelOptions(trace.header.options, typed),
+    ...(hasEventFilters(filters) ? { compares: admitting(trace, filters) } : {}),
+    // A keyframe was made under the trace's own options: other ones must run from the start.
+    ...(range === undefined || typed.length > 0 ? {} : { from: range.first }),
+    ...(range === undefined || range.last === Infinity ? {} : { to: range.last }),
+  };
+}
+
 /** The options with those typed on the command line over them. */
 export function modelOptions(base: ModelOptions, typed: readonly (readonly [string, string])[]): ModelOptions {
+  for (const [name] of typed) {
+    if (!Object.hasOwn(OPTIONS, name)) throw new CliError(EXIT.usage, unknownOption(name));
+  }
   try {
     return typed.reduce<ModelOptions>((options, [name, value]) => parseOption(options, name, value), base);
   } catch (error) {
@@ -42,24 +53,34 @@ export function modelOptions(base: ModelOptions, typed: readonly (readonly [stri
   }
 }
 
-function toJson({ events, callsReplayed, divergence, skipped, stoppedEarly }: ReplayResult): object {
-  return {
-    schema: "maptrail.replay/1",
-    events,
-    callsReplayed,
-    diverged: divergence !== null,
-    divergence,
-    skipped,
-    stoppedEarly,
-  };
+function unknownOption(name: string): string {
+  const names = Object.keys(OPTIONS);
+  const text = unknownName("option of the model", name, names);
+  return text.endsWith("?") ? text : `${text} There are ${names.join(", ")}.`;
 }
 
-function report(io: Io, { divergence, skipped, stoppedEarly, startedAfter }: ReplayResult, { path }: OpenTrace): void {
+function toJson({ events, callsReplayed, divergence }: ReplayResult): object {
+  const first = divergence === null ? null : divergenceToJson(divergence);
+  return { schema: "maptrail.replay/1", events, callsReplayed, diverged: divergence !== null, divergence: first };
+}
+
+function divergenceToJson({ event, call, field, recorded, replayed, message }: Divergence): object {
+  return { event, call, field, recorded, replayed, message };
+}
+
+function report(
+  io: Io,
+  { divergence, skipped, stoppedEarly, startedAfter }: ReplayResult,
+  { opened, limit }: { readonly opened: OpenTrace; readonly limit: number },
+): void {
   if (startedAfter > 0) io.out.line(io.paint.faint(`replayed from the keyframe after @${startedAfter}`));
-  for (const [name, count] of Object.entries(skipped)) {
+  const names = Object.entries(skipped);
+  for (const [name, count] of names.slice(0, limit)) {
     io.out.line(`${grouped(count)} × ${escapeText(name)}: seen in a capture, the model cannot make it`);
   }
-  if (stoppedEarly !== "") io.out.line(io.paint.warn(`${path}: replay ends here: ${stoppedEarly}`));
+  const note = cutNote(names.length, limit);
+  if (note !== undefined) io.out.line(io.paint.faint(note));
+  if (stoppedEarly !== "") io.out.line(io.paint.warn(`${escapeText(opened.name)}: replay ends here: ${stoppedEarly}`));
   if (divergence !== null) { for (const line of divergenceLines(io, divergence)) io.out.line(line); }
 }
 
@@ -81,17 +102,19 @@ function divergenceLines(io: Io, { event, call, field, recorded, replayed, objec
 
 function close(
   io: Io,
-  { divergence, events, callsReplayed }: ReplayResult,
+  { divergence, events, callsReplayed, stoppedEarly }: ReplayResult,
   { opened, data }: { readonly opened: OpenTrace; readonly data: boolean },
 ): void {
-  const counts = `${grouped(callsReplayed)} calls in ${grouped(events)} events`;
+  const counts = `${plural(callsReplayed, "call")} in ${plural(events, "event")}`;
   if (divergence === null) {
-    return io.close({ next: `audit ${opened.path}`, summary: `no divergence: ${counts} replayed alike`, data });
+    const state = opened.trace.complete && stoppedEarly === "" ? "" : " (incomplete)";
+    const summary = `no divergence: ${counts} replayed alike${state}`;
+    return io.close({ ...nextOn(opened, "audit"), summary, data });
   }
-  const first = Math.max(1, divergence.event - 8);
+  const { event } = divergence;
   io.close({
-    next: `dump ${opened.path} --range @${first}-@${divergence.event + 2}`,
-    summary: `diverged at @${divergence.event}, after ${counts}`,
+    ...nextOn(opened, "dump", "--range", `@${Math.max(1, event - 8)}-@${event + 2}`),
+    summary: `diverged at @${event}, after ${counts}`,
     data,
   });
 }

@@ -69,6 +69,11 @@ export function grouped(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** `1 event`, `2,000 events`. */
+export function plural(count: number, word: string): string {
+  return `${grouped(count)} ${word}${count === 1 ? "" : "s"}`;
+}
+
 /** What a bar shows: how much of what, and how long it took so far. */
 export interface ProgressState {
   readonly label: string;

@@ -20,7 +20,9 @@ export function captureSite(folder: string): Site | null {
 /** The name that the program gave; V8 makes one up for a nameless function (`Object.body`, `defineProgram.summary`): that is none. */
 function functionName(name: string | undefined): string {
   const given = (name ?? "").replace(/ \[as .*\]$/, "").replace(/^new /, "");
-  return /^(?:[A-Z]\w*\.)?#?\w+$/.test(given) && !/^(?:Object|Module|Function|Array|Promise)\./.test(given) ? given : "";
+  return /^(?:[A-Z]\w*\.)?#?\w+$/.test(given) && !/^(?:Object|Module|Function|Array|Promise)\./.test(given)
+    ? given
+    : "";
 }
 
 /** A file below the program's folder by its path from there; any other by its last two parts. */

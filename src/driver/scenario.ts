@@ -22,7 +22,7 @@ import {
   type Value,
   type VariableNode,
 } from "../api/mod.ts";
-import { stateMatches } from "../engine/mod.ts";
+import { type PendingCallback, stateMatches } from "../engine/mod.ts";
 import type { SitePolicy } from "./scheduler.ts";
 import type { Answer, Session } from "./session.ts";
 
@@ -134,9 +134,14 @@ class Runner {
       case "callback":
         return this.#callback(statement, node);
       case "leave":
-        return this.#leave(statement);
+        return this.#leave(statement, node);
       case "return":
-        return this.#return(statement);
+        return this.#return(statement, node);
+      case "inside": {
+        const event = this.#events.get(statement.of) ?? 0;
+        for (const child of node.children) this.run(child, event);
+        return;
+      }
       case "expectFinding":
         this.#expected.push({
           line: statement.line,
@@ -176,18 +181,23 @@ class Runner {
     for (const child of children) this.run(child, event);
     if (writtenOnly) return;
     if (children.length > 0) {
-      for (const pending of this.#session.deliverable()) {
+      for (const pending of this.#madeSince(event)) {
         this.#fail(
           statement.line,
           `made one more callback than written: ${pending.side} ${pending.name} of channel#${pending.channel}`,
         );
       }
     }
-    this.#drain();
+    this.#drain(event);
   }
 
-  #drain(): void {
-    for (let [next] = this.#session.deliverable(); next !== undefined; [next] = this.#session.deliverable()) {
+  /** Callbacks that may run now and that this call, or what it made, made: those of a line further out are not its own. */
+  #madeSince(event: number): readonly PendingCallback[] {
+    return this.#session.deliverable().filter(({ cause }) => cause >= event);
+  }
+
+  #drain(event: number): void {
+    for (let [next] = this.#madeSince(event); next !== undefined; [next] = this.#madeSince(event)) {
       const running = this.#session.deliver(next, next.side);
       this.#session.finish(running.event, {
         outcome: evaluateReturn(null, running.plan, this.#names),
@@ -220,7 +230,8 @@ class Runner {
     this.#session.finish(event, { outcome: evaluateReturn(returns, plan, this.#names), actor: side });
   }
 
-  #leave(statement: LeaveStatement): void {
+  #leave(statement: LeaveStatement, { children }: Node): void {
+    for (const child of children) this.run(child, 0);
     if (statement.label !== null) this.#labels.set(statement.label, this.#session.lastEvent);
     this.#checkOutcome(statement.outcome ?? null, statement.of, statement.line);
     const event = this.#events.get(statement.of) ?? 0;
@@ -229,11 +240,12 @@ class Runner {
     }
   }
 
-  #return({ of, returns, line }: ReturnStatement): void {
+  #return({ of, returns, line }: ReturnStatement, { children }: Node): void {
     const event = this.#events.get(of);
     if (event === undefined) return this.#fail(line, `wrote return of ${of.plan.name}, but that callback never ran`);
     this.#finish(event, { side: of.side, plan: of.plan, returns });
-    if (this.#scenario.options.callbacks !== "written") this.#drain();
+    for (const child of children) this.run(child, 0);
+    if (this.#scenario.options.callbacks !== "written") this.#drain(event);
   }
 
   #checkOutcome(written: OutcomeNode | null, statement: CallStatement, line: number): void {

@@ -9,7 +9,7 @@ import { Random } from "./random.ts";
 import type { Answer, RunningCallback, Session } from "./session.ts";
 
 /** How often a resumed actor that waits for something else too may turn before others go on. */
-const TURNS = 64;
+const TURNS = 256;
 
 /** A thread of a program. */
 export interface Actor {
@@ -92,6 +92,7 @@ export class Scheduler {
     const site = this.#sites.wants(plan) ? captureSite(this.#sites.folder) : null;
     return new Promise((resolve, reject) => {
       this.#park(actor, `${side} ${plan.name}`);
+      this.#idle();
       this.#requests.push({
         actor,
         run: () => {
@@ -128,9 +129,17 @@ export class Scheduler {
     });
   }
 
-  /** Asks the run to stop before its next step. */
+  /** Asks the run to stop before its next step, also where an actor waits for something that is not the scheduler's. */
   stop(reason: string): void {
     this.#stopped = reason;
+    this.#idle();
+    this.#idle();
+  }
+
+  /** Ends the run as if an actor had thrown: what the program threw where no actor stands, in a timer or a lost promise. */
+  fail(error: unknown): void {
+    this.#thrown ??= { error };
+    this.stop("threw");
   }
 
   /** Steps until nobody can go on; `pause` is awaited now and then so that the host can be heard. */
@@ -220,8 +229,19 @@ export class Scheduler {
     if (this.#running === 0) this.#idle();
   }
 
+  /**
+   * Waits until no actor runs. One that still does after so many turns waits for something that is not its own: another
+   * thread's call (a handler that uses the thread around it), then others go on; or a promise of the program's own, which is waited for.
+   */
   async #settled(): Promise<void> {
-    while (this.#running > 0) await new Promise<void>((resolve) => this.#idle = resolve);
+    for (let turn = 0; turn < TURNS && this.#running > 0; turn += 1) await null;
+    while (this.#running > 0 && this.#stopped === null && this.#thrown === null && !this.#canGoOn()) {
+      await new Promise<void>((resolve) => this.#idle = resolve);
+    }
+  }
+
+  #canGoOn(): boolean {
+    return this.#requests.length + this.#resumes.length + this.session.deliverable().length > 0;
   }
 
   #left(event: number, answer: Answer): void {

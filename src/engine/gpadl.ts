@@ -186,11 +186,11 @@ function mapTrouble(
   channel: Channel,
   { flags, gpadl: { data } }: { readonly flags: number; readonly gpadl: Gpadl },
 ): number | null {
-  if ((flags & ~READ_ONLY) !== 0) return optionStatus(options, "bad-flags-status");
-  if (data.server !== channel.number || data.isDeleting) return optionStatus(options, "unknown-gpadl-status");
   if (!isUp(channel, channel.data.connection) && options["map-after-close"] === "refuse") {
     return optionStatus(options, "refusal-status");
   }
+  if ((flags & ~READ_ONLY) !== 0) return optionStatus(options, "bad-flags-status");
+  if (data.server !== channel.number || data.isDeleting) return optionStatus(options, "unknown-gpadl-status");
   if (data.readOnly && (flags & READ_ONLY) === 0) return optionStatus(options, "read-only-map-status");
   const isTaken = data.mappings.length > 0 && options["mapping-limit"] === "one";
   return isTaken ? optionStatus(options, "double-map-status") : null;

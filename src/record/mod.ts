@@ -7,4 +7,5 @@ export {
   type Recordable,
   type Recorded,
   type RecordOptions,
+  type RunControl,
 } from "./record.ts";

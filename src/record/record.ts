@@ -60,8 +60,16 @@ export interface RecordOptions {
   /** Only events of these numbers keep their sites (the second run of `--sites findings`). */
   readonly siteEvents?: ReadonlySet<number>;
   readonly pause?: () => Promise<void>;
-  readonly onStart?: (stop: (reason: string) => void) => void;
+  readonly onStart?: (control: RunControl) => void;
   readonly onEvents?: (events: number) => void;
+}
+
+/** Ends a run from outside; what was recorded stays whole. */
+export interface RunControl {
+  /** Ends it as interrupted. */
+  readonly stop: (reason: string) => void;
+  /** Ends it as thrown: an error of the program that none of its threads caught. */
+  readonly fail: (error: unknown) => void;
 }
 
 /** What a recording came to. */
@@ -119,9 +127,12 @@ async function runTheProgram(
 ): Promise<Run> {
   let stopped: string | null = null;
   const started = (scheduler: Scheduler) =>
-    options.onStart?.((reason) => {
-      stopped = reason;
-      scheduler.stop(reason);
+    options.onStart?.({
+      stop: (reason) => {
+        stopped = reason;
+        scheduler.stop(reason);
+      },
+      fail: (error) => scheduler.fail(error),
     });
   const end = await runProgram(what.module.run, {
     session,
@@ -135,11 +146,18 @@ async function runTheProgram(
 }
 
 function reasonOf(end: RunEnd, stopped: string | null): Reason {
-  if (end.hasThrown) {
-    return { reason: "threw", message: end.thrown instanceof Error ? end.thrown.message : String(end.thrown) };
-  }
+  if (end.hasThrown) return { reason: "threw", message: textOfThrown(end.thrown) };
   if (stopped !== null) return { reason: "interrupted", message: stopped };
   return { reason: "ended", message: "" };
+}
+
+/** What was thrown, in words; a program may throw anything, also what cannot be made a text. */
+function textOfThrown(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return "something that has no text";
+  }
 }
 
 function sitePolicy({ sites, folder, siteEvents }: RecordOptions): SitePolicy {

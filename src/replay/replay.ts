@@ -17,6 +17,8 @@ export interface ReplayOptions {
   readonly from?: number;
   /** The last event to replay. */
   readonly to?: number;
+  /** Asked of each event in turn: what differs in one that is not compared is passed over, as long as the run goes on alike. */
+  readonly compares?: (event: TraceEvent) => boolean;
   readonly onProgress?: (event: number) => void;
 }
 
@@ -164,12 +166,14 @@ class Replayer implements EventSink {
   }
 
   #check(event: TraceEvent): Divergence | null {
+    const isCompared = this.#options.compares?.(event) ?? true;
     const made = this.#made.shift();
     if (made === undefined) {
       return this.#diverge(event, { field: "kind", recorded: labelOf(event), replayed: "nothing" });
     }
     const difference = compareEvents(event, made, { exactHandles: this.#trace.header.maker === "engine" });
-    return difference === null ? null : this.#diverge(event, difference);
+    if (difference === null || (!isCompared && event.kind === made.kind)) return null;
+    return this.#diverge(event, difference);
   }
 
   #extra(made: TraceEvent): Divergence {

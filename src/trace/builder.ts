@@ -61,6 +61,8 @@ export class ChunkBuilder implements Interning {
   readonly #shapes = new TupleTable(SHAPE_MEMBERS);
   readonly #sites = new TupleTable(SITE_MEMBERS);
   readonly #objects = new Map<ObjectKind, TupleTable>();
+  /** Tables of earlier chunks, empty. */
+  readonly #spare: TupleTable[] = [];
   readonly #kept = new Map<CallPlan, CallColumns>();
   readonly #calls = new Map<CallPlan, { readonly number: number; readonly columns: CallColumns }>();
   readonly #shapeOf = new NumberColumn();
@@ -127,7 +129,7 @@ export class ChunkBuilder implements Interning {
   object(ref: Ref): number {
     let table = this.#objects.get(ref.kind);
     if (table === undefined) {
-      table = new TupleTable(OBJECT_MEMBERS);
+      table = this.#spare.pop() ?? new TupleTable(OBJECT_MEMBERS);
       this.#objects.set(ref.kind, table);
     }
     this.#tuple[0] = ref.number;
@@ -285,6 +287,10 @@ export class ChunkBuilder implements Interning {
     this.#texts.clear();
     this.#shapes.clear();
     this.#sites.clear();
+    for (const table of this.#objects.values()) {
+      table.clear();
+      this.#spare.push(table);
+    }
     this.#objects.clear();
     for (const { columns } of this.#calls.values()) columns.clear();
     this.#calls.clear();

@@ -284,7 +284,7 @@ function readRefs(
   const rests = readColumn(source, count);
   return Array.from({ length: count }, (_, row) => {
     const number = numbers.numberAt(row);
-    const handle = Number(BigInt.asIntN(64, rests.bigintAt(row) ^ (1n << 63n))) + step * number;
+    const handle = rests.signedAt(row) + step * number;
     if (!Number.isSafeInteger(handle) || handle < 0) {
       throw new WireError(`Cannot read ${kind}#${number}: its handle would be ${handle}`, 0);
     }

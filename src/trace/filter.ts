@@ -1,7 +1,7 @@
 // Picks events of a trace: by position, call, side, object. It works on whole events, before anyone lays them out.
 // It must not know how filters are written on a command line.
 
-import { baseSide, canonicalSide, isArray, isRef, isStruct, type Value } from "../api/mod.ts";
+import { baseSide, canonicalSide, isArray, isRef, isStruct, type ObjectKind, type Value } from "../api/mod.ts";
 import type { TraceEvent } from "./event.ts";
 import type { ObjectName } from "./object_name.ts";
 
@@ -13,8 +13,11 @@ export interface EventQuery {
   readonly call?: string;
   /** A side; without a process number it admits every process of that side. */
   readonly side?: string;
-  readonly object?: ObjectName;
+  readonly object?: ObjectQuery;
 }
+
+/** An object, or with a number of null every object of a kind. */
+export type ObjectQuery = ObjectName | { readonly kind: ObjectKind; readonly number: null };
 
 /**
  * A filter for events given in trace order. An object's filter admits events that mention it, and the leaves, returns
@@ -44,7 +47,7 @@ function matchesSide(wanted: string, side: string): boolean {
   return side === wanted || baseSide(side) === wanted;
 }
 
-function objectFilter(object: ObjectName): (event: TraceEvent) => boolean {
+function objectFilter(object: ObjectQuery): (event: TraceEvent) => boolean {
   const admitted = new Set<number>();
   return (event) => {
     const caused = event.kind === "leave" || event.kind === "return" || event.kind === "memory";
@@ -56,17 +59,17 @@ function objectFilter(object: ObjectName): (event: TraceEvent) => boolean {
 }
 
 /** Whether an event's arguments, outputs or returned value name the object. */
-export function mentionsObject(event: TraceEvent, object: ObjectName): boolean {
+export function mentionsObject(event: TraceEvent, object: ObjectQuery): boolean {
   const { outcome } = event;
   return event.ins.some((value) => namesObject(value, object)) ||
     event.outs.some((value) => namesObject(value, object)) ||
     outcome?.form === "value" && namesObject(outcome.value, object);
 }
 
-function namesObject(value: Value, object: ObjectName): boolean {
+function namesObject(value: Value, object: ObjectQuery): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (isArray(value)) return value.some((each) => namesObject(each, object));
-  if (isRef(value)) return value.kind === object.kind && value.number === object.number;
+  if (isRef(value)) return value.kind === object.kind && (object.number === null || value.number === object.number);
   return isStruct(value) && Object.values(value).some((member) => namesObject(member, object));
 }
 

@@ -13,3 +13,15 @@ export {
 } from "./findings.ts";
 export { markdownReport, type ReportFrame } from "./markdown.ts";
 export { sizeText } from "./size.ts";
+export {
+  type Coverage,
+  coverage,
+  coverageLines,
+  type FamilyCoverage,
+  type TableCoverage,
+  type TraceCounts,
+} from "./coverage.ts";
+export { explainCall } from "./explain_call.ts";
+export { explainIndex, explainRule } from "./explain.ts";
+export { findRule, type NamedRule } from "./explain_names.ts";
+export { exampleOf, exampleScenario, type RuleExample, type Setup, setupText } from "./rule_examples.ts";

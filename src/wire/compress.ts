@@ -29,7 +29,8 @@ export function unshrink(stored: Uint8Array, size: number): Uint8Array {
 
 function decompress(stored: Uint8Array, size: number): Uint8Array {
   try {
-    return zstdDecompressSync(stored, { maxOutputLength: Math.max(1, size) });
+    const { buffer, byteOffset, byteLength } = zstdDecompressSync(stored, { maxOutputLength: Math.max(1, size) });
+    return new Uint8Array(buffer, byteOffset, byteLength);
   } catch (error) {
     throw new WireError(`Cannot decompress: ${error instanceof Error ? error.message : String(error)}`, 0);
   }

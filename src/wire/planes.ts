@@ -260,6 +260,11 @@ export class NumberValues {
     return (this.#high?.[index * this.#step] ?? 0) * 0x100000000 + this.at(index);
   }
 
+  /** A number whose sign bit was flipped, as the signed one it stands for; rounded beyond 2^53. */
+  signedAt(index: number): number {
+    return ((this.#high?.[index * this.#step] ?? 0) ^ 0x80000000) * 0x100000000 + this.at(index);
+  }
+
   /** Any number. */
   bigintAt(index: number): bigint {
     const high = this.#high?.[index * this.#step] ?? 0;

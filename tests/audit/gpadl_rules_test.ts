@@ -122,7 +122,7 @@ client VmbChannelDisable(Channel=$c) -> void
   callback server EvtVmbChannelSuspend(Channel=$s)
   callback client EvtVmbChannelClosed(Channel=$c)
     client VmbChannelDeleteGpadl(Channel=$c, GpadlHandle=$g) -> void
-  callback server EvtVmbChannelClosed(Channel=$s)
+      callback server EvtVmbChannelClosed(Channel=$s)
 ${CLOSE}`,
   [],
 );

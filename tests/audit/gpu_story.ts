@@ -34,6 +34,7 @@ export class GpuStory {
   readonly fence: Ref;
   readonly context: Ref;
   #allocations: number;
+  readonly #resources = new Set<number>();
 
   /** Opens them; `number` is that of each of these objects, and the first allocation's less one. */
   constructor({ list = new EventList(), side = "umd", number = 1, luid = 1n } = {}) {
@@ -55,11 +56,16 @@ export class GpuStory {
     return this.list.call(this.side, "D3DKMTCreatePagingQueue", args, { outs: { hPagingQueue, hSyncObject } });
   }
 
+  /** In a resource: the first time makes it, later ones add to it. */
   allocate(pages = 16n, resource: Ref | null = null): Ref {
     const allocation = ref("allocation", ++this.#allocations);
     const pAllocationInfo2 = [{ pSystemMem: null, Size: pages * PAGE, Flags: 0 }];
     const outs = { hResource: resource, pAllocationInfo2: [{ hAllocation: allocation, GpuVirtualAddress: 0n }] };
-    this.list.call(this.side, "D3DKMTCreateAllocation2", { hDevice: this.device, pAllocationInfo2 }, { outs });
+    const hResource = resource !== null && this.#resources.has(resource.number) ? resource : null;
+    if (resource !== null) this.#resources.add(resource.number);
+    this.list.call(this.side, "D3DKMTCreateAllocation2", { hDevice: this.device, hResource, pAllocationInfo2 }, {
+      outs,
+    });
     return allocation;
   }
 

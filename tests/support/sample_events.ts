@@ -3,6 +3,7 @@
 
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
+import { blockStarts } from "./trace_blocks.ts";
 import {
   type CallPlan,
   CATALOGUE,
@@ -129,12 +130,18 @@ export function writeTrace(
   return version === undefined ? bytes : withVersion(bytes, version);
 }
 
-/** The header's version and checksum changed in place; the blocks do not follow. */
+/** Another version in the header, and checksums that fit it, in the blocks too. */
 function withVersion(bytes: Uint8Array<ArrayBuffer>, version: number): Uint8Array<ArrayBuffer> {
   const view = new DataView(bytes.buffer);
   view.setUint32(28, version);
   view.setUint32(47, 0);
-  view.setUint32(47, crc32(bytes.subarray(0, view.getUint32(38))));
+  const file = crc32(bytes.subarray(0, view.getUint32(38)));
+  view.setUint32(47, file);
+  for (const start of blockStarts(bytes)) {
+    view.setUint32(start + 11, file);
+    view.setUint32(start + 54, 0);
+    view.setUint32(start + 54, crc32(bytes.subarray(start, start + 63)));
+  }
   return bytes;
 }
 

@@ -107,7 +107,7 @@ function shared(
 }
 
 function docs(calls: readonly Declared[]): Fault[] {
-  return calls.filter(({ declaration }) => !/^[A-Z].*\.$/s.test(declaration.doc)).map(({ name, declaration }) => ({
+  return calls.filter(({ declaration }) => !/^[A-Z0-9].*\.$/s.test(declaration.doc)).map(({ name, declaration }) => ({
     name,
     is: `${name}'s doc is "${declaration.doc}"`,
     wanted: "a sentence with its full stop",

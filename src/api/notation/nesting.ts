@@ -39,7 +39,7 @@ function misplaced(form: Statement["form"], parent: Statement["form"] | undefine
   const makesCallbacks = parent === "call" || parent === "leave" || parent === "return";
   switch (form) {
     case "call":
-      return parent === undefined || parent === "callback"
+      return parent === undefined || parent === "callback" || parent === "inside"
         ? null
         : "move this call to the top or under a callback: only callbacks stand under a call";
     case "callback":
@@ -48,9 +48,13 @@ function misplaced(form: Statement["form"], parent: Statement["form"] | undefine
       return parent === "call" ? null : 'indent "no callbacks" under the call that made none';
     case "leave":
     case "return":
-      return parent === undefined || parent === "callback" || makesCallbacks
+      return parent === undefined || parent === "callback" || parent === "inside" || makesCallbacks
         ? null
         : `move this ${form} line under a call or a callback, or to the top`;
+    case "inside":
+      return parent === undefined || parent === "callback" || parent === "inside"
+        ? null
+        : "move this inside line to the top or under a callback";
     default:
       return parent === undefined ? null : "move this line to the top: only calls and callbacks are indented";
   }

@@ -14,6 +14,7 @@ import { parseNamed, parseValue } from "./parse_value.ts";
 import type {
   CallbackStatement,
   CallStatement,
+  InsideStatement,
   LeaveStatement,
   NamedNode,
   Place,
@@ -73,6 +74,7 @@ class LineReader {
     if (cursor.match(/no +callbacks(?!\w)/y) !== null) return { form: "noCallbacks", ...base };
     if (cursor.match(/leave(?= |$)/y) !== null) return this.#leave(cursor, base);
     if (cursor.match(/return(?= |$)/y) !== null) return this.#return(cursor, base);
+    if (cursor.match(/inside(?= |$)/y) !== null) return this.#inside(cursor, base);
     if (cursor.match(/expect(?= |$)/y) !== null) {
       const expectation = parseExpectation(cursor, this.#labels);
       return { ...expectation, ...base };
@@ -174,8 +176,23 @@ class LineReader {
     return statement;
   }
 
+  #inside(cursor: Cursor, base: Base): InsideStatement {
+    const { start, statement: of } = this.#waiting(cursor, "inside");
+    if (of.form !== "callback" || !of.blocked) {
+      throw cursor.error("expected the label of a callback that is blocked", start);
+    }
+    return { form: "inside", of, ...base };
+  }
+
   /** The labelled line that a `leave` or `return` ends, once. */
   #ending(cursor: Cursor, what: string): { readonly start: number; readonly statement: Statement } {
+    const found = this.#waiting(cursor, what);
+    this.#ended.add(found.statement);
+    return found;
+  }
+
+  /** The labelled line that has not ended yet. */
+  #waiting(cursor: Cursor, what: string): { readonly start: number; readonly statement: Statement } {
     cursor.skipSpaces();
     const start = cursor.offset;
     const label = parseLabel(cursor);
@@ -185,7 +202,6 @@ class LineReader {
       throw cursor.error(`unknown label @${label.name}.${didYouMean(label.name, this.#labels.keys())}`, start);
     }
     if (this.#ended.has(statement)) throw cursor.error(`@${label.name} has returned before`, start);
-    this.#ended.add(statement);
     return { start, statement };
   }
 
@@ -251,9 +267,9 @@ function parseSide(cursor: Cursor): string {
   cursor.skipSpaces();
   const start = cursor.offset;
   const side = cursor.match(/[A-Za-z][\w-]*(?:#\d+)?/y)?.[0];
-  if (side === undefined) throw cursor.expected("a side, callback, leave, return or expect");
+  if (side === undefined) throw cursor.expected("a side, callback, leave, return, inside or expect");
   if (baseSide(side) !== null) return side;
-  const words = [...SIDES, "callback", "leave", "return", "expect"];
+  const words = [...SIDES, "callback", "leave", "return", "inside", "expect"];
   throw cursor.error(`unknown side "${side}".${didYouMean(side, words) || ` There are ${SIDES.join(", ")}.`}`, start);
 }
 

@@ -169,6 +169,11 @@ export interface ReturnStatement extends StatementBase {
   readonly returns: ValueNode | null;
   readonly label: string | null;
 }
+/** `inside @LABEL`: a blocked callback goes on; the calls that it makes now stand under this line. */
+export interface InsideStatement extends StatementBase {
+  readonly form: "inside";
+  readonly of: CallbackStatement;
+}
 /** `expect finding RULE [at @LABEL] [object REF]`. */
 export interface ExpectFindingStatement extends StatementBase {
   readonly form: "expectFinding";
@@ -197,6 +202,7 @@ export type Statement =
   | NoCallbacksStatement
   | LeaveStatement
   | ReturnStatement
+  | InsideStatement
   | ExpectFindingStatement
   | ExpectNoFindingsStatement
   | ExpectStateStatement;

@@ -1,0 +1,23 @@
+// What is true of every audit rule: its code, severity, text and source. It must not know any rule.
+
+/** How bad a finding is, worst first. */
+export const SEVERITIES = ["error", "hang", "warning", "note"] as const;
+/** How bad a finding is. */
+export type Severity = (typeof SEVERITIES)[number];
+
+/** One rule. */
+export interface Rule {
+  readonly code: string;
+  readonly severity: Severity;
+  /** What is wrong, in one line. */
+  readonly doc: string;
+  /** The documented clause. */
+  readonly source: string;
+  /** Not looked for yet. */
+  readonly audited?: false;
+}
+
+/** A rule that is not looked for yet: its name and code stand. */
+export function later<C extends string, S extends Severity>(code: C, severity: S, doc: string) {
+  return { code, severity, doc, source: "kmcl.md 2.9, gpuva.md 7", audited: false } as const;
+}

@@ -1,0 +1,137 @@
+import fc from "fast-check";
+import {
+  CallColumns,
+  CallRows,
+  CATALOGUE,
+  compilePlan,
+  type Interned,
+  type Interning,
+  type Ref,
+  type Value,
+  valueTrouble,
+  valueWeight,
+} from "../../src/api/mod.ts";
+import { PlaneSink, PlaneSource } from "../../src/wire/mod.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { arbitraryValue } from "../support/sample_events.ts";
+
+/** Interns into lists, every object anew. */
+function tables(): { readonly interning: Interning; readonly interned: Interned } {
+  const texts: string[] = [];
+  const refs: Ref[] = [];
+  const interning = { text: (text: string) => texts.push(text) - 1, object: (ref: Ref) => refs.push(ref) - 1 };
+  const interned = {
+    get textCount() {
+      return texts.length;
+    },
+    text: (index: number) => texts[index] ?? "",
+    object: (_: string, code: number) => refs[code] ?? { kind: "mdl", number: 0, handle: 0 } as const,
+  };
+  return { interning, interned };
+}
+
+const PLAN = compilePlan({ name: "Everything", level: "wire", isCallback: false }, {
+  id: 9999,
+  endpoint: "machine",
+  doc: "Every storage, in and out.",
+  params: {
+    A: "in u8",
+    B: "in u16",
+    C: "inout u32",
+    D: "in i32",
+    E: "inout u64",
+    F: "in i64",
+    G: "in bool",
+    H: "in function",
+    I: "inout text",
+    J: "in guid",
+    K: "inout bytes",
+    L: "in? gpadl",
+    M: "in gpadl[]",
+    N: "inout D3DDDI_ALLOCATIONINFO2[]",
+    O: "in bytes[]",
+    P: "out mdl",
+  },
+  returns: "u64",
+});
+
+Deno.test("CallRows gives back rows of every storage, whole, in part and none", () => {
+  const row = fc.record({
+    ins: fc.tuple(...PLAN.ins.map((param) => arbitraryValue(param, "in"))),
+    outs: fc.tuple(...PLAN.outs.map((param) => arbitraryValue(param, "out"))),
+    kept: fc.nat(PLAN.outs.length),
+    returned: fc.option(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { nil: null }),
+  });
+  fc.assert(
+    fc.property(fc.array(row, { maxLength: 12 }), (rows) => {
+      const { interning, interned } = tables();
+      const columns = new CallColumns(PLAN, interning);
+      for (const { ins, outs, kept, returned } of rows) {
+        columns.appendIns(ins);
+        columns.appendOuts(outs.slice(0, kept));
+        if (returned !== null) columns.appendReturned(returned);
+      }
+      const sink = new PlaneSink();
+      columns.write(sink);
+      const source = new PlaneSource(sink.heads.copy(), sink.pools.map((pool) => pool.copy()));
+      const counts = {
+        ins: PLAN.ins.map(() => rows.length),
+        outs: PLAN.outs.map((_, index) => rows.filter(({ kept }) => kept > index).length),
+        returned: rows.filter(({ returned }) => returned !== null).length,
+      };
+      const read = new CallRows(PLAN, counts, { source, interned });
+      source.expectEnd();
+      for (const { ins, outs, kept, returned } of rows) {
+        assertEquals(read.ins(ins.length), ins);
+        assertEquals(read.outs(kept), outs.slice(0, kept));
+        if (returned !== null) assertEquals(read.returned(), returned);
+      }
+    }),
+    { seed: 7, numRuns: 150 },
+  );
+});
+
+Deno.test("valueTrouble() takes every value that the arbitraries make, for every declared parameter", () => {
+  for (const plan of CATALOGUE) {
+    for (const param of plan.params) {
+      for (const value of fc.sample(arbitraryValue(param, "in"), { numRuns: 2, seed: 8 })) {
+        assertEquals(valueTrouble(param, value, "in"), null);
+      }
+    }
+  }
+});
+
+Deno.test("valueTrouble() says what a value is and what was wanted", () => {
+  const trouble = (name: string, value: Value): string | null => {
+    const param = PLAN.ins.find((each) => each.name === name);
+    assert(param !== undefined);
+    return valueTrouble(param, value, "in");
+  };
+  assertEquals(trouble("A", 256), "A is 256, wanted a whole number (u8)");
+  assertEquals(trouble("D", 2 ** 31), "D is 2147483648, wanted a whole number (i32)");
+  assertEquals(trouble("E", 5), "E is 5, wanted a bigint (u64)");
+  assertEquals(trouble("E", 2n ** 64n), "E is 18446744073709551616, wanted a bigint (u64)");
+  assertEquals(trouble("F", -(2n ** 63n)), null);
+  assertEquals(trouble("G", 1), "G is 1, wanted true or false (bool)");
+  assertEquals(
+    trouble("L", { kind: "mdl", number: 1, handle: 1 }),
+    "L is an object, wanted a gpadl, a raw handle value or null (gpadl)",
+  );
+  assertEquals(trouble("M", null), "M is null, wanted an array (gpadl)");
+  assertEquals(trouble("N", [{ pSystemMem: null, Size: 1n }]), "N.Flags is missing");
+  assertEquals(
+    trouble("N", [{ pSystemMem: null, Size: 1n, Flags: 0, X: 1 }]),
+    "N has members that its structure lacks: pSystemMem,Size,Flags,X",
+  );
+});
+
+Deno.test("valueWeight() grows with bytes, letters and elements", () => {
+  assertEquals([valueWeight(1), valueWeight("ab"), valueWeight(new Uint8Array(10)), valueWeight([1n, 2n])], [
+    8,
+    14,
+    18,
+    24,
+  ]);
+  assertEquals(valueWeight({ kind: "mdl", number: 1, handle: 2 }), 8);
+  assertEquals(valueWeight({ a: 1, b: [] }), 24);
+});

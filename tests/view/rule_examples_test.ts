@@ -1,0 +1,62 @@
+// Every example of a rule, run on the model and audited: it fires its rule, and every line of it holds.
+
+import { defaultOptions, parseScenario } from "../../src/api/mod.ts";
+import { audit, type Rule, RULES } from "../../src/audit/mod.ts";
+import { record } from "../../src/record/mod.ts";
+import { BytesSink, bytesSource, openTrace } from "../../src/trace/mod.ts";
+import { type AuditedRule, exampleOf, exampleScenario, type RuleExample } from "../../src/view/rule_examples.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+
+const AUDITED = Object.keys(RULES).filter(isAudited);
+
+function isAudited(rule: string): rule is AuditedRule {
+  return Object.entries<Rule>(RULES).some(([name, { audited }]) => name === rule && audited !== false);
+}
+
+function exampleFor(rule: AuditedRule): RuleExample {
+  const example = exampleOf(rule);
+  assert(example !== null, rule);
+  return example;
+}
+
+/** What the example's lines failed at, and the rules that fired. */
+async function run(rule: AuditedRule): Promise<{ readonly failures: string[]; readonly fired: readonly string[] }> {
+  const scenario = parseScenario(exampleScenario(exampleFor(rule)), { file: `${rule}.calls` });
+  const output = new BytesSink();
+  const { scenario: report } = await record({
+    what: { kind: "calls", name: rule, scenario },
+    output,
+    options: defaultOptions(),
+    seed: 1,
+    sites: "off",
+    memory: "none",
+    toolVersion: "0",
+    startedAt: "",
+    folder: "file:///",
+  });
+  const { findings } = audit(openTrace(bytesSource(output.bytes())));
+  const failures = (report?.failures ?? []).map(({ line, message }) => `${rule} line ${line}: ${message}`);
+  return { failures, fired: findings.map((finding) => finding.rule) };
+}
+
+Deno.test("every audited rule has an example that parses, at most 6 lines long, and a fix of one sentence", () => {
+  for (const rule of AUDITED) {
+    const example = exampleFor(rule);
+    parseScenario(exampleScenario(example), { file: `${rule}.calls` });
+    assert(example.lines.length >= 1 && example.lines.length <= 6, rule);
+    assert(/^[A-Z][^\n]*\.$/.test(example.fix), rule);
+  }
+});
+
+Deno.test("every example fires its rule, and its outcomes hold", async () => {
+  const missing: string[] = [];
+  const failing: string[] = [];
+  for (const rule of AUDITED) {
+    if (exampleFor(rule).foreign === true) continue;
+    const { failures, fired } = await run(rule);
+    if (!fired.includes(rule)) missing.push(`${rule}: ${fired.join(" ")}`);
+    failing.push(...failures);
+  }
+  assertEquals(missing, []);
+  assertEquals(failing, []);
+});
