@@ -87,7 +87,6 @@ function sourced(
     object: call.object("buffer") ?? call.object("mdl"),
     evidence: [...evidence, ...found.evidence],
     sizeBytes: request.length,
-    shape: `${request.offset}+${request.length} of ${request.total}`,
   };
 }
 

@@ -3,6 +3,7 @@
 
 import { PACKET_RULES } from "./packet_rule_names.ts";
 import { later, type Rule } from "./rule.ts";
+import { SHARED_PAGE_RULES } from "./shared_page_rule_names.ts";
 
 export { type Rule, SEVERITIES, type Severity } from "./rule.ts";
 
@@ -380,26 +381,7 @@ export const RULES = {
     doc: "An adapter, device, context, paging queue, resource or sync object was never closed.",
     source: "gpuva.md 1.1",
   },
-  "guest-page-in-two-gpadls": {
-    code: "X-01",
-    severity: "warning",
-    doc: "One guest page is described by two live GPADLs, one of them writable.",
-    source: "rules.md X-01",
-  },
-  "guest-page-behind-gpadl-and-gpuva": {
-    code: "X-02",
-    severity: "note",
-    doc: "One guest page is reachable through a GPADL and through a GPU address.",
-    source: "rules.md X-02",
-  },
-  "guest-page-reused-while-shared": {
-    code: "X-03",
-    severity: "error",
-    doc: "A page was freed and given out again while something still reached it.",
-    source: "rules.md X-03",
-  },
-  "write-outside-range": later("X-04", "error", "The server wrote in a mapped page outside the described bytes."),
-  "leak-rate": later("X-05", "note", "An object kind grows by a steady number per cycle."),
+  ...SHARED_PAGE_RULES,
 } as const satisfies Readonly<Record<string, Rule>>;
 
 /** The name of a rule. */

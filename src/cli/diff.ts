@@ -4,26 +4,17 @@ import { escapeText } from "../view/mod.ts";
 import { EXIT } from "./exit.ts";
 import type { DiffArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { narrowed, open, tellLosses } from "./open.ts";
-import { grouped } from "./terminal.ts";
+import { checkFilters, narrowed, nextOn, open, type OpenTrace, tellLosses } from "./open.ts";
+import { cutNote, grouped, plural } from "./terminal.ts";
 
 /** Compares two traces. Resolves to the exit code. */
 export async function runDiff(args: DiffArgs, io: Io): Promise<number> {
+  checkFilters(io, args.filters);
   const left = await open(io, args.left);
   try {
     const right = await open(io, args.right);
     try {
-      const progress = io.progress("diff", { total: left.trace.eventCount });
-      const result = diff(narrowed(left.trace, args.filters), narrowed(right.trace, args.filters), {
-        onProgress: (events) => progress.update(events),
-      });
-      progress.end();
-      const incomplete = Math.max(tellLosses(io, left), tellLosses(io, right));
-      if (args.show.json) io.out.json(toJson(result));
-      else report(io, result, args);
-      const next = result.first === null ? {} : { next: nextCommand(result, args) };
-      io.close({ ...next, summary: summaryOf(result), data: args.show.json });
-      return result.equal ? incomplete : EXIT.found;
+      return compare(args, io, { left, right });
     } finally {
       right.close();
     }
@@ -32,38 +23,67 @@ export async function runDiff(args: DiffArgs, io: Io): Promise<number> {
   }
 }
 
+interface Pair {
+  readonly left: OpenTrace;
+  readonly right: OpenTrace;
+}
+
+function compare({ filters, show }: DiffArgs, io: Io, { left, right }: Pair): number {
+  const progress = io.progress("diff", { total: left.trace.eventCount });
+  const result = diff(narrowed(left.trace, filters), narrowed(right.trace, filters), {
+    onProgress: (events) => progress.update(events),
+  });
+  progress.end();
+  const incomplete = Math.max(tellLosses(io, left), tellLosses(io, right));
+  if (show.json) io.out.json(toJson(result));
+  else report(io, result, { left, right, limit: show.limit });
+  const state = incomplete === EXIT.clean ? "" : " (incomplete)";
+  io.close({ ...nextCommand(result, { left, right }), summary: `${summaryOf(result)}${state}`, data: show.json });
+  return result.equal ? incomplete : EXIT.found;
+}
+
 function toJson({ equal, first, events, calls, objects }: DiffResult): object {
-  const at = first === null ? null : { a: first.a, b: first.b, form: first.form, message: first.message };
+  const at = first === null ? null : { a: first.a, b: first.b, message: first.message };
   return { schema: "maptrail.diff/1", equal, first: at, summary: { events, calls, objects } };
 }
 
-function report(io: Io, { first, calls, objects }: DiffResult, { left, right }: DiffArgs): void {
+function report(
+  io: Io,
+  { first, calls, objects }: DiffResult,
+  { left, right, limit }: Pair & { readonly limit: number },
+): void {
   if (first === null) return;
-  io.out.line(`A is ${left}, B is ${right}`);
+  io.out.line(escapeText(`A is ${left.name}, B is ${right.name}`));
   io.out.line(`${io.paint.bad("first difference")}: ${escapeText(first.message)}`);
-  const rows = Object.entries(calls);
-  if (rows.length > 0) io.out.line(io.paint.strong("calls") + io.paint.faint("  (A, B)"));
-  for (const [name, { a, b }] of rows) {
-    io.out.line(`  ${name.padEnd(44)} ${grouped(a).padStart(8)} ${grouped(b).padStart(8)}`);
-  }
-  for (const [kind, { created, destroyed }] of Object.entries(objects)) {
-    io.out.line(
-      `  ${`${kind} created`.padEnd(44)} ${grouped(created.a).padStart(8)} ${grouped(created.b).padStart(8)}`,
-    );
-    io.out.line(
-      `  ${`${kind} ended`.padEnd(44)} ${grouped(destroyed.a).padStart(8)} ${grouped(destroyed.b).padStart(8)}`,
-    );
-  }
+  const rows = [
+    ...Object.entries(calls),
+    ...Object.entries(objects).flatMap(([kind, { created, destroyed }]) =>
+      [[`${kind} created`, created], [`${kind} ended`, destroyed]] as const
+    ),
+  ].filter(([, { a, b }]) => a !== b);
+  if (rows.length === 0) return;
+  const shown = rows.slice(0, limit);
+  const width = Math.max(...shown.map(([name]) => name.length));
+  const row = (name: string, a: string, b: string) => `${name.padEnd(width)}  ${a.padStart(9)}  ${b.padStart(9)}`;
+  io.out.line(io.paint.strong(row("", "A", "B")));
+  for (const [name, { a, b }] of shown) io.out.line(row(escapeText(name), grouped(a), grouped(b)));
+  const note = cutNote(rows.length, shown.length);
+  if (note !== undefined) io.out.line(io.paint.faint(note));
 }
 
-function nextCommand({ first }: DiffResult, { left, right }: DiffArgs): string {
-  const [file, at] = first !== null && first.a > 0 ? [left, first.a] : [right, first?.b ?? 1];
-  return `dump ${file} --range @${Math.max(1, at - 8)}-@${at + 8}`;
+function nextCommand({ first }: DiffResult, { left, right }: Pair): { readonly next?: string } {
+  if (first === null) return nextOn(left, "audit");
+  const [opened, at] = first.a > 0 ? [left, first.a] : [right, first.b];
+  return nextOn(opened, "dump", "--range", `@${Math.max(1, at - 8)}-@${at + 8}`);
 }
 
 function summaryOf({ equal, first, events }: DiffResult): string {
-  if (equal) return `equal: ${grouped(events.a)} events`;
-  return `different: first at @${first?.a ?? 0} in A, @${first?.b ?? 0} in B; ${grouped(events.a)} and ${
-    grouped(events.b)
-  } events`;
+  if (equal) return `equal: ${plural(events.a, "event")}`;
+  return `different: ${placeOf(first?.a, "A")}, ${placeOf(first?.b, "B")}; ${grouped(events.a)} and ${
+    plural(events.b, "event")
+  }`;
+}
+
+function placeOf(event: number | undefined, side: string): string {
+  return event === undefined || event === 0 ? `${side} is over` : `@${event} in ${side}`;
 }

@@ -38,12 +38,16 @@ function recordFlags(vocabulary: Vocabulary) {
   return object({
     verb: constant("record"),
     program: optional(argument(word("PROGRAM", vocabulary.programs), {
-      description: message`A .ts module, a .calls scenario (- for one on standard input) or a built-in program (default gpu-pv).`,
+      description:
+        message`A .ts module, a .calls scenario (- for one on standard input) or a built-in program (default gpu-pv).`,
     })),
     output: outputFile(),
     force: toggle("--force", "Overwrite the file that -o names."),
     list: toggle("--list", "Name the built-in programs, and stop."),
-    seed: withDefault(option("--seed", seedNumber(), { description: message`The schedule, 0 to 4294967295 (default 1).` }), 1),
+    seed: withDefault(
+      option("--seed", seedNumber(), { description: message`The schedule, 0 to 4294967295 (default 1).` }),
+      1,
+    ),
     sites: withDefault(
       option("--sites", choice(SITES, { metavar: "WHICH" }), {
         description: message`Where calls came from: all, creating (default), findings or off.`,

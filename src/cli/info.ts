@@ -1,9 +1,146 @@
 // The verb `info`. Must not parse words and must not end the process.
-import { notBuilt } from "./exit.ts";
+import { defaultOptions } from "../api/mod.ts";
+import type { TraceFile } from "../trace/mod.ts";
+import { escapeText, sizeText } from "../view/mod.ts";
 import type { InfoArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
+import { hasEventFilters, narrowed, open, type OpenTrace, tellLosses } from "./open.ts";
+import { cutNote, grouped } from "./terminal.ts";
 
-/** Prints what a trace is: header, counts, sizes, completeness. Resolves to the exit code. */
-export function runInfo(args: InfoArgs, _io: Io): Promise<number> {
-  return notBuilt(args.verb);
+/** Prints a trace's header, counts, sizes, duration and losses. Resolves to the exit code. */
+export async function runInfo(args: InfoArgs, io: Io): Promise<number> {
+  const opened = await open(io, args.trace);
+  try {
+    const facts = factsOf(opened, args);
+    if (args.show.json) io.out.json(toJson(opened, facts));
+    else for (const line of lines(io, { opened, facts, limit: args.show.limit })) io.out.line(line);
+    return tellLosses(io, opened);
+  } finally {
+    opened.close();
+  }
+}
+
+interface Facts {
+  readonly calls: readonly (readonly [string, number])[];
+  readonly events: number;
+  readonly durationNs: bigint;
+  readonly wallNs: number;
+  readonly blocks: readonly (readonly [string, number])[];
+}
+
+function factsOf({ trace }: OpenTrace, { filters }: InfoArgs): Facts {
+  const { calls, firstTimeNs, lastTimeNs, blocks } = trace.summary();
+  const narrow = hasEventFilters(filters) ? countNarrowed(trace, filters) : { events: trace.eventCount, calls };
+  return {
+    calls: [...narrow.calls].toSorted(([left, one], [right, other]) => other - one || (left < right ? -1 : 1)),
+    events: narrow.events,
+    durationNs: lastTimeNs - firstTimeNs,
+    wallNs: trace.header.wallClock ? lastWall(trace) : 0,
+    blocks: [...blocks],
+  };
+}
+
+function countNarrowed(trace: TraceFile, filters: InfoArgs["filters"]) {
+  const calls = new Map<string, number>();
+  let events = 0;
+  for (const { plan, kind } of narrowed(trace, filters).events()) {
+    events += 1;
+    const isCall = kind === "call" || kind === "enter" || kind === "callback";
+    if (plan !== null && isCall) calls.set(plan.name, (calls.get(plan.name) ?? 0) + 1);
+  }
+  return { events, calls };
+}
+
+/** Wall time of the last event: what the recording took. */
+function lastWall(trace: TraceFile): number {
+  for (const { wallNs } of trace.events({ from: trace.eventCount })) return wallNs;
+  return 0;
+}
+
+function toJson({ trace, path, sizeInBytes }: OpenTrace, { calls, events, durationNs, wallNs, blocks }: Facts): object {
+  const { header, end, losses, complete } = trace;
+  return {
+    schema: "maptrail.info/1",
+    file: path,
+    events,
+    bytes: sizeInBytes,
+    calls: Object.fromEntries(calls),
+    complete,
+    version: trace.version,
+    maker: header.maker,
+    tool: `${header.tool} ${header.toolVersion}`,
+    engineVersion: header.engineVersion,
+    program: header.program,
+    seed: header.seed,
+    options: header.options,
+    sites: header.sites,
+    memory: header.memory,
+    wallClock: header.wallClock,
+    startedAt: header.startedAt,
+    capabilities: header.capabilities,
+    durationNs: Number(durationNs),
+    wallNs,
+    end,
+    losses,
+    blocks: Object.fromEntries(blocks),
+  };
+}
+
+interface Shown {
+  readonly opened: OpenTrace;
+  readonly facts: Facts;
+  readonly limit: number;
+}
+
+function lines(io: Io, { opened, facts, limit }: Shown): string[] {
+  const { trace, path, sizeInBytes } = opened;
+  const { header } = trace;
+  const each = trace.eventCount === 0 ? "" : ` (${(sizeInBytes / trace.eventCount).toFixed(1)} bytes an event)`;
+  const rows: [string, string][] = [
+    ["trace", `${path}, format ${trace.version}`],
+    [
+      "made by",
+      `${header.tool} ${header.toolVersion}, ${
+        header.maker === "engine" ? `engine ${header.engineVersion}` : `import of ${header.maker}`
+      }`,
+    ],
+    ["program", programText(trace)],
+    ["options", changedOptions(trace)],
+    ["events", `${grouped(facts.events)} in ${sizeText(sizeInBytes)}${each}`],
+    ["time", timeText(facts, trace)],
+    ["keeps", `sites ${header.sites}, memory ${header.memory}`],
+    ["state", stateText(io, trace)],
+  ];
+  const shown = facts.calls.slice(0, limit);
+  const cut = cutNote(facts.calls.length, shown.length);
+  return [
+    ...rows.map(([name, text]) => `${io.paint.faint(name.padEnd(8))} ${escapeText(text)}`),
+    ...trace.losses.slice(0, limit).map(({ what }) => `${io.paint.warn("lost    ")} ${escapeText(what)}`),
+    ...shown.map(([name, count]) => `${grouped(count).padStart(12)}  ${escapeText(name)}`),
+    ...(cut === undefined ? [] : [io.paint.faint(`              ${cut}`)]),
+  ];
+}
+
+function programText({ header: { program, seed, startedAt } }: TraceFile): string {
+  const args = program.args.length === 0 ? "" : ` -- ${program.args.join(" ")}`;
+  const when = startedAt === "" ? "" : `, ${startedAt}`;
+  if (program.kind === "import") return `a capture${when}`;
+  return `${program.name}${args} (${program.kind}), seed ${seed}${when}`;
+}
+
+function changedOptions({ header }: TraceFile): string {
+  const defaults = new Map<string, string>(Object.entries(defaultOptions()));
+  const changed = Object.entries(header.options).filter(([name, value]) => defaults.get(name) !== value);
+  return changed.length === 0 ? "defaults" : changed.map(([name, value]) => `${name}=${value}`).join(", ");
+}
+
+function timeText({ durationNs, wallNs }: Facts, { header }: TraceFile): string {
+  const wall = header.wallClock ? `, recorded in ${(wallNs / 1e6).toFixed(1)} ms` : "";
+  return `${(Number(durationNs) / 1e6).toFixed(3)} ms${header.maker === "engine" ? " of virtual time" : ""}${wall}`;
+}
+
+function stateText(io: Io, { complete, end, eventCount }: TraceFile): string {
+  if (end === null) return io.paint.warn(`cut: it never said how it ended; whole up to @${eventCount}`);
+  const why = end.message === "" ? end.reason : `${end.reason}: ${end.message}`;
+  return `${complete ? io.paint.good("complete") : io.paint.warn("incomplete")}, ${why}`;
 }

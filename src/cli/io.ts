@@ -188,7 +188,9 @@ export function makeIo(system: System, flags: Loudness): Io {
 function onlyOnce(read: System["stdin"]): System["stdin"] {
   let isRead = false;
   return () => {
-    if (isRead) throw new CliError(EXIT.usage, 'Name a file for one of the two: standard input, "-", can be read once.');
+    if (isRead) {
+      throw new CliError(EXIT.usage, 'Name a file for one of the two: standard input, "-", can be read once.');
+    }
     isRead = true;
     return read();
   };

@@ -3,7 +3,15 @@
 
 import { baseSide, CATALOGUE, globToRegExp, objectKind, OBJECTS, SIDES } from "../api/mod.ts";
 import { audit, RULES } from "../audit/mod.ts";
-import { eventFilter, type ObjectQuery, openTrace, parseObjectName, type Trace, type TraceEvent } from "../trace/mod.ts";
+import {
+  eventFilter,
+  type ObjectQuery,
+  openTrace,
+  parseObjectName,
+  type Trace,
+  type TraceEvent,
+  type TraceFile,
+} from "../trace/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { Filters } from "./flags.ts";
 import type { Io } from "./io.ts";
@@ -13,7 +21,7 @@ import { unknownName } from "./suggest.ts";
 
 /** A trace that is open. */
 export interface OpenTrace {
-  readonly trace: Trace;
+  readonly trace: TraceFile;
   /** As the user would type it; `-` for standard input. */
   readonly path: string;
   /** As people are told of it. */

@@ -68,7 +68,8 @@ function statOrNothing(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return undefined;
+    const { NotFound, PermissionDenied, NotCapable } = Deno.errors;
+    if ([NotFound, PermissionDenied, NotCapable].some((kind) => error instanceof kind)) return undefined;
     throw error;
   }
 }
@@ -184,6 +185,8 @@ export interface OutputFile {
   /** Writes all of it, or throws a CliError with exit code 5. */
   write(bytes: Uint8Array): void;
   close(): void;
+  /** Closes it and removes what was made: the work came to nothing. */
+  discard(): void;
 }
 
 /** How an output is chosen. */
@@ -202,11 +205,11 @@ const MOST_NAMES = 100_000;
 export function createOutput(io: Io, choice: OutputChoice): OutputFile {
   const { output, name, force } = choice;
   if (output === STANDARD_STREAM) return standardOutput(io);
-  if (output !== undefined) return fileOutput(output, openNamed(io, output, force));
+  if (output !== undefined) return fileOutput(io, output, openNamed(io, output, force));
   for (let count = 1; count <= MOST_NAMES; count++) {
     const free = `${name}${count === 1 ? "" : `-${count}`}${TRACE_EXTENSION}`;
     const file = creating(free, () => openNew(resolvePath(io.folder, free)));
-    if (file !== undefined) return fileOutput(free, file);
+    if (file !== undefined) return fileOutput(io, free, file);
   }
   throw new CliError(EXIT.usage, `Name an output with -o: ${MOST_NAMES} files named ${name}-N are there already.`);
 }
@@ -253,10 +256,11 @@ function standardOutput(io: Io): OutputFile {
       sizeInBytes += bytes.length;
     },
     close: () => io.out.flush(),
+    discard: () => io.out.flush(),
   };
 }
 
-function fileOutput(path: string, file: Deno.FsFile): OutputFile {
+function fileOutput(io: Io, path: string, file: Deno.FsFile): OutputFile {
   let sizeInBytes = 0;
   return {
     path,
@@ -271,6 +275,11 @@ function fileOutput(path: string, file: Deno.FsFile): OutputFile {
       }
     },
     close: () => file.close(),
+    discard() {
+      file.close();
+      const full = resolvePath(io.folder, path);
+      if (!isDevice(full)) Deno.removeSync(full);
+    },
   };
 }
 

@@ -1,13 +1,15 @@
 // Finds what `record` runs: a built-in program, a TypeScript module, or a `.calls` scenario.
 // It must not know how a program is recorded.
 
+import { basename } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseScenario } from "../api/mod.ts";
 import type { Program, ProgramModule } from "../driver/mod.ts";
 import { PROGRAMS, PROGRAMS_FOLDER } from "../programs/mod.ts";
 import type { Recordable } from "../record/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { Io } from "./io.ts";
-import { readInput, resolvePath, stemOf } from "./paths.ts";
+import { openInput, readInput, resolvePath, STANDARD_STREAM, stemOf } from "./paths.ts";
 import { unknownName } from "./suggest.ts";
 
 /** What `record` runs without a name: the whole story in one run. */
@@ -34,57 +36,59 @@ export async function findProgram(
       options: builtin.options,
     };
   }
-  if (program.endsWith(".calls")) return await findScenario(io, program, args);
+  if (program === STANDARD_STREAM || program.endsWith(".calls")) return await findScenario(io, program, args);
   if (/\.[cm]?[tj]s$/.test(program)) return await findModule(io, program, args);
-  throw new CliError(EXIT.usage, unknownName("program", program, Object.keys(PROGRAMS)));
+  const text = unknownName("program", program, Object.keys(PROGRAMS));
+  const hint = ` A program of yours ends in .ts, a scenario in .calls; ${io.self} record --list names the built-in ones.`;
+  throw new CliError(EXIT.usage, text.endsWith("?") ? text : text + hint);
 }
 
 async function findScenario(io: Io, path: string, args: readonly string[]): Promise<Found> {
   if (args.length > 0) {
-    throw new CliError(EXIT.usage, `Cannot pass ${args.join(" ")} to ${path}: a scenario takes no arguments`);
+    throw new CliError(EXIT.usage, `Leave "${args.join(" ")}" out: ${path} is a scenario, and takes no arguments.`);
   }
   const bytes = await readInput(io, path);
-  const file = path.split(/[/\\]/).at(-1) ?? path;
+  const file = path === STANDARD_STREAM ? "stdin.calls" : basename(path);
   const scenario = parseScenario(new TextDecoder().decode(bytes), { file });
   return { what: { kind: "calls", name: file, scenario }, folder: "", options: scenario.options };
 }
 
 async function findModule(io: Io, path: string, args: readonly string[]): Promise<Found> {
-  const full = resolvePath(io.folder, path);
-  const url = new URL(`file://${full.split("/").map(encodeURIComponent).join("/")}`);
-  if (!(await exists(full))) throw new CliError(EXIT.unreadable, `Cannot run ${path}: there is no such file`);
-  const module: unknown = await importModule(url, path);
-  const program = programOf(module, path);
+  (await openInput(io, path)).close();
+  const url = pathToFileURL(resolvePath(io.folder, path));
+  const program = programOf(await importModule(url, path), path);
   return {
-    what: { kind: "module", name: full.split("/").at(-1) ?? path, module: program, args },
+    what: { kind: "module", name: basename(path), module: program, args },
     folder: new URL("./", url).href,
     options: program.options,
   };
 }
 
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((info) => info.isFile, () => false);
-}
-
+/** Like a `.calls` line that does not parse: exit code 2. */
 async function importModule(url: URL, path: string): Promise<unknown> {
   try {
     return await import(url.href);
   } catch (error) {
-    throw new CliError(
-      EXIT.unreadable,
-      `Cannot run ${path}: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
+    throw new CliError(EXIT.usage, `Cannot run "${path}": ${loadTrouble(error)}`, { cause: error });
   }
+}
+
+/** The message without the stack that Deno appends to it; where it points stays. */
+function loadTrouble(error: unknown): string {
+  const lines = (error instanceof Error ? error.message : String(error)).split("\n");
+  const place = lines.find((line) => /^\s+at /.test(line))?.trim().replace(/^at /, "");
+  const text = lines.filter((line) => !/^\s+at /.test(line)).join("\n");
+  return place === undefined ? text : `${text}\n  in ${place}`;
 }
 
 function programOf(module: unknown, path: string): ProgramModule {
   const exported = typeof module === "object" && module !== null && "default" in module ? module.default : undefined;
   if (isProgram(exported)) return { run: exported, options: {}, summary: "" };
   if (isProgramModule(exported)) return exported;
+  const why = exported === undefined ? "it has no default export" : "its default export is no program";
   throw new CliError(
     EXIT.usage,
-    `Cannot run ${path}: its default export is no program; export default defineProgram(async (context) => { … })`,
+    `Cannot run "${path}": ${why}; write export default defineProgram(async (context) => { … })`,
   );
 }
 
@@ -94,7 +98,7 @@ function isProgram(value: unknown): value is Program {
 
 function isProgramModule(value: unknown): value is ProgramModule {
   return typeof value === "object" && value !== null && "run" in value && typeof value.run === "function" &&
-    "options" in value;
+    "options" in value && typeof value.options === "object" && value.options !== null;
 }
 
 /** The file's or program's name without its ending: what the trace is called. */

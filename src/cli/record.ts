@@ -73,7 +73,7 @@ function prepare(
     sites: args.sites === "findings" ? "off" : args.sites,
     memory: args.memory,
     toolVersion: VERSION,
-    startedAt: args.wallClock ? new Date(io.now()).toISOString() : "",
+    startedAt: args.wallClock ? new Date().toISOString() : "",
     folder: found.folder,
     pause: () => new Promise((resolve) => setTimeout(resolve, 0)),
     ...wall,

@@ -152,6 +152,8 @@ export class Scheduler {
       await this.#settled();
       if (step % options.pauseEvery === 0) await options.pause();
     }
+    // What the program left behind, a promise that nobody caught, is heard before the run is called ended.
+    await options.pause();
     return { stuck: this.#stuck(), thrown: this.#thrown?.error, hasThrown: this.#thrown !== null };
   }
 

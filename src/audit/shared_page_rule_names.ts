@@ -1,0 +1,27 @@
+// Rules of memory that several ways reach, and of rates (X). Conditions: rules.md.
+
+import { later, type Rule } from "./rule.ts";
+
+/** Rules by name. */
+export const SHARED_PAGE_RULES = {
+  "guest-page-in-two-gpadls": {
+    code: "X-01",
+    severity: "warning",
+    doc: "One guest page is described by two live GPADLs, one of them writable.",
+    source: "rules.md X-01",
+  },
+  "guest-page-behind-gpadl-and-gpuva": {
+    code: "X-02",
+    severity: "note",
+    doc: "One guest page is reachable through a GPADL and through a GPU address.",
+    source: "rules.md X-02",
+  },
+  "guest-page-reused-while-shared": {
+    code: "X-03",
+    severity: "error",
+    doc: "A page was freed and given out again while something still reached it.",
+    source: "rules.md X-03",
+  },
+  "write-outside-range": later("X-04", "error", "The server wrote in a mapped page outside the described bytes."),
+  "leak-rate": later("X-05", "note", "An object kind grows by a steady number per cycle."),
+} as const satisfies Readonly<Record<string, Rule>>;
