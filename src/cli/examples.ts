@@ -46,9 +46,9 @@ export const EXAMPLES = {
     { command: "info gpu-pv.msgpack --json", use: "for a script" },
   ],
   import: [
-    { command: "import trace.log", use: "write trace.msgpack" },
-    { command: "import a.etl.csv b.etl.csv -o both.msgpack", use: "several logs, one trace" },
-    { command: "import - -o piped.msgpack", use: "from a pipe" },
+    { command: "import gpu.etl", use: "write gpu.msgpack" },
+    { command: "import monday.etl tuesday.etl", use: "a trace of each" },
+    { command: "import - -o piped.msgpack", use: "what dump --json printed, from a pipe" },
   ],
   explain: [
     { command: "explain gpadl-leak", use: "a rule by its name" },

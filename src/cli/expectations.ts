@@ -2,7 +2,7 @@
 
 import { audit, type Finding } from "../audit/mod.ts";
 import type { ScenarioReport } from "../driver/mod.ts";
-import { openTrace } from "../trace/mod.ts";
+import { type BytesSink, bytesSource, openTrace } from "../trace/mod.ts";
 import type { Io } from "./io.ts";
 import { openInput } from "./paths.ts";
 
@@ -15,9 +15,15 @@ export interface Failure {
 /** The expectations about findings that do not hold; none where the scenario has none. */
 export async function checkExpectations(
   io: Io,
-  { path, scenario }: { readonly path: string; readonly scenario: ScenarioReport },
+  { path, copy, scenario }: {
+    readonly path: string;
+    /** The trace itself, where it went to standard output. */
+    readonly copy: BytesSink | null;
+    readonly scenario: ScenarioReport;
+  },
 ): Promise<Failure[]> {
   if (scenario.expectedFindings.length === 0 && scenario.noFindingsLine === 0) return [];
+  if (copy !== null) return compareFindings(audit(openTrace(bytesSource(copy.bytes()))).findings, scenario);
   const file = await openInput(io, path);
   try {
     const trace = openTrace({ size: file.sizeInBytes, read: (at, length) => file.read(at, length) });

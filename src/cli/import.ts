@@ -5,27 +5,59 @@ import { escapeText } from "../view/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { ImportArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { createOutput, readInput, STANDARD_STREAM, stemOf } from "./paths.ts";
-import { grouped } from "./terminal.ts";
+import { hasEventFilters } from "./open.ts";
+import { createOutput, type OutputFile, readInput, STANDARD_STREAM, stemOf } from "./paths.ts";
+import { shellPath } from "./shell.ts";
+import { cutNote, grouped, plural } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
 /** Turns foreign logs into traces. Resolves to the exit code. */
 export async function runImport(args: ImportArgs, io: Io): Promise<number> {
-  if (args.files.length > 1 && args.output !== undefined) {
-    throw new CliError(
-      EXIT.usage,
-      `Cannot import ${args.files.length} files into one: leave -o out, each gets a trace of its own`,
-    );
-  }
+  checkFlags(args);
   let isComplete = true;
   for (const file of args.files) isComplete = await importOne(args, io, file) && isComplete;
   return isComplete ? EXIT.clean : EXIT.incomplete;
 }
 
+function checkFlags({ files, output, filters, show }: ImportArgs): void {
+  if (files.length > 1 && output !== undefined) {
+    throw new CliError(EXIT.usage, `Leave -o out: each of the ${files.length} files becomes a trace of its own.`);
+  }
+  if (hasEventFilters(filters)) {
+    throw new CliError(
+      EXIT.usage,
+      "Cannot filter while importing: import all, then filter with the verb that reads (dump, audit, diff).",
+    );
+  }
+  if (output === STANDARD_STREAM && show.json) {
+    throw new CliError(EXIT.usage, "Give -o FILE, or leave --json out: both would go to standard output.");
+  }
+}
+
 async function importOne(args: ImportArgs, io: Io, file: string): Promise<boolean> {
-  const imported = read(await readInput(io, file), file);
-  const name = file === STANDARD_STREAM ? "import" : stemOf(file);
-  const output = createOutput(io, { output: args.output, name, force: args.force });
+  const imported = read(await readInput(io, file), file === STANDARD_STREAM ? "standard input" : file);
+  const output = createOutput(io, { output: args.output, name: stemOf(file), force: args.force });
+  const events = write(io, { file, imported, output });
+  const { path } = output;
+  const { header, report } = imported;
+  if (args.show.json) {
+    io.out.json({ schema: "maptrail.import/1", file: path, events, report: reportToJson(report) });
+  }
+  tell(io, report, args.show.limit);
+  const where = path === STANDARD_STREAM ? "standard output" : path;
+  io.talk(`Imported ${plural(events, "event")} of ${file} into ${where}.`);
+  if (path !== STANDARD_STREAM) io.talk(`next:  ${io.self} audit ${shellPath(path)}`);
+  return header.losses.length === 0;
+}
+
+interface Writing {
+  readonly file: string;
+  readonly imported: Imported;
+  readonly output: OutputFile;
+}
+
+/** Writes the trace; one that turns out to be no log halfway leaves nothing behind. */
+function write(io: Io, { file, imported, output }: Writing): number {
   const progress = io.progress(`import ${file}`);
   let events = 0;
   try {
@@ -36,16 +68,15 @@ async function importOne(args: ImportArgs, io: Io, file: string): Promise<boolea
       if ((events & 0xffff) === 0) progress.update(events);
     }
     writer.finish(imported.end);
+    output.close();
+    return events;
+  } catch (error) {
+    if (error instanceof CliError) output.close();
+    else output.discard();
+    throw error;
   } finally {
     progress.end();
-    output.close();
   }
-  if (args.show.json) {
-    io.out.json({ schema: "maptrail.import/1", file: output.path, events, report: reportToJson(imported.report) });
-  } else tell(io, imported.report);
-  io.talk(`imported ${grouped(events)} events of ${file} into ${output.path}`);
-  if (output.path !== STANDARD_STREAM) io.talk(`next:  ${io.self} audit ${output.path}`);
-  return imported.header.losses.length === 0;
 }
 
 function read(bytes: Uint8Array<ArrayBuffer>, file: string): Imported {
@@ -58,9 +89,11 @@ function read(bytes: Uint8Array<ArrayBuffer>, file: string): Imported {
     throw error;
   }
   const hint = format === "maptrail"
-    ? "it is a trace already: audit it, dump it"
-    : "it is no log that maptrail knows; it reads raw .etl files of Microsoft-Windows-DxgKrnl and the lines of dump --json";
-  throw new CliError(EXIT.unreadable, `Cannot import ${file}: ${hint}`);
+    ? "it is a trace already; audit it, or dump it"
+    : bytes.length === 0
+    ? "it is empty"
+    : "it is no log that maptrail knows; it reads raw .etl files with Microsoft-Windows-DxgKrnl events, and what dump --json prints";
+  throw new CliError(EXIT.unreadable, `Cannot import "${file}": ${hint}.`);
 }
 
 /** The lines of a text, split anew at each walk, without a copy of the whole. */
@@ -83,16 +116,20 @@ function reportToJson({ imported, skipped, unknown, undecodable, otherRecords, m
   return { imported, skipped, unknown, undecodable, otherRecords, missing };
 }
 
-function tell(io: Io, { imported, skipped, unknown, undecodable, missing, notes }: ImportReport): void {
-  const rows = [["imported", imported], ["skipped", skipped], ["unknown", unknown], [
-    "undecodable",
-    undecodable,
-  ]] as const;
-  for (const [what, counts] of rows) {
-    for (const { name, count } of counts) {
-      io.talk(`${what.padEnd(12)} ${grouped(count).padStart(9)}  ${escapeText(name)}`);
-    }
-  }
-  for (const note of notes) io.talk(escapeText(note));
+function tell(io: Io, report: ImportReport, limit: number): void {
+  const { undecodable, missing, notes } = report;
+  const rows = (["imported", "skipped", "unknown"] as const).flatMap((what) =>
+    report[what].map(({ name, count }) => row(what, count, name))
+  );
+  const problems = undecodable.map(({ name, count, message }) => row("undecodable", count, `${name}: ${message}`));
+  const lines = [...problems, ...rows];
+  for (const line of lines.slice(0, limit)) io.talk(line);
+  const note = cutNote(lines.length, limit);
+  if (note !== undefined) io.talk(note);
+  for (const each of notes) io.talk(escapeText(each));
   if (missing.length > 0) io.talk(`not captured: ${missing.join(", ")}`);
+}
+
+function row(what: string, count: number, name: string): string {
+  return `${what.padEnd(12)} ${grouped(count).padStart(9)}  ${escapeText(name)}`;
 }

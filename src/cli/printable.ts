@@ -3,7 +3,8 @@
 
 // Controls (also of the second half of Latin-1), formatting (direction, zero width, tags), separators, lone surrogates.
 const UNSAFE = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
-const COLOR = /(\x1b\[[\d;]*m)/;
+const ESCAPE = "\x1b";
+const COLOR = new RegExp(`(${ESCAPE}\\[[\\d;]*m)`);
 const PLAIN = /^[\x20-\x7e\n\t]*$/;
 
 /** The text with what a terminal would act on written out, as `\u{1b}`; with `keepsColor` our own colours stay. */

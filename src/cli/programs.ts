@@ -39,7 +39,8 @@ export async function findProgram(
   if (program === STANDARD_STREAM || program.endsWith(".calls")) return await findScenario(io, program, args);
   if (/\.[cm]?[tj]s$/.test(program)) return await findModule(io, program, args);
   const text = unknownName("program", program, Object.keys(PROGRAMS));
-  const hint = ` A program of yours ends in .ts, a scenario in .calls; ${io.self} record --list names the built-in ones.`;
+  const hint =
+    ` A program of yours ends in .ts, a scenario in .calls; ${io.self} record --list names the built-in ones.`;
   throw new CliError(EXIT.usage, text.endsWith("?") ? text : text + hint);
 }
 
@@ -98,7 +99,11 @@ function isProgram(value: unknown): value is Program {
 
 function isProgramModule(value: unknown): value is ProgramModule {
   return typeof value === "object" && value !== null && "run" in value && typeof value.run === "function" &&
-    "options" in value && typeof value.options === "object" && value.options !== null;
+    "options" in value && isTexts(value.options);
+}
+
+function isTexts(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.values(value).every((each) => typeof each === "string");
 }
 
 /** The file's or program's name without its ending: what the trace is called. */

@@ -3,34 +3,47 @@
 
 import { audit } from "../audit/mod.ts";
 import { equalValues } from "../api/mod.ts";
-import { record, type RecordOptions } from "../record/mod.ts";
-import { openTrace, type Trace, type TraceEvent } from "../trace/mod.ts";
+import { openTrace, type Trace, type TraceEnd, type TraceEvent } from "../trace/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { Io } from "./io.ts";
-import { openInput } from "./paths.ts";
+import { createOutput, openInput, resolvePath } from "./paths.ts";
+import { recordInto, type Run } from "./run.ts";
 
 /** Adds the sites of the events that findings name to the trace at `path`. */
 export async function addFindingSites(
   io: Io,
-  { path, run }: { readonly path: string; readonly run: Omit<RecordOptions, "output"> },
+  { path, run, end }: { readonly path: string; readonly run: Run; readonly end: TraceEnd },
 ): Promise<void> {
+  if (end.reason === "interrupted") {
+    return io.talk("The sites of findings are left out: a run that was interrupted cannot be run again to its end.");
+  }
   const first = await openFile(io, path);
   try {
     const events = new Set(
       audit(first.trace).findings.flatMap(({ event, evidence }) => [event, ...evidence.map((each) => each.event)]),
     );
-    if (events.size === 0) return;
-    const again = `${path}.sites`;
-    await recordAgain(again, { ...run, sites: "findings", siteEvents: events });
-    const second = await openFile(io, again);
-    try {
-      checkSameRun(first.trace, second.trace);
-    } finally {
-      second.close();
-    }
-    await Deno.rename(again, path);
+    if (events.size > 0) await takeSites(io, { path, first: first.trace, run: { ...run, siteEvents: events } });
   } finally {
     first.close();
+  }
+}
+
+interface Taking {
+  readonly path: string;
+  readonly first: Trace;
+  readonly run: Run;
+}
+
+async function takeSites(io: Io, { path, first, run }: Taking): Promise<void> {
+  const again = `${path}.sites`;
+  const { end } = await recordInto(createOutput(io, { output: again, name: again, force: true }), io, run);
+  try {
+    if (end.reason === "interrupted") throw notTaken(`${end.message} came while the program ran again`);
+    await checkSameRun(io, first, again);
+    Deno.renameSync(resolvePath(io.folder, again), resolvePath(io.folder, path));
+  } catch (error) {
+    Deno.removeSync(resolvePath(io.folder, again));
+    throw error;
   }
 }
 
@@ -42,29 +55,26 @@ async function openFile(io: Io, path: string) {
   };
 }
 
-async function recordAgain(path: string, run: Omit<RecordOptions, "output">): Promise<void> {
-  using file = await Deno.open(path, { write: true, create: true, truncate: true });
-  await record({
-    ...run,
-    output: {
-      write(bytes) {
-        for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-      },
-    },
-  });
+async function checkSameRun(io: Io, first: Trace, again: string): Promise<void> {
+  const second = await openFile(io, again);
+  try {
+    const others = second.trace.events();
+    for (const event of first.events()) {
+      const { value: other, done } = others.next();
+      if (done === true || !sameButSite(event, other)) throw notTheSame(event.event);
+    }
+    if (others.next().done !== true) throw notTheSame(first.eventCount + 1);
+  } finally {
+    second.close();
+  }
 }
 
-function checkSameRun(first: Trace, second: Trace): void {
-  const others = second.events();
-  for (const event of first.events()) {
-    const { value: other, done } = others.next();
-    if (done === true || !sameButSite(event, other)) {
-      throw new CliError(
-        EXIT.bug,
-        `Cannot take the sites of findings: the second run differs from @${event.event} on; the program does not depend on its seed alone`,
-      );
-    }
-  }
+function notTheSame(event: number): CliError {
+  return notTaken(`the second run differs from @${event} on, so the program depends on more than its seed`);
+}
+
+function notTaken(why: string): CliError {
+  return new CliError(EXIT.cutShort, `Cannot take the sites of findings: ${why}. The trace is kept, without them.`);
 }
 
 function sameButSite(one: TraceEvent, other: TraceEvent): boolean {

@@ -14,7 +14,7 @@ import {
   success,
   value,
 } from "./behaviour.ts";
-import { advance, type Channel, close, connectWaiting, isConnectionUp, peerOf } from "./connection.ts";
+import { advance, type Channel, close, connectWaiting, hasOpenedBegun, isConnectionUp, peerOf } from "./connection.ts";
 import type { ChannelData } from "./objects.ts";
 
 export { type CallbackReturn, CHANNEL_RETURNS } from "./connection.ts";
@@ -171,7 +171,8 @@ function getMmioSpace({ world }: Scope, channel: Channel): Reply {
   return server === undefined || size === 0n ? done(0n, 0n) : done(BigInt(server.number) * MMIO_WINDOW_BYTES, size);
 }
 
-function setInterruptLatency(_scope: Scope, channel: Channel, latency: number): Reply {
+function setInterruptLatency({ world }: Scope, channel: Channel, latency: number): Reply {
+  if (!hasOpenedBegun(world, channel)) return answer(optionStatus(world.options, "refusal-status"));
   const original = channel.data.latency;
   channel.data.latency = latency;
   return success(original);

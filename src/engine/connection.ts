@@ -93,6 +93,11 @@ export function isUp(channel: Channel | undefined, connection: number): boolean 
   return channel !== undefined && channel.data.connection === connection && CONNECTED.has(channel.state);
 }
 
+/** An endpoint that opens counts as open to its driver from its own Opened callback on, not before (kmcl.md 1.3, 2.1). */
+export function hasOpenedBegun(world: World, channel: Channel): boolean {
+  return channel.state !== "opening" || world.running.some((callback) => callback.channel === channel.number);
+}
+
 /** Makes the callbacks that an endpoint's wishes call for, as far as it goes without a driver's return. */
 export function advance(world: World, channel: Channel, cause: number): void {
   while (channel.data.awaited === "") {

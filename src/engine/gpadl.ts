@@ -13,7 +13,7 @@ import {
   type Scope,
   success,
 } from "./behaviour.ts";
-import { type Channel, isUp } from "./connection.ts";
+import { type Channel, hasOpenedBegun, isUp } from "./connection.ts";
 import { slicePiece } from "./memory.ts";
 import type { EngineObject, Piece } from "./objects.ts";
 import type { World } from "./world.ts";
@@ -104,11 +104,6 @@ function create(scope: Scope, channel: Channel, { flags, pieces, slice }: Reques
       isDeleting: false,
     }, channel).ref,
   );
-}
-
-/** A channel that opens may have GPADLs as soon as its driver is in Opened, not before (kmcl.md 1.3). */
-function hasOpenedBegun(world: World, channel: Channel): boolean {
-  return channel.state !== "opening" || world.running.some((callback) => callback.channel === channel.number);
 }
 
 function limitOf(option: string): number {

@@ -7,6 +7,8 @@ import gpuPv from "./gpu_pv.ts";
 import gpuPvLeak from "./gpu_pv_leak.ts";
 import unmatchedUnmap from "./unmatched_unmap.ts";
 
+export { closeChannel, type Endpoints, openChannel } from "./open_channel.ts";
+
 /** The built-in programs, by the name that `record` takes; the first is what it runs without one. */
 export const PROGRAMS: Readonly<Record<string, ProgramModule>> = {
   "gpu-pv": gpuPv,

@@ -210,7 +210,7 @@ function rarely(wallNs: () => number): () => number {
   let left = 0;
   return () => {
     if (left === 0) {
-      last = wallNs();
+      last = Math.round(wallNs());
       left = 256;
     }
     left -= 1;

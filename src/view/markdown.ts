@@ -1,8 +1,8 @@
 // An audit as Markdown, ready to paste into a bug report: verdict, findings with their stories and positions, versions,
-// and the two commands that reproduce them.
+// and the commands that reproduce them, which the caller knows.
 
 import type { AuditResult } from "../audit/mod.ts";
-import type { Trace } from "../trace/event.ts";
+import type { Trace } from "../trace/mod.ts";
 import { escapeText } from "./escape.ts";
 import { countFindings, countsText, findingLines, groupFindings, headline } from "./findings.ts";
 
@@ -12,7 +12,10 @@ export interface ReportFrame {
   readonly file: string;
   readonly trace: Trace;
   readonly toolVersion: string;
+  /** Stories shown of one defect; Infinity for all. */
   readonly limit: number;
+  /** What to type to see it again, a command each. */
+  readonly commands: readonly string[];
 }
 
 const PLAIN = { bad: same, warn: same, faint: same, strong: same };
@@ -69,19 +72,8 @@ function versions({ trace, toolVersion }: ReportFrame): string[] {
   ];
 }
 
-function commands({ file, trace }: ReportFrame): string[] {
-  const { program, seed } = trace.header;
-  const again = program.kind === "import"
-    ? `deno task import CAPTURE -o ${file}`
-    : `deno task record ${program.kind === "builtin" ? program.name : `./${program.name}`} --seed ${seed}${
-      recordOptions(trace)
-    } -o ${file}`;
-  return ["To see it again:", "", "```sh", escapeText(again), escapeText(`deno task audit ${file}`), "```"];
-}
-
-function recordOptions({ header }: Trace): string {
-  const args = header.program.args.length === 0 ? "" : ` -- ${header.program.args.join(" ")}`;
-  return args;
+function commands({ commands }: ReportFrame): string[] {
+  return ["To see it again:", "", "```sh", ...commands.map(escapeText), "```"];
 }
 
 /** Text that Markdown leaves alone: no control characters, no table or code marks. */

@@ -1,3 +1,5 @@
+// Columns of declared types: what goes in comes out, for every plan of the catalogue.
+
 import fc from "fast-check";
 import {
   CallColumns,

@@ -71,7 +71,10 @@ Deno.test("VmbChannelStart and VmbChannelPause are refused outside their window"
   const pair = new Pair();
   const refused = (name: "VmbChannelStart" | "VmbChannelPause") =>
     pair.call("client", name, { Channel: pair.client }, false).refused ?? "";
-  assertEquals(refused("VmbChannelStart"), "channel#2 is disabled, not enabled or opening or open or closing or closed");
+  assertEquals(
+    refused("VmbChannelStart"),
+    "channel#2 is disabled, not enabled or opening or open or closing or closed",
+  );
   pair.open();
   pair.call("client", "VmbChannelDisable", { Channel: pair.client }, false);
   assertEquals(pair.states(), "closing/active, closing/active");

@@ -4,7 +4,16 @@
 import { replay } from "../../src/replay/mod.ts";
 import { bytesSource, openTrace, validate } from "../../src/trace/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { CAPTURE_NAME, contentOf, GOLDEN_FOLDER, type Golden, makeGoldens, recordProgram, textsOf, TRACES_FOLDER } from "../support/golden.ts";
+import {
+  CAPTURE_NAME,
+  contentOf,
+  type Golden,
+  GOLDEN_FOLDER,
+  makeGoldens,
+  recordProgram,
+  textsOf,
+  TRACES_FOLDER,
+} from "../support/golden.ts";
 
 const GOLDENS: readonly Golden[] = await makeGoldens();
 
@@ -15,7 +24,9 @@ for (const golden of GOLDENS) {
     assertEquals(contentOf(kept), contentOf(bytes));
   });
   Deno.test(`${name} dumps and audits as kept`, async () => {
-    for (const [file, made] of textsOf(golden)) assertEquals(made, await Deno.readTextFile(new URL(file, GOLDEN_FOLDER)), file);
+    for (const [file, made] of textsOf(golden)) {
+      assertEquals(made, await Deno.readTextFile(new URL(file, GOLDEN_FOLDER)), file);
+    }
   });
   Deno.test(`${name} is valid and replays without divergence`, () => {
     const trace = openTrace(bytesSource(bytes));
@@ -34,6 +45,8 @@ Deno.test("one seed is one run: the same bytes", async () => {
 Deno.test("every file in traces/ and tests/golden/ is made by a golden", async () => {
   const files = new Set(GOLDENS.flatMap((golden) => [`${golden.name}.msgpack`, ...textsOf(golden).keys()]));
   for (const folder of [TRACES_FOLDER, GOLDEN_FOLDER]) {
-    for await (const { name } of Deno.readDir(folder)) assert(files.has(name) || name === "README.md" || name === "golden_test.ts", name);
+    for await (const { name } of Deno.readDir(folder)) {
+      assert(files.has(name) || name === "README.md" || name === "golden_test.ts", name);
+    }
   }
 });

@@ -1,3 +1,5 @@
+// JSON lines as an import: exact round trips, lines of other makers, and what is wrong by line and member.
+
 import { importJsonLines, looksLikeJsonLines } from "../../src/import/json_lines.ts";
 import { jsonLines } from "../../src/trace/json_lines.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";

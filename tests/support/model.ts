@@ -1,6 +1,6 @@
 // The engine alone, with a driver of a few lines: calls by name, callbacks answered at once. For tests of behaviours.
 
-import { CALLS, type CallName, findPlan, isRef, type Outcome, planOf, type Value } from "../../src/api/mod.ts";
+import { type CallName, CALLS, findPlan, isRef, type Outcome, planOf, type Value } from "../../src/api/mod.ts";
 import { Engine, type GivenArgs } from "../../src/engine/mod.ts";
 import type { ModelOptions } from "../../src/api/mod.ts";
 import { defaultOptions, parseOption } from "../../src/api/mod.ts";
@@ -17,7 +17,9 @@ export interface Answer {
 }
 
 /** Called inside a callback; what it returns is the callback's status. */
-export type Handler = (callback: { readonly name: string; readonly side: string; readonly channel: number; readonly event: number }) => number | void;
+export type Handler = (
+  callback: { readonly name: string; readonly side: string; readonly channel: number; readonly event: number },
+) => number | void;
 
 /** The engine with a driver for tests. */
 export class Model {
@@ -33,7 +35,10 @@ export class Model {
   #inside: number[] = [];
 
   constructor(options: Readonly<Record<string, string>> = {}) {
-    const all = Object.entries(options).reduce<ModelOptions>((sum, [name, value]) => parseOption(sum, name, value), defaultOptions());
+    const all = Object.entries(options).reduce<ModelOptions>(
+      (sum, [name, value]) => parseOption(sum, name, value),
+      defaultOptions(),
+    );
     this.engine = new Engine(all);
   }
 
@@ -41,7 +46,13 @@ export class Model {
   call(side: string, name: CallName, args: GivenArgs = {}, drain = true): Answer {
     const plan = planOf(name);
     const event = ++this.#event;
-    const result = this.engine.call({ plan, side, ins: this.engine.bind(plan, args), event, insideCallback: this.#inside.at(-1) ?? 0 });
+    const result = this.engine.call({
+      plan,
+      side,
+      ins: this.engine.bind(plan, args),
+      event,
+      insideCallback: this.#inside.at(-1) ?? 0,
+    });
     this.#collect();
     if (drain) this.drain();
     const leave = result.blocked ? this.leaves.find((each) => each.event === event) : undefined;
@@ -60,7 +71,9 @@ export class Model {
 
   /** Delivers callbacks until none can be. */
   drain(): void {
-    for (let next = this.engine.deliverable()[0]; next !== undefined; next = this.engine.deliverable()[0]) this.deliver(next.id);
+    for (let next = this.engine.deliverable()[0]; next !== undefined; next = this.engine.deliverable()[0]) {
+      this.deliver(next.id);
+    }
   }
 
   /** Delivers one callback and returns from it. */
@@ -72,7 +85,10 @@ export class Model {
     const status = this.handler({ name: callback.name, side: callback.side, channel: callback.channel, event }) ?? 0;
     this.#inside.pop();
     const isStatus = findPlan(callback.name)?.declaration.returns === "status";
-    this.engine.finish(event, { event: ++this.#event, outcome: isStatus ? { form: "status", status } : { form: "void" } });
+    this.engine.finish(event, {
+      event: ++this.#event,
+      outcome: isStatus ? { form: "status", status } : { form: "void" },
+    });
     this.#collect();
   }
 

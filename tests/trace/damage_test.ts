@@ -1,3 +1,5 @@
+// Damaged traces: every cut and every flipped bit is noticed, and costs no event that it did not touch.
+
 import { bytesSource, openTrace, type TraceEvent, TraceFormatError } from "../../src/trace/mod.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { blockStarts } from "../support/trace_blocks.ts";

@@ -1,3 +1,5 @@
+// Filters over events: by range, call, side and object.
+
 import { eventFilter, type EventQuery, matchesGlob } from "../../src/trace/filter.ts";
 import { objectName, parseObjectName } from "../../src/trace/object_name.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";

@@ -1,3 +1,5 @@
+// Traces made to do harm: forged lengths, counts and nesting with right checksums.
+
 import fc from "fast-check";
 import { bytesSource, openTrace, TraceFormatError } from "../../src/trace/mod.ts";
 import { PREFIX_BYTES, readBody, readPrefix, writeBlock } from "../../src/wire/mod.ts";

@@ -1,3 +1,5 @@
+// The reader: ranges, summaries, indexes lost and rebuilt, traces cut and newer.
+
 import { decodeMulti } from "@msgpack/msgpack";
 import { zstdDecompressSync } from "node:zlib";
 import { planOf } from "../../src/api/mod.ts";

@@ -1,3 +1,5 @@
+// What is written is read back equal, and any MessagePack library can walk the file.
+
 import fc from "fast-check";
 import { CATALOGUE } from "../../src/api/mod.ts";
 import { bytesSource, openTrace, validate } from "../../src/trace/mod.ts";

@@ -1,3 +1,5 @@
+// The text layout of dumps: nesting, waiting calls, callbacks that interleave.
+
 import fc from "fast-check";
 import type { Value } from "../../src/api/mod.ts";
 import { isArray, isRef, parseScenario, statusName } from "../../src/api/mod.ts";

@@ -1,3 +1,5 @@
+// Blocks: fixed prefixes, checksums, and finding the next one after damage.
+
 import { decodeMulti, encode } from "@msgpack/msgpack";
 import fc from "fast-check";
 import {

@@ -1,3 +1,5 @@
+// Columns of numbers and bytes, at their edges.
+
 import fc from "fast-check";
 import {
   ByteReader,

@@ -2,13 +2,15 @@
 // 1 to 1,000 ns of virtual time between calls. A program like any other.
 
 import { defineProgram } from "../../mod.ts";
-import { openChannel } from "../../src/programs/open_channel.ts";
+import { openChannel } from "../../src/programs/mod.ts";
 
 const SLOTS = 4096;
 const PAGE = 4096;
 const MAX_PAGES = 256;
 
+/** Each slot has memory of its own: GPADLs that share pages are another matter. */
 interface Slot {
+  readonly buffer: number;
   step: number;
   gpadl: number;
 }
@@ -17,8 +19,11 @@ export default defineProgram(async (context) => {
   const { client, server, guest, machine, random } = context;
   const calls = Number(context.args[0] ?? 100_000);
   const ends = await openChannel(context);
-  const { value: Buffer } = await guest.AllocateBuffer({ ByteCount: MAX_PAGES * PAGE });
-  const slots = Array.from({ length: SLOTS }, (): Slot => ({ step: 0, gpadl: 0 }));
+  const slots: Slot[] = [];
+  for (let index = 0; index < SLOTS; index += 1) {
+    const { value: buffer } = await guest.AllocateBuffer({ ByteCount: MAX_PAGES * PAGE });
+    slots.push({ buffer, step: 0, gpadl: 0 });
+  }
   for (let call = 0; call < calls; call += 2) {
     await machine.AdvanceTime({ Nanoseconds: 1 + random.below(1000) });
     const slot = random.pick(slots);
@@ -26,7 +31,7 @@ export default defineProgram(async (context) => {
     if (slot.step === 0) {
       const ByteCount = (1 + random.below(MAX_PAGES)) * PAGE;
       slot.gpadl =
-        (await client.VmbChannelCreateGpadlFromBuffer({ Channel: ends.clientChannel, Buffer, ByteCount, Flags: 1 }))
+        (await client.VmbChannelCreateGpadlFromBuffer({ Channel: ends.clientChannel, Buffer: slot.buffer, ByteCount, Flags: 1 }))
           .GpadlHandle;
     } else if (slot.step === 1) await server.VmbChannelMapGpadl({ Channel: ends.serverChannel, Flags: 1, ...named });
     else if (slot.step === 2) await server.VmbChannelUnmapGpadl({ Channel: ends.serverChannel, ...named });

@@ -1,7 +1,7 @@
 // Workload `pages`: writes of whole pages through a mapping: half random, a quarter repeated, a quarter zero.
 
 import { defineProgram } from "../../mod.ts";
-import { openChannel } from "../../src/programs/open_channel.ts";
+import { openChannel } from "../../src/programs/mod.ts";
 
 const PAGES = 256;
 const PAGE = 4096;

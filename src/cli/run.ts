@@ -1,0 +1,58 @@
+// Runs a recording with one ear to the outside: Ctrl-C, errors that no thread of the program caught, a full disk. Each
+// ends the run, and the trace is closed as the format wants it. Must not know which flags were typed.
+import { record, type Recorded, type RecordOptions, type RunControl } from "../record/mod.ts";
+import { CliError, EXIT, isClosedPipe } from "./exit.ts";
+import type { Io } from "./io.ts";
+import type { OutputFile } from "./paths.ts";
+
+/** What is recorded and how, but for where to. */
+export type Run = Omit<RecordOptions, "output" | "onStart" | "onEvents">;
+
+/** Records into a file, which is closed at the end. A write that fails ends the run, and what was written stays. */
+export async function recordInto(output: OutputFile, io: Io, run: Run): Promise<Recorded> {
+  const progress = io.progress(`record ${run.what.name}`);
+  let control: RunControl = { stop() {}, fail() {} };
+  let failure: { readonly error: unknown } | null = null;
+  const sink = {
+    write(bytes: Uint8Array): void {
+      if (failure !== null) return;
+      try {
+        output.write(bytes);
+      } catch (error) {
+        failure = { error };
+        control.stop("the output could not be written");
+      }
+    },
+  };
+  const undo = [io.onInterrupt(() => control.stop("Ctrl-C")), io.onUncaught((error) => control.fail(error))];
+  try {
+    const recorded = await record({
+      ...run,
+      output: sink,
+      onStart: (given) => control = given,
+      onEvents: (events) => progress.update(events),
+    });
+    throwFailure(failure);
+    output.close();
+    return recorded;
+  } catch (error) {
+    if (isMistake(error)) output.discard();
+    else output.close();
+    throw error;
+  } finally {
+    for (const each of undo) each();
+    progress.end();
+  }
+}
+
+function throwFailure(failure: { readonly error: unknown } | null): void {
+  if (failure === null) return;
+  const { error } = failure;
+  if (isClosedPipe(error) || error instanceof CliError) throw error;
+  throw new CliError(EXIT.cutShort, `Cannot go on recording: ${String(error)}`, { cause: error });
+}
+
+/** A line of a scenario that turned out not to make sense: then there is nothing worth keeping. */
+function isMistake(error: unknown): boolean {
+  return error instanceof Error && error.name === "NotationError";
+}
