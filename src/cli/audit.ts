@@ -137,13 +137,18 @@ function report(io: Io, { findings }: AuditResult, { args, opened }: Audited): v
 function close(io: Io, { findings, events, complete }: AuditResult, { args, opened }: Audited): void {
   const counts = countFindings(findings);
   const isClean = complete && counts.error + counts.hang + counts.warning === 0;
-  const place = `${plural(events, "event")} (${complete ? "complete" : "incomplete"})`;
+  const place = `${plural(events, "event")} (${stateOf(opened, complete)})`;
   const name = args.traces.length > 1 ? `${opened.name}: ` : "";
   io.close({
     ...nextCommand(findings, opened),
     summary: `${name}${isClean ? "clean: " : ""}${countsText(counts)} in ${place}`,
     data: args.show.json || args.markdown,
   });
+}
+
+function stateOf({ trace: { end } }: OpenTrace, complete: boolean): string {
+  if (!complete) return "incomplete";
+  return end?.reason === "threw" || end?.reason === "interrupted" ? "complete, of a run that ended early" : "complete";
 }
 
 function nextCommand(findings: readonly Finding[], opened: OpenTrace): { readonly next?: string } {

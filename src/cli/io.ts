@@ -32,6 +32,8 @@ export interface System {
   readonly onInterrupt: (act: () => void) => () => void;
   /** Calls back with what was thrown where nobody catches, in a timer or a lost promise; returns what undoes it. */
   readonly onUncaught: (act: (error: unknown) => void) => () => void;
+  /** Calls back when a program ends the process under us, for the exit code that it then gets; returns what undoes it. */
+  readonly onExit: (act: () => number) => () => void;
 }
 
 /** What `progress` is told at the start. */
@@ -67,6 +69,7 @@ export interface Io {
   readonly now: () => number;
   readonly onInterrupt: System["onInterrupt"];
   readonly onUncaught: System["onUncaught"];
+  readonly onExit: System["onExit"];
   /** A line of talk on standard error, unless `--quiet`. */
   talk(line: string): void;
   /** A line on standard error that `--quiet` does not silence: what went wrong. */
@@ -168,6 +171,7 @@ export function makeIo(system: System, flags: Loudness): Io {
     now: system.now,
     onInterrupt: system.onInterrupt,
     onUncaught: system.onUncaught,
+    onExit: system.onExit,
     talk,
     complain,
     progress(label, { total, unit = "events" } = {}) {
@@ -219,6 +223,7 @@ export function denoSystem(): System {
     self: underTask ? "deno task" : "maptrail",
     onInterrupt,
     onUncaught,
+    onExit,
   };
 }
 
@@ -274,4 +279,12 @@ function onUncaught(act: (error: unknown) => void): () => void {
     removeEventListener("error", onError);
     removeEventListener("unhandledrejection", onRejection);
   };
+}
+
+function onExit(act: () => number): () => void {
+  const onUnload = () => {
+    Deno.exitCode = act();
+  };
+  addEventListener("unload", onUnload);
+  return () => removeEventListener("unload", onUnload);
 }

@@ -102,7 +102,7 @@ interface Conclusion {
 
 async function conclude(args: RecordArgs, io: Io, { output, run, recorded, copy }: Conclusion): Promise<ExitCode> {
   const { end, stuck, scenario } = recorded;
-  for (const actor of stuck) io.talk(`never went on: ${actor}`);
+  if (end.reason === "ended") { for (const actor of stuck) io.talk(`never went on: ${actor}`); }
   if (end.reason === "threw") io.complain(thrownText(io, recorded));
   if (end.reason === "interrupted") {
     io.complain(`The recording ended early (${end.message}): ${plural(end.events, "event")} kept.`);

@@ -11,7 +11,7 @@ export type Run = Omit<RecordOptions, "output" | "onStart" | "onEvents">;
 /** Records into a file, which is closed at the end. A write that fails ends the run, and what was written stays. */
 export async function recordInto(output: OutputFile, io: Io, run: Run): Promise<Recorded> {
   const progress = io.progress(`record ${run.what.name}`);
-  let control: RunControl = { stop() {}, fail() {} };
+  let control: RunControl = { stop() {}, fail() {}, finishNow() {} };
   let failure: { readonly error: unknown } | null = null;
   const sink = {
     write(bytes: Uint8Array): void {
@@ -24,7 +24,15 @@ export async function recordInto(output: OutputFile, io: Io, run: Run): Promise<
       }
     },
   };
-  const undo = [io.onInterrupt(() => control.stop("Ctrl-C")), io.onUncaught((error) => control.fail(error))];
+  const undo = [
+    io.onInterrupt(() => control.stop("Ctrl-C")),
+    io.onUncaught((error) => control.fail(error)),
+    io.onExit(() => {
+      control.finishNow("the program ended the process");
+      io.complain(`The program ended the process before it came to its end; ${output.path} holds what it did.`);
+      return EXIT.cutShort;
+    }),
+  ];
   try {
     const recorded = await record({
       ...run,

@@ -1,7 +1,7 @@
 // Compares two traces call by call: objects are matched by who made them, not by handle values; the first difference is named,
 // then counted by call and by kind of object. Both traces are walked once, a window of events at a time.
 
-import type { ObjectKind } from "../api/mod.ts";
+import { isArray, isRef, isStruct, type Operand } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
 import { Correspondence } from "./correspondence.ts";
 import { differenceOf, eventText } from "./event_text.ts";
@@ -167,12 +167,15 @@ class Counts {
   take(side: "a" | "b", event: TraceEvent): void {
     const { plan, kind } = event;
     if (plan === null) return;
-    if (kind === "call" || kind === "enter" || kind === "callback") add(this.#calls, plan.name, side);
+    if (kind === "call" || kind === "enter" || kind === "callback") {
+      add(this.#calls, { key: plan.name, side, count: 1 });
+    }
     if ((kind !== "call" && kind !== "leave") || !answered(event)) return;
-    for (const { verb, param } of plan.effects) {
+    for (const { verb, subject, param } of plan.effects) {
       if (param.kind === null) continue;
-      if (verb === "create") add(this.#created, param.kind, side);
-      if (verb === "destroy") add(this.#destroyed, param.kind, side);
+      const objects = kind === "leave" && subject.from === "in" ? 1 : countObjects(event, subject);
+      if (verb === "create") add(this.#created, { key: param.kind, side, count: objects });
+      if (verb === "destroy") add(this.#destroyed, { key: param.kind, side, count: objects });
     }
   }
 
@@ -197,8 +200,20 @@ function answered({ outcome }: TraceEvent): boolean {
   return outcome.form === "status" ? outcome.status < 0x80000000 : outcome.form !== "refused";
 }
 
-function add(counts: Map<string, Pair>, key: ObjectKind | string, side: "a" | "b"): void {
+/** How many objects an operand of a call holds; a leave has no arguments of its own, its one object counts as one. */
+function countObjects({ ins, outs, outcome }: TraceEvent, { from, index, member }: Operand): number {
+  if (from === "return") return outcome?.form === "value" && outcome.value !== null ? 1 : 0;
+  const value = (from === "in" ? ins : outs)[index] ?? null;
+  if (!isArray(value)) return value === null ? 0 : 1;
+  return member === null ? value.length : value.filter((each) => isStruct(each) && isRef(each[member] ?? null)).length;
+}
+
+function add(
+  counts: Map<string, Pair>,
+  { key, side, count }: { readonly key: string; readonly side: "a" | "b"; readonly count: number },
+): void {
+  if (count === 0) return;
   const pair = counts.get(key) ?? { a: 0, b: 0 };
-  pair[side] += 1;
+  pair[side] += count;
   counts.set(key, pair);
 }

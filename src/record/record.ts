@@ -70,6 +70,8 @@ export interface RunControl {
   readonly stop: (reason: string) => void;
   /** Ends it as thrown: an error of the program that none of its threads caught. */
   readonly fail: (error: unknown) => void;
+  /** Writes the rest and the end at once, for a process that is about to be gone: nothing may happen after. */
+  readonly finishNow: (reason: string) => void;
 }
 
 /** What a recording came to. */
@@ -98,7 +100,7 @@ export async function record(options: RecordOptions): Promise<Recorded> {
   const session = new Session({ engine, sink, memory: options.memory, onBoundary, ...wall });
   const run = options.what.kind === "calls"
     ? runTheScenario(options.what.scenario, { session, options })
-    : await runTheProgram(options.what, { session, options });
+    : await runTheProgram(options.what, { session, options, writer });
   const end: TraceEnd = { ...run.reason, events: session.lastEvent };
   writer.finish(end);
   return { end, stuck: run.stuck, thrown: run.thrown, scenario: run.scenario };
@@ -123,7 +125,11 @@ function runTheScenario(
 
 async function runTheProgram(
   what: Extract<Recordable, { readonly module: ProgramModule }>,
-  { session, options }: { readonly session: Session; readonly options: RecordOptions },
+  { session, options, writer }: {
+    readonly session: Session;
+    readonly options: RecordOptions;
+    readonly writer: TraceWriter;
+  },
 ): Promise<Run> {
   let stopped: string | null = null;
   const started = (scheduler: Scheduler) =>
@@ -133,6 +139,7 @@ async function runTheProgram(
         scheduler.stop(reason);
       },
       fail: (error) => scheduler.fail(error),
+      finishNow: (message) => writer.finish({ reason: "interrupted", message, events: session.lastEvent }),
     });
   const end = await runProgram(what.module.run, {
     session,

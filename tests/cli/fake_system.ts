@@ -30,6 +30,7 @@ export function fakeSystem(folder = "/nowhere", options: { terminal?: boolean; s
     self: "maptrail",
     onInterrupt: () => () => {},
     onUncaught: () => () => {},
+    onExit: () => () => {},
   };
 }
 

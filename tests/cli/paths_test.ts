@@ -156,10 +156,10 @@ Deno.test("an output that cannot be made or filled is exit code 5", () =>
 
 Deno.test("an output of - goes to standard output, behind the text that came before", () =>
   inFolder(({ folder, io, system }) => {
-    io.out.write("first ");
+    io.out.line("first");
     const file = createOutput(io, { output: "-", name: "t", force: false });
     file.write(bytes("data"));
     file.close();
-    assertEquals([system.output(), file.path, file.sizeInBytes], ["first data", "-", 4]);
+    assertEquals([system.output(), file.path, file.sizeInBytes], ["first\ndata", "-", 4]);
     assert([...Deno.readDirSync(folder)].length === 0);
   }));

@@ -112,10 +112,10 @@ Deno.test("next and SUMMARY are the last lines, on standard error where standard
 Deno.test("talk waits for the output that came before it", () => {
   const system = fakeSystem();
   const io = makeIo(system, LOUD);
-  io.out.write("first");
+  io.out.line("first");
   assertEquals(system.output(), "");
   io.talk("second");
-  assertEquals(system.output(), "first");
+  assertEquals(system.output(), "first\n");
 });
 
 Deno.test("small texts: groups of digits, cut lines, cut lists", () => {
