@@ -22,6 +22,18 @@ export function leftBehind(
   }
 }
 
+/** A server's Closed callback returned: in it at the latest, what is mapped had to be unmapped (kmcl.md 1.3, 5.5). */
+export function mappedAfterClosed(
+  server: Ref,
+  gpadls: Gpadls,
+  { context, closedAt }: { readonly context: AuditContext; readonly closedAt: number },
+): void {
+  const text = `was still mapped when the Closed callback of ${nameOf(server)} returned @${closedAt}`;
+  for (const mapping of gpadls.openMappings()) {
+    if (mapping.gpadl.server === server.number) reportMapping(mapping, { context, text });
+  }
+}
+
 /** The trace is over. */
 export function left(gpadls: Gpadls, context: AuditContext): void {
   const verdict = context.leakVerdict();

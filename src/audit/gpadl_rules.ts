@@ -15,7 +15,7 @@ import type { ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import { createMisuses } from "./gpadl_create_rules.ts";
 import { about, badFlags, sized } from "./gpadl_drafts.ts";
-import { left, leftBehind } from "./gpadl_leaks.ts";
+import { left, leftBehind, mappedAfterClosed } from "./gpadl_leaks.ts";
 import { type GpadlRecord, type Gpadls, historyOf, type Mapping, READ_ONLY } from "./gpadl_states.ts";
 import type { GuestPages } from "./guest_pages.ts";
 import { evidenceOf } from "./join.ts";
@@ -232,14 +232,15 @@ function deleted(
   context.report({ ...about(gpadl, "gpadl-delete-deadlock", { call, role: "blocked", text }), severity: "note" });
 }
 
-/** A client's GPADLs must be gone when its Closed callback returns (G-11). */
+/** When its Closed callback returns, a client's GPADLs must be gone (G-11), and a server's mappings (G-06). */
 function afterClosed(
   channel: Ref | null,
   { channels, gpadls }: GpadlFolds,
   { context, event }: { readonly context: AuditContext; readonly event: number },
 ): void {
   const record = channels.find(channel);
-  if (record === undefined || record.isServer) return;
+  if (record === undefined) return;
+  if (record.isServer) return mappedAfterClosed(record.ref, gpadls, { context, closedAt: event });
   for (const gpadl of gpadls.live()) {
     if (gpadl.channel !== record.ref.number || gpadl.deletion !== null) continue;
     context.report({

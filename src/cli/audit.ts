@@ -136,7 +136,7 @@ function report(io: Io, { findings }: AuditResult, { args, opened }: Audited): v
 
 function close(io: Io, { findings, events, complete }: AuditResult, { args, opened }: Audited): void {
   const counts = countFindings(findings);
-  const isClean = complete && counts.error + counts.hang + counts.warning === 0;
+  const isClean = complete && counts.error + counts.hang + counts.warning + counts.unproven === 0;
   const place = `${plural(events, "event")} (${stateOf(opened, complete)})`;
   const name = args.traces.length > 1 ? `${opened.name}: ` : "";
   io.close({

@@ -9,3 +9,4 @@ export {
   type RecordOptions,
   type RunControl,
 } from "./record.ts";
+export { type InMemoryOptions, type InMemoryRecording, recordInMemory } from "./in_memory.ts";

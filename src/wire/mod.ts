@@ -7,7 +7,8 @@ export { ByteWriter } from "./byte_writer.ts";
 export { crc32 } from "./compress.ts";
 export { Fields } from "./fields.ts";
 export { endOfValue, pack, type Packable, unpack } from "./message_pack.ts";
-export { type ColumnView, NumberColumn } from "./number_column.ts";
+export { type ColumnView, isUint64, LOW_HALF, NumberColumn } from "./number_column.ts";
+export { PairTable } from "./pair_table.ts";
 export {
   MAX_CELLS,
   NumberValues,

@@ -2,6 +2,7 @@
 // first number that has one. It must not know what the numbers mean. `push` must not allocate but to grow.
 
 const FIRST_CAPACITY = 64;
+const WORD = 0x100000000;
 
 /** The halves of a column's numbers, to be looked at. */
 export interface ColumnView {
@@ -11,7 +12,17 @@ export interface ColumnView {
   readonly high: Uint32Array | null;
 }
 
-const SCRATCH = new DataView(new ArrayBuffer(8));
+/** Where the low half of a 64-bit word stands among its two halves on this machine. */
+export const LOW_HALF = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 0 : 1;
+const WHOLE = new BigUint64Array(1);
+const HALVES = new Uint32Array(WHOLE.buffer);
+const HIGH_HALF = 1 - LOW_HALF;
+
+/** Whether a bigint is a whole number of 64 bits. */
+export function isUint64(value: bigint): boolean {
+  WHOLE[0] = value;
+  return WHOLE[0] === value;
+}
 
 /** Whole numbers from 0 to 2^64 - 1 that are appended one by one; the buffers are kept between uses. */
 export class NumberColumn {
@@ -26,10 +37,11 @@ export class NumberColumn {
 
   /** Appends a number of 32 bits; a negative one as its two's complement. */
   push(value: number): void {
-    if (this.#length === this.#low.length) this.#grow();
-    this.#low[this.#length] = value;
-    if (this.#high !== null) this.#high[this.#length] = 0;
-    this.#length += 1;
+    const at = this.#length;
+    if (at === this.#low.length) this.#grow();
+    this.#low[at] = value;
+    if (this.#high !== null) this.#high[at] = 0;
+    this.#length = at + 1;
   }
 
   /** Appends a number of 64 bits, given in halves. */
@@ -41,14 +53,16 @@ export class NumberColumn {
 
   /** Appends a whole number from 0 to 2^53 - 1. */
   pushNumber(value: number): void {
-    if (value <= 0xffffffff) this.push(value);
-    else this.pushHalves(value % 0x100000000, Math.floor(value / 0x100000000));
+    if (value < WORD) this.push(value);
+    else this.pushHalves(value % WORD, Math.floor(value / WORD));
   }
 
   /** Appends a bigint of 64 bits; a negative one as its two's complement. */
   pushBigint(value: bigint): void {
-    SCRATCH.setBigUint64(0, value);
-    this.pushHalves(SCRATCH.getUint32(4), SCRATCH.getUint32(0));
+    WHOLE[0] = value;
+    const high = HALVES[HIGH_HALF] ?? 0;
+    if (high === 0) this.push(HALVES[LOW_HALF] ?? 0);
+    else this.pushHalves(HALVES[LOW_HALF] ?? 0, high);
   }
 
   /** What it holds; views that the next `push` or `clear()` may change. */

@@ -4,47 +4,61 @@ import type { Port, System } from "../../src/cli/io.ts";
 /** A System and what was written to it. */
 export interface FakeSystem extends System {
   readonly output: () => string;
+  /** Standard output as it is, for traces. */
+  readonly outputBytes: () => Uint8Array<ArrayBuffer>;
   readonly errors: () => string;
   readonly advance: (milliseconds: number) => void;
+  /** Ctrl-C, for whoever listens. */
+  readonly interrupt: () => void;
+}
+
+/** What a System may have besides its folder. */
+export interface FakeOptions {
+  readonly terminal?: boolean;
+  readonly stdin?: string | Uint8Array<ArrayBuffer>;
 }
 
 /** A System that stands in `folder`. */
-export function fakeSystem(folder = "/nowhere", options: { terminal?: boolean; stdin?: string } = {}): FakeSystem {
-  const { terminal = false, stdin = "" } = options;
+export function fakeSystem(folder = "/nowhere", { terminal = false, stdin = "" }: FakeOptions = {}): FakeSystem {
   const stdout = keptPort(terminal);
   const stderr = keptPort(terminal);
+  const listeners = new Set<() => void>();
   let time = 0;
   return {
     folder,
     stdout: stdout.port,
     stderr: stderr.port,
-    output: stdout.text,
-    errors: stderr.text,
-    stdin: () => Promise.resolve(new TextEncoder().encode(stdin)),
+    output: () => new TextDecoder().decode(stdout.bytes()),
+    outputBytes: stdout.bytes,
+    errors: () => new TextDecoder().decode(stderr.bytes()),
+    stdin: () => Promise.resolve(typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin),
     now: () => time,
     advance: (milliseconds) => {
       time += milliseconds;
     },
+    interrupt: () => listeners.forEach((act) => act()),
     width: () => 80,
     noColor: false,
     self: "maptrail",
-    onInterrupt: () => () => {},
+    onInterrupt: (act) => {
+      listeners.add(act);
+      return () => listeners.delete(act);
+    },
     onUncaught: () => () => {},
     onExit: () => () => {},
   };
 }
 
-function keptPort(terminal: boolean): { readonly port: Port; readonly text: () => string } {
-  const decoder = new TextDecoder();
-  let text = "";
+function keptPort(terminal: boolean): { readonly port: Port; readonly bytes: () => Uint8Array<ArrayBuffer> } {
+  const parts: number[] = [];
   return {
     port: {
       terminal,
       write(bytes) {
-        text += decoder.decode(bytes);
+        for (const byte of bytes) parts.push(byte);
       },
     },
-    text: () => text,
+    bytes: () => Uint8Array.from(parts),
   };
 }
 

@@ -1,11 +1,10 @@
 // What the goldens are made of: the built-in programs' traces and an imported one, their dumps and what the audit says.
 // `deno task bless` writes them, the golden test compares them: both call this.
 
-import { defaultOptions, type ModelOptions, parseOption } from "../../src/api/mod.ts";
 import { audit } from "../../src/audit/mod.ts";
 import { importEtl } from "../../src/import/mod.ts";
 import { PROGRAMS, PROGRAMS_FOLDER } from "../../src/programs/mod.ts";
-import { record } from "../../src/record/mod.ts";
+import { recordInMemory } from "../../src/record/mod.ts";
 import { BytesSink, bytesSource, jsonLines, openTrace, type Trace, TraceWriter } from "../../src/trace/mod.ts";
 import { countFindings, countsText, dumpLines, findingLines, groupFindings } from "../../src/view/mod.ts";
 import { captureStory } from "./capture_story.ts";
@@ -29,32 +28,16 @@ export async function makeGoldens(): Promise<Golden[]> {
   return [...await Promise.all(recorded), { name: CAPTURE_NAME, bytes: importCapture() }];
 }
 
-/** Records a built-in program under seed 1, without wall time. */
+/** Records a built-in program, under seed 1 where none is given, without wall time. */
 export async function recordProgram(name: string, seed = 1): Promise<Uint8Array<ArrayBuffer>> {
   const module = PROGRAMS[name];
   if (module === undefined) throw new RangeError(`Cannot record ${name}: there is no such program`);
-  const base: ModelOptions = { ...defaultOptions(), "initial-callbacks": "none" };
-  const options = Object.entries(module.options).reduce<ModelOptions>(
-    (all, [option, value]) => parseOption(all, option, value),
-    base,
-  );
-  const output = new BytesSink();
-  await record({
-    what: { kind: "builtin", name, module, args: [] },
-    output,
-    options,
-    seed,
-    sites: "creating",
-    memory: "full",
-    toolVersion: "golden",
-    startedAt: "",
-    folder: PROGRAMS_FOLDER,
-  });
-  return output.bytes();
+  return (await recordInMemory(module, { name, kind: "builtin", toolVersion: "sample", seed, folder: PROGRAMS_FOLDER }))
+    .bytes;
 }
 
 function importCapture(): Uint8Array<ArrayBuffer> {
-  const imported = importEtl(captureStory(), { toolVersion: "golden" });
+  const imported = importEtl(captureStory(), { toolVersion: "sample" });
   const output = new BytesSink();
   const writer = new TraceWriter(output, imported.header);
   for (const event of imported.events) writer.event(event);

@@ -1,0 +1,86 @@
+// Gives every different pair of numbers an index, in order of first sight: an open-addressing hash table over typed
+// arrays. It must not know what the numbers mean. `intern` must not allocate but to grow.
+
+const FIRST_PAIRS = 64;
+const FIRST_SLOTS = 256;
+const WORD = 0x100000000;
+
+/** Pairs of whole numbers from 0 to 2^53 - 1, each once. */
+export class PairTable {
+  #firsts = new Float64Array(FIRST_PAIRS);
+  #seconds = new Float64Array(FIRST_PAIRS);
+  /** Index + 1 of the pair there, 0: free. */
+  #slots = new Uint32Array(FIRST_SLOTS);
+  #size = 0;
+
+  /** How many different pairs there are; grows by one when `intern` sees a new one. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The pair's index; a pair not seen before gets the next. */
+  intern(first: number, second: number): number {
+    const mask = this.#slots.length - 1;
+    let slot = hashOf(first, second) & mask;
+    for (let taken = this.#slots[slot] ?? 0; taken !== 0; taken = this.#slots[slot] ?? 0) {
+      if (this.#firsts[taken - 1] === first && this.#seconds[taken - 1] === second) return taken - 1;
+      slot = (slot + 1) & mask;
+    }
+    return this.#add(first, second, slot);
+  }
+
+  /** The first number of a pair. */
+  first(index: number): number {
+    return this.#firsts[index] ?? 0;
+  }
+
+  /** The second number of a pair. */
+  second(index: number): number {
+    return this.#seconds[index] ?? 0;
+  }
+
+  /** Forgets the pairs, keeps the buffers. */
+  clear(): void {
+    if (this.#size === 0) return;
+    this.#slots.fill(0);
+    this.#size = 0;
+  }
+
+  #add(first: number, second: number, slot: number): number {
+    const index = this.#size;
+    if (index === this.#firsts.length) {
+      this.#firsts = grown(this.#firsts);
+      this.#seconds = grown(this.#seconds);
+    }
+    this.#firsts[index] = first;
+    this.#seconds[index] = second;
+    this.#slots[slot] = index + 1;
+    this.#size += 1;
+    if (2 * this.#size > this.#slots.length) this.#rehash();
+    return index;
+  }
+
+  #rehash(): void {
+    const slots = new Uint32Array(2 * this.#slots.length);
+    const mask = slots.length - 1;
+    for (let index = 0; index < this.#size; index += 1) {
+      let slot = hashOf(this.first(index), this.second(index)) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = index + 1;
+    }
+    this.#slots = slots;
+  }
+}
+
+function grown(numbers: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  const more = new Float64Array(2 * numbers.length);
+  more.set(numbers);
+  return more;
+}
+
+/** Neighbours land near each other, so that counting numbers touch few cache lines; high halves count where there are. */
+function hashOf(first: number, second: number): number {
+  let hash = first ^ Math.imul(second, 0x9e3779b1) >>> 15;
+  if (first >= WORD || second >= WORD) hash ^= Math.imul(first / WORD, 0x85ebca6b) ^ Math.imul(second / WORD, 0xc2b2ae35);
+  return hash ^ hash >>> 16;
+}

@@ -1,0 +1,74 @@
+// A folder of a test's own, and the program run in it: as a call of main(), or as a process of its own.
+import { main } from "../../src/cli/main.ts";
+import { type FakeOptions, type FakeSystem, fakeSystem } from "./fake_system.ts";
+
+/** How a run ended, and what it said. */
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** A folder to run the program in. */
+export class Place {
+  readonly folder = Deno.makeTempDirSync({ prefix: "maptrail-" });
+
+  /** Runs the program with these words; a list for words that hold spaces. */
+  run(words: string | readonly string[], options: FakeOptions = {}): Promise<Ran> {
+    return this.runOn(fakeSystem(this.folder, options), words);
+  }
+
+  /** Runs the program on a System that the test holds. */
+  async runOn(system: FakeSystem, words: string | readonly string[]): Promise<Ran> {
+    const args = typeof words === "string" ? words.split(" ") : words;
+    const code = await main(args, system);
+    return { code, out: system.output(), err: system.errors(), bytes: system.outputBytes() };
+  }
+
+  /** Writes a file. */
+  put(name: string, content: string | Uint8Array): void {
+    if (typeof content === "string") Deno.writeTextFileSync(this.path(name), content);
+    else Deno.writeFileSync(this.path(name), content);
+  }
+
+  /** A file's bytes. */
+  bytes(name: string): Uint8Array<ArrayBuffer> {
+    return Deno.readFileSync(this.path(name));
+  }
+
+  /** The names in the folder, sorted. */
+  names(): string[] {
+    return [...Deno.readDirSync(this.folder)].map(({ name }) => name).sort();
+  }
+
+  /** Where a file is. */
+  path(name: string): string {
+    return `${this.folder}/${name}`;
+  }
+}
+
+/** Runs a test's body in a folder that is gone afterwards. */
+export async function inPlace(body: (place: Place) => void | Promise<void>): Promise<void> {
+  const place = new Place();
+  try {
+    await body(place);
+  } finally {
+    Deno.removeSync(place.folder, { recursive: true });
+  }
+}
+
+/** The program's entry, for a process of its own. */
+export const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+
+/** The words that start it, as the tasks do. */
+export const PROCESS_WORDS = [
+  "run",
+  "--quiet",
+  "--no-check",
+  "--allow-read",
+  "--allow-write",
+  "--allow-env=INIT_CWD,MSGPACKR_NATIVE_ACCELERATION_DISABLED",
+  `--config=${new URL("../../deno.json", import.meta.url).pathname}`,
+  MAIN,
+];
