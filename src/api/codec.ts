@@ -1,230 +1,211 @@
-// Columns of a declared type: values go into columns of numbers and come back out, compiled once per plan.
-// It must not know any particular call, nor how chunks are framed; what is interned is the caller's to keep.
-// Appending must not allocate but to grow. Values are checked first (`valueTrouble`), so the casts here hold.
+// Columns of a declared type, for writing: values are checked and go into columns of numbers, by what was compiled once
+// per plan. It must not know any particular call, nor how chunks are framed; what is interned is the caller's to keep.
+// Neither `accepts` nor `append` may allocate but to grow, or where a value is an array, bytes or a structure.
 
-import {
-  ByteWriter,
-  MAX_CELLS,
-  NumberColumn,
-  type NumberValues,
-  type PlaneSink,
-  type PlaneSource,
-  readBytes,
-  readColumn,
-  WireError,
-  writeBytes,
-  writeColumn,
-} from "../wire/mod.ts";
-import type { CallPlan, ParamPlan, Storage } from "./catalogue.ts";
-import { membersOf, UNSIGNED_LIMITS, type Way } from "./fit.ts";
+import { ByteWriter, isUint64, NumberColumn, type PlaneSink, writeBytes, writeColumn } from "../wire/mod.ts";
+import type { CallPlan, ParamPlan } from "./catalogue.ts";
+import { membersOf, UNSIGNED_LIMITS, valueTrouble, valueWeight, type Way } from "./fit.ts";
 import type { ObjectKind } from "./grammar.ts";
-import type { Ref, StructValue, Value } from "./values.ts";
+import { DOES, DONE_WITH, FIRST_CODE, NULL_CODE, RAW_CODE, SIGN, SIGN_64 } from "./value_storage.ts";
+import type { Outcome, Ref, StructValue, Value } from "./values.ts";
 
+export { type CallRowCounts, CallRows, type CodedObjects, type Interned } from "./value_rows.ts";
 export { membersOf, valueTrouble, valueWeight, type Way } from "./fit.ts";
 
 /** Where what repeats gets a number, while writing. */
 export interface Interning {
   /** The text's index. */
   text(text: string): number;
+  /** The codes of the objects of a kind; the same from chunk to chunk. */
+  objects(kind: ObjectKind): ObjectCoding;
+}
+
+/** Gives the objects of one kind their codes. */
+export interface ObjectCoding {
   /** The object's code, from 0. */
-  object(ref: Ref): number;
+  codeOf(number: number, handle: number): number;
 }
 
-/** Where numbers become again what was interned, in the order in which it was interned. */
-export interface Interned {
-  /** How many texts there are. */
-  readonly textCount: number;
-  text(index: number): string;
-  /** Throws `WireError` for a code that names nothing. */
-  object(kind: ObjectKind, code: number): Ref;
+/** The columns of one call's events, while writing: appended row by row, written and cleared with each chunk. */
+export class CallColumns {
+  /** Whether a value can be long: bytes, texts, arrays or structures. */
+  readonly isWide: boolean;
+  readonly #ins: readonly ValueColumns[];
+  readonly #outs: readonly ValueColumns[];
+  readonly #returned: ValueColumns | null;
+  readonly #all: readonly ValueColumns[];
+
+  constructor(plan: CallPlan, interning: Interning) {
+    this.#ins = plan.ins.map((param) => new ValueColumns(param, interning, "in"));
+    this.#outs = plan.outs.map((param) => new ValueColumns(param, interning, "out"));
+    this.#returned = plan.returned === null ? null : new ValueColumns(plan.returned, interning, "out");
+    this.#all = [...this.#ins, ...this.#outs, ...(this.#returned === null ? [] : [this.#returned])];
+    this.isWide = [...plan.params, ...(plan.returned === null ? [] : [plan.returned])].some(isWide);
+  }
+
+  /** Whether every value is of its declared type, as `valueTrouble` says at length. */
+  accepts(ins: readonly Value[], outs: readonly Value[], outcome: Outcome | null): boolean {
+    return acceptAll(this.#ins, ins) && acceptAll(this.#outs, outs) &&
+      (outcome?.form !== "value" || (this.#returned !== null && this.#returned.accepts(outcome.value)));
+  }
+
+  /** Appends the first `ins.length` in and `outs.length` out parameters and a returned value, which were accepted. */
+  append(ins: readonly Value[], outs: readonly Value[], outcome: Outcome | null): void {
+    for (let index = 0; index < ins.length; index += 1) this.#ins[index]?.append(ins[index] ?? null);
+    for (let index = 0; index < outs.length; index += 1) this.#outs[index]?.append(outs[index] ?? null);
+    if (outcome?.form === "value") this.#returned?.append(outcome.value);
+  }
+
+  /** Writes all columns: ins, outs, returned. */
+  write(sink: PlaneSink): void {
+    for (const columns of this.#all) columns.write(sink);
+  }
+
+  /** Forgets the rows, keeps the buffers. */
+  clear(): void {
+    for (const columns of this.#all) columns.clear();
+  }
 }
 
-const SIGN = 0x80000000;
-const FIRST_CODE = 2;
-const MAX_NESTING = 8;
+function isWide({ storage, isArray }: ParamPlan): boolean {
+  return isArray || storage === "struct" || storage === "bytes" || storage === "text" || storage === "guid";
+}
 
-interface ValueWriter {
+function acceptAll(columns: readonly ValueColumns[], values: readonly Value[]): boolean {
+  if (values.length > columns.length) return false;
+  for (let index = 0; index < values.length; index += 1) {
+    if (columns[index]?.accepts(values[index] ?? null) !== true) return false;
+  }
+  return true;
+}
+
+/** About how many bytes an event's values take. */
+export function valuesWeight(ins: readonly Value[], outs: readonly Value[], outcome: Outcome | null): number {
+  return valueWeight(ins) + valueWeight(outs) + (outcome?.form === "value" ? valueWeight(outcome.value) : 0);
+}
+
+/** The columns of one value: its own, for objects one of raw handle values, or those that it nests. */
+class ValueColumns {
+  readonly #param: ParamPlan;
+  readonly #way: Way;
+  readonly #does: (typeof DOES)[keyof typeof DOES];
+  readonly #limit: number;
+  readonly #kind: ObjectKind | null;
+  readonly #interning: Interning;
+  readonly #objects: ObjectCoding | null;
+  readonly #column = new NumberColumn();
+  readonly #raw = new NumberColumn();
+  readonly #nested: NestedColumns | null;
+
+  constructor(param: ParamPlan, interning: Interning, way: Way) {
+    const { storage, isArray, kind } = param;
+    this.#param = param;
+    this.#way = way;
+    this.#does = isArray ? DOES.nested : DONE_WITH[storage];
+    this.#limit = storage === "u8" || storage === "u16" ? UNSIGNED_LIMITS[storage] : UNSIGNED_LIMITS.u32;
+    this.#kind = kind;
+    this.#interning = interning;
+    this.#objects = kind === null || isArray ? null : interning.objects(kind);
+    this.#nested = this.#does === DOES.nested ? nestedOf(param, interning, way) : null;
+  }
+
+  /** Whether the value is of the declared type. */
+  accepts(value: Value): boolean {
+    switch (this.#does) {
+      case DOES.unsigned:
+        return typeof value === "number" && value >>> 0 === value && value < this.#limit;
+      case DOES.signed:
+        return typeof value === "number" && (value | 0) === value;
+      case DOES.unsigned64:
+        return typeof value === "bigint" && isUint64(value);
+      case DOES.signed64:
+        return typeof value === "bigint" && BigInt.asIntN(64, value) === value;
+      case DOES.flag:
+        return typeof value === "boolean";
+      case DOES.text:
+        return value === null || typeof value === "string";
+      case DOES.object:
+        return value === null || this.#acceptsObject(value);
+      default:
+        return valueTrouble(this.#param, value, this.#way) === null;
+    }
+  }
+
+  #acceptsObject(value: Value): boolean {
+    if (typeof value !== "object") return isCount(value);
+    const { kind, number, handle } = value as Partial<Ref>;
+    return kind === this.#kind && isCount(number) && isCount(handle);
+  }
+
+  /** Appends a value that was accepted. */
+  append(value: Value): void {
+    switch (this.#does) {
+      case DOES.unsigned:
+        return this.#column.push(value as number);
+      case DOES.signed:
+        return this.#column.push((value as number) ^ SIGN);
+      case DOES.unsigned64:
+        return this.#column.pushBigint(value as bigint);
+      case DOES.signed64:
+        return this.#column.pushBigint(BigInt.asUintN(64, (value as bigint) ^ SIGN_64));
+      case DOES.flag:
+        return this.#column.push(value === true ? 1 : 0);
+      case DOES.text:
+        return this.#column.push(value === null ? 0 : 1 + this.#interning.text(value as string));
+      case DOES.object:
+        return this.#appendObject(value);
+      default:
+        this.#nested?.append(value);
+    }
+  }
+
+  #appendObject(value: Value): void {
+    if (value === null) this.#column.push(NULL_CODE);
+    else if (typeof value === "number") {
+      this.#column.push(RAW_CODE);
+      this.#raw.pushNumber(value);
+    } else {
+      const { number, handle } = value as Ref;
+      this.#column.push(FIRST_CODE + (this.#objects?.codeOf(number, handle) ?? 0));
+    }
+  }
+
+  /** Writes all columns. */
+  write(sink: PlaneSink): void {
+    if (this.#nested !== null) return this.#nested.write(sink);
+    writeColumn(this.#column, sink);
+    if (this.#does === DOES.object) writeColumn(this.#raw, sink);
+  }
+
+  /** Forgets the rows, keeps the buffers. */
+  clear(): void {
+    this.#column.clear();
+    this.#raw.clear();
+    this.#nested?.clear();
+  }
+}
+
+function isCount(value: unknown): boolean {
+  return typeof value === "number" && (value >>> 0 === value || (Number.isSafeInteger(value) && value >= 0));
+}
+
+interface NestedColumns {
   append(value: Value): void;
   write(sink: PlaneSink): void;
   clear(): void;
 }
 
-interface ValueReader {
-  next(): Value;
+function nestedOf(param: ParamPlan, interning: Interning, way: Way): NestedColumns {
+  if (param.isArray) return new ArrayColumns(new ValueColumns({ ...param, isArray: false }, interning, way));
+  if (param.storage === "bytes") return new BytesColumns();
+  const members = membersOf(param, way);
+  return new StructColumns(
+    members.map(({ name }) => name),
+    members.map((member) => new ValueColumns(member, interning, way)),
+  );
 }
 
-/** The columns of one call's events, while writing: appended row by row, written and cleared with each chunk. */
-export class CallColumns {
-  readonly #ins: readonly ValueWriter[];
-  readonly #outs: readonly ValueWriter[];
-  readonly #returned: ValueWriter | null;
-
-  constructor(plan: CallPlan, interning: Interning) {
-    this.#ins = plan.ins.map((param) => writerOf(param, interning, "in"));
-    this.#outs = plan.outs.map((param) => writerOf(param, interning, "out"));
-    this.#returned = plan.returned === null ? null : writerOf(plan.returned, interning, "out");
-  }
-
-  /** Appends the first `values.length` in parameters; values were checked. */
-  appendIns(values: readonly Value[]): void {
-    for (let index = 0; index < values.length; index += 1) this.#ins[index]?.append(values[index] ?? null);
-  }
-
-  /** Appends the first `values.length` out parameters. */
-  appendOuts(values: readonly Value[]): void {
-    for (let index = 0; index < values.length; index += 1) this.#outs[index]?.append(values[index] ?? null);
-  }
-
-  /** Appends a returned value. */
-  appendReturned(value: Value): void {
-    this.#returned?.append(value);
-  }
-
-  /** Writes all columns: ins, outs, returned. */
-  write(sink: PlaneSink): void {
-    for (const writer of this.#all()) writer.write(sink);
-  }
-
-  /** Forgets the rows, keeps the buffers. */
-  clear(): void {
-    for (const writer of this.#all()) writer.clear();
-  }
-
-  #all(): readonly ValueWriter[] {
-    return [...this.#ins, ...this.#outs, ...(this.#returned === null ? [] : [this.#returned])];
-  }
-}
-
-/** How many rows each column of a call has. */
-export interface CallRowCounts {
-  readonly ins: readonly number[];
-  readonly outs: readonly number[];
-  readonly returned: number;
-}
-
-/** The columns of one call's events, while reading: row after row. */
-export class CallRows {
-  readonly #ins: readonly ValueReader[];
-  readonly #outs: readonly ValueReader[];
-  readonly #returned: ValueReader | null;
-
-  /** Reads the columns that `CallColumns.write` wrote; `WireError` where they are not of the declared types. */
-  constructor(
-    plan: CallPlan,
-    rows: CallRowCounts,
-    from: { readonly source: PlaneSource; readonly interned: Interned },
-  ) {
-    this.#ins = plan.ins.map((param, index) => readerOf(param, { ...from, rows: rows.ins[index] ?? 0, way: "in" }));
-    this.#outs = plan.outs.map((param, index) => readerOf(param, { ...from, rows: rows.outs[index] ?? 0, way: "out" }));
-    this.#returned = plan.returned === null
-      ? null
-      : readerOf(plan.returned, { ...from, rows: rows.returned, way: "out" });
-  }
-
-  /** The next row's first `count` in parameters. */
-  ins(count: number): Value[] {
-    return nextOf(this.#ins, count);
-  }
-
-  /** The next row's first `count` out parameters. */
-  outs(count: number): Value[] {
-    return nextOf(this.#outs, count);
-  }
-
-  /** The next returned value. */
-  returned(): Value {
-    return this.#returned?.next() ?? null;
-  }
-}
-
-function nextOf(readers: readonly ValueReader[], count: number): Value[] {
-  const values: Value[] = [];
-  for (let index = 0; index < count; index += 1) values.push(readers[index]?.next() ?? null);
-  return values;
-}
-
-function writerOf(param: ParamPlan, interning: Interning, way: Way): ValueWriter {
-  if (param.isArray) return new ArrayWriter(writerOf({ ...param, isArray: false }, interning, way));
-  if (param.storage === "struct") {
-    const members = membersOf(param, way);
-    return new StructWriter(members.map(({ name }) => name), members.map((each) => writerOf(each, interning, way)));
-  }
-  if (param.storage === "object") return new ObjectWriter(interning);
-  if (param.storage === "bytes") return new BytesWriter();
-  return new ScalarWriter(appenderOf(param.storage, interning));
-}
-
-type Appender = (column: NumberColumn, value: Value) => void;
-
-function appenderOf(storage: Exclude<Storage, "struct" | "object" | "bytes">, interning: Interning): Appender {
-  switch (storage) {
-    case "i32":
-      return (column, value) => column.push((value as number) ^ SIGN);
-    case "u64":
-      return (column, value) => column.pushBigint(value as bigint);
-    case "i64":
-      return (column, value) => column.pushBigint(BigInt.asUintN(64, (value as bigint) ^ (1n << 63n)));
-    case "bool":
-    case "function":
-      return (column, value) => column.push(value === true ? 1 : 0);
-    case "text":
-    case "guid":
-      return (column, value) => column.push(value === null ? 0 : 1 + interning.text(value as string));
-    default:
-      return (column, value) => column.push(value as number);
-  }
-}
-
-class ScalarWriter implements ValueWriter {
-  readonly #column = new NumberColumn();
-  readonly #append: Appender;
-
-  constructor(append: Appender) {
-    this.#append = append;
-  }
-
-  append(value: Value): void {
-    this.#append(this.#column, value);
-  }
-
-  write(sink: PlaneSink): void {
-    writeColumn(this.#column, sink);
-  }
-
-  clear(): void {
-    this.#column.clear();
-  }
-}
-
-class ObjectWriter implements ValueWriter {
-  readonly #codes = new NumberColumn();
-  readonly #raw = new NumberColumn();
-  readonly #interning: Interning;
-
-  constructor(interning: Interning) {
-    this.#interning = interning;
-  }
-
-  append(value: Value): void {
-    if (value === null) this.#codes.push(0);
-    else if (typeof value === "number") {
-      this.#codes.push(1);
-      this.#raw.pushNumber(value);
-    } else this.#codes.push(FIRST_CODE + this.#interning.object(value as Ref));
-  }
-
-  write(sink: PlaneSink): void {
-    writeColumn(this.#codes, sink);
-    writeColumn(this.#raw, sink);
-  }
-
-  clear(): void {
-    this.#codes.clear();
-    this.#raw.clear();
-  }
-}
-
-class BytesWriter implements ValueWriter {
+class BytesColumns implements NestedColumns {
   readonly #lengths = new NumberColumn();
   readonly #bytes = new ByteWriter();
 
@@ -245,11 +226,11 @@ class BytesWriter implements ValueWriter {
   }
 }
 
-class ArrayWriter implements ValueWriter {
+class ArrayColumns implements NestedColumns {
   readonly #lengths = new NumberColumn();
-  readonly #child: ValueWriter;
+  readonly #child: ValueColumns;
 
-  constructor(child: ValueWriter) {
+  constructor(child: ValueColumns) {
     this.#child = child;
   }
 
@@ -270,11 +251,11 @@ class ArrayWriter implements ValueWriter {
   }
 }
 
-class StructWriter implements ValueWriter {
+class StructColumns implements NestedColumns {
   readonly #names: readonly string[];
-  readonly #members: readonly ValueWriter[];
+  readonly #members: readonly ValueColumns[];
 
-  constructor(names: readonly string[], members: readonly ValueWriter[]) {
+  constructor(names: readonly string[], members: readonly ValueColumns[]) {
     this.#names = names;
     this.#members = members;
   }
@@ -293,97 +274,4 @@ class StructWriter implements ValueWriter {
   clear(): void {
     for (const member of this.#members) member.clear();
   }
-}
-
-interface Reading {
-  readonly source: PlaneSource;
-  readonly interned: Interned;
-  readonly rows: number;
-  readonly way: Way;
-}
-
-function readerOf(param: ParamPlan, reading: Reading, depth = 0): ValueReader {
-  if (depth > MAX_NESTING) throw new WireError(`Cannot read ${param.name}: it nests deeper than ${MAX_NESTING}`, 0);
-  if (param.isArray) return arrayReader(param, reading, depth);
-  if (param.storage === "object") return objectReader(param, reading);
-  if (param.storage === "bytes") return bytesReader(reading);
-  if (param.storage !== "struct") return scalarReader(param.storage, reading);
-  const members = membersOf(param, reading.way);
-  const readers = members.map((member) => readerOf(member, reading, depth + 1));
-  return { next: () => Object.fromEntries(members.map(({ name }, index) => [name, readers[index]?.next() ?? null])) };
-}
-
-function scalarReader(
-  storage: Exclude<Storage, "struct" | "object" | "bytes">,
-  { source, interned, rows }: Reading,
-): ValueReader {
-  const limit = storage === "u64" || storage === "i64"
-    ? undefined
-    : storage === "text" || storage === "guid"
-    ? interned.textCount + 1
-    : storage === "i32"
-    ? 2 ** 32
-    : UNSIGNED_LIMITS[storage];
-  const values = readColumn(source, rows, limit);
-  const get = getterOf(storage, values, interned);
-  let row = 0;
-  return { next: () => get(row++) };
-}
-
-function getterOf(storage: Storage, values: NumberValues, interned: Interned): (row: number) => Value {
-  switch (storage) {
-    case "i32":
-      return (row) => values.at(row) ^ SIGN;
-    case "u64":
-      return (row) => values.bigintAt(row);
-    case "i64":
-      return (row) => BigInt.asIntN(64, values.bigintAt(row) ^ (1n << 63n));
-    case "bool":
-    case "function":
-      return (row) => values.at(row) === 1;
-    case "text":
-    case "guid":
-      return (row) => values.at(row) === 0 ? null : interned.text(values.at(row) - 1);
-    default:
-      return (row) => values.at(row);
-  }
-}
-
-function objectReader({ kind }: ParamPlan, { source, interned, rows }: Reading): ValueReader {
-  const codes = readColumn(source, rows, 2 ** 32);
-  let rawCount = 0;
-  for (let row = 0; row < rows; row += 1) if (codes.at(row) === 1) rawCount += 1;
-  const raws = readColumn(source, rawCount, 2 ** 53);
-  let row = 0;
-  let raw = 0;
-  return {
-    next: () => {
-      const code = codes.at(row++);
-      if (code < FIRST_CODE || kind === null) return code === 1 ? raws.numberAt(raw++) : null;
-      return interned.object(kind, code - FIRST_CODE);
-    },
-  };
-}
-
-function bytesReader({ source, rows }: Reading): ValueReader {
-  const lengths = readColumn(source, rows, 2 ** 32);
-  const bytes = readBytes(source, lengths.sum());
-  let row = 0;
-  let position = 0;
-  return {
-    next: () => {
-      const start = position;
-      position += lengths.at(row++);
-      return new Uint8Array(bytes.subarray(start, position));
-    },
-  };
-}
-
-function arrayReader(param: ParamPlan, reading: Reading, depth: number): ValueReader {
-  const lengths = readColumn(reading.source, reading.rows, 2 ** 32);
-  const rows = lengths.sum();
-  if (rows > MAX_CELLS) throw new WireError(`Cannot read ${param.name}: ${rows} elements exceed ${MAX_CELLS}`, 0);
-  const child = readerOf({ ...param, isArray: false }, { ...reading, rows }, depth + 1);
-  let row = 0;
-  return { next: () => Array.from({ length: lengths.at(row++) }, () => child.next()) };
 }

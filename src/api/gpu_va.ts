@@ -61,7 +61,7 @@ export const GPU_VA = {
     params: {
       hDevice: "in device",
       NodeOrdinal: "in u32",
-      EngineAffinity: "in u32",
+      EngineAffinity: "in engineAffinity",
       Flags: "in u32",
       ClientHint: "in u32",
       hContext: "out context",

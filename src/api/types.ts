@@ -63,6 +63,7 @@ export const TYPES = {
   sideName: { storage: "text", doc: "one of the notation's sides" },
   callName: { storage: "text", doc: "the name of a declared call" },
   physicalAdapterIndex: { storage: "u32", doc: "which linked physical GPU, from 0" },
+  engineAffinity: { storage: "u32", doc: "which physical GPUs, one bit each; 0: the first", hex: true },
   channelFlags: { storage: "u32", doc: "common channel flags", flags: SYMBOLS.channelFlags, hex: true },
   serverChannelFlags: { storage: "u32", doc: "server channel flags", flags: SYMBOLS.serverChannelFlags, hex: true },
   gpadlFlags: { storage: "u32", doc: "GPADL flags", flags: SYMBOLS.gpadlFlags, hex: true },

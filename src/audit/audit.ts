@@ -1,24 +1,26 @@
 // The audit: one pass that joins calls, keeps the table of objects and asks every detector; then, where something was
 // found, a second one for evidence. It knows no rule: detectors do. Memory is bound to what lives.
 
-import { canonicalSide, type ObjectKind, OBJECTS, planOf, type Ref } from "../api/mod.ts";
+import { type ObjectKind, OBJECTS, type Ref } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
 import { channelDetector } from "./channel_rules.ts";
 import { ChannelStates } from "./channel_states.ts";
 import { Context } from "./context.ts";
 import type { Detector, FindingDraft } from "./detector.ts";
 import { EVIDENCE_LIMIT, withEvidence } from "./evidence.ts";
-import { fingerprintOf } from "./fingerprint.ts";
+import { Fingerprints } from "./fingerprint.ts";
 import type { AuditResult, Finding, Verdict } from "./finding.ts";
 import { gpadlDetector } from "./gpadl_rules.ts";
 import { Gpadls } from "./gpadl_states.ts";
 import { GuestPages } from "./guest_pages.ts";
+import { exitedSide, isProcessExit } from "./gpu_call_values.ts";
 import { gpuObjectDetector } from "./gpu_object_rules.ts";
 import { gpuVaDetector } from "./gpu_va_rules.ts";
 import { type JoinedCall, walk, type Walker } from "./join.ts";
 import { memoryDetector } from "./memory_rules.ts";
 import { type ObjectTable, refsAt, type Tracked } from "./object_table.ts";
 import { observationDetector, observationLimits } from "./observation_rules.ts";
+import type { PlanShape } from "./plan_shape.ts";
 import { type RuleName, RULES, SEVERITIES } from "./rules.ts";
 
 /** What an audit looks for, and what it does on the way. */
@@ -44,11 +46,13 @@ export function audit(trace: Trace, options: AuditOptions = {}): AuditResult {
   const first = new FirstPass(context, detectorsFor(trace));
   walk(trace, first, onProgress === undefined ? {} : { onProgress });
   first.end();
-  const findings = context.drafts.map((draft) => toFinding(draft, context.objects)).sort(bySeverity);
+  const fingerprints = new Fingerprints();
+  const made = context.drafts.map((draft) => toFinding(draft, { objects: context.objects, fingerprints }));
+  const findings = made.sort(bySeverity);
   return {
     events: trace.eventCount,
     complete: trace.complete,
-    findings: withEvidence(trace, findings, { limit: evidenceLimit }),
+    findings: withEvidence(trace, findings, { limit: evidenceLimit, hasWrites: first.hasWrites }),
     pairing: context.pairing.toRecord(),
     off: rulesOff(trace).filter(({ rule }) => rules(rule)),
   };
@@ -76,22 +80,28 @@ function rulesOff(trace: Trace): AuditResult["off"] {
   return [{ rule: "guest-page-reused-while-shared", reason }, ...observationLimits(trace.header)];
 }
 
-/** The call that ends a process: what it takes along stands in no effect. */
-const EXIT_PROCESS = planOf("ExitProcess").name;
-
 /** Whether a detector counts the starts and ends of this kind itself: GPADLs, and what the GPU's rules are about. */
 function isCountedElsewhere(kind: ObjectKind): boolean {
   return kind === "gpadl" || OBJECTS[kind].handles === "d3dkmt";
 }
 
-/** A kind as `pairing` names it: `kernel-handle`. */
+/** Kinds as `pairing` names them: `kernel-handle`. */
+const THINGS: ReadonlyMap<string, string> = new Map(
+  Object.keys(OBJECTS).map((kind) => [kind, kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)]),
+);
+
 function thingOf(kind: ObjectKind): string {
-  return kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return THINGS.get(kind) ?? kind;
 }
 
 class FirstPass implements Walker {
   readonly #context: Context;
   readonly #detectors: readonly Detector[];
+  /** Who hears calls of a shape: most calls matter to few families. */
+  readonly #hearers = new WeakMap<PlanShape, readonly Detector[]>();
+
+  /** The CPU wrote to memory, so that somebody can have written it last. */
+  hasWrites = false;
 
   constructor(context: Context, detectors: readonly Detector[]) {
     this.#context = context;
@@ -101,16 +111,20 @@ class FirstPass implements Walker {
   called(call: JoinedCall): void {
     if (call.outcome === null) this.#context.waiting.set(call.event, call);
     else if (call.succeeded) this.#create(call);
-    for (const detector of this.#detectors) detector.called?.(call, this.#context);
+    for (const detector of this.#hearersOf(call.shape)) detector.called?.(call, this.#context);
   }
 
   returned(call: JoinedCall): void {
-    if (this.#context.waiting.delete(call.event) && call.succeeded) this.#create(call);
-    for (const detector of this.#detectors) detector.returned?.(call, this.#context);
+    const hasWaited = call.returnedAt !== call.event;
+    if (hasWaited && this.#context.waiting.delete(call.event) && call.succeeded) this.#create(call);
+    for (const detector of this.#hearersOf(call.shape)) detector.returned?.(call, this.#context);
     if (!call.succeeded) return;
-    this.#countUnmatched(call);
-    this.#ended(this.#context.objects.destroy(call));
-    if (call.plan.name === EXIT_PROCESS) this.#exited(call);
+    if (call.shape.isWrite) this.hasWrites = true;
+    if (call.shape.destroys.length > 0) {
+      this.#countUnmatched(call);
+      this.#ended(this.#context.objects.destroy(call));
+    }
+    if (isProcessExit(call.plan)) this.#exited(call);
   }
 
   callback(event: TraceEvent): void {
@@ -141,7 +155,16 @@ class FirstPass implements Walker {
     }
   }
 
+  #hearersOf(shape: PlanShape): readonly Detector[] {
+    const known = this.#hearers.get(shape);
+    if (known !== undefined) return known;
+    const made = this.#detectors.filter((detector) => detector.hears?.(shape) ?? true);
+    this.#hearers.set(shape, made);
+    return made;
+  }
+
   #create(call: JoinedCall): void {
+    if (call.shape.creates.length === 0) return;
     for (const { ref } of this.#context.objects.create(call)) this.#count(ref.kind, "start");
   }
 
@@ -157,8 +180,7 @@ class FirstPass implements Walker {
 
   /** An end that succeeded, of an object that was never seen to begin. */
   #countUnmatched(call: JoinedCall): void {
-    for (const { verb, subject } of call.plan.effects) {
-      if (verb !== "destroy") continue;
+    for (const { subject } of call.shape.destroys) {
       for (const ref of refsAt(call, subject)) {
         if (isCountedElsewhere(ref.kind) || this.#context.objects.find(ref) !== undefined) continue;
         this.#context.pairing.unmatchedEnd(thingOf(ref.kind), this.#context.historyVerdict() !== "certain");
@@ -167,13 +189,15 @@ class FirstPass implements Walker {
   }
 
   #exited(call: JoinedCall): void {
-    const side = call.in("sideName");
-    if (typeof side !== "string") return;
-    this.#ended(this.#context.objects.endProcess(canonicalSide(side), call.returnedAt));
+    const side = exitedSide(call);
+    if (side !== null) this.#ended(this.#context.objects.endProcess(side, call.returnedAt));
   }
 }
 
-function toFinding(draft: FindingDraft & { readonly verdict: Verdict }, objects: ObjectTable): Finding {
+function toFinding(
+  draft: FindingDraft & { readonly verdict: Verdict },
+  { objects, fingerprints }: { readonly objects: ObjectTable; readonly fingerprints: Fingerprints },
+): Finding {
   const { rule, message, event, object, evidence } = draft;
   return {
     rule,
@@ -183,7 +207,7 @@ function toFinding(draft: FindingDraft & { readonly verdict: Verdict }, objects:
     message,
     event,
     object,
-    fingerprint: fingerprintOf(draft),
+    fingerprint: fingerprints.of(draft),
     evidence,
     siblings: siblingsAt(draft.born ?? object, event, objects),
     sizeBytes: draft.sizeBytes ?? 0,
@@ -196,6 +220,9 @@ function siblingsAt(ref: Ref | null, event: number, objects: ObjectTable): Findi
   return object !== undefined && object.createdAt === event ? objects.siblingsOf(object) : null;
 }
 
+const RANKS: ReadonlyMap<string, number> = new Map(SEVERITIES.map((severity, rank) => [severity, rank]));
+
 function bySeverity(left: Finding, right: Finding): number {
-  return SEVERITIES.indexOf(left.severity) - SEVERITIES.indexOf(right.severity) || left.event - right.event;
+  if (left.severity === right.severity) return left.event - right.event;
+  return (RANKS.get(left.severity) ?? 0) - (RANKS.get(right.severity) ?? 0);
 }

@@ -2,8 +2,8 @@
 // It must not know rules, nor events.
 
 import { baseSide, type CallName, type CallPlan, isRef, type ObjectKind, type Ref, type Value } from "../api/mod.ts";
-import type { EffectPlan } from "../api/mod.ts";
 import type { CallView } from "./detector.ts";
+import { shapeOf } from "./plan_shape.ts";
 
 /** The calls that leave and enter a channel's paused state: no effect tells them. */
 export const START: CallName = "VmbChannelStart";
@@ -15,14 +15,9 @@ export function isModelled(plan: CallPlan): boolean {
   return plan.declaration.modelled !== false;
 }
 
-/** What a call does to an object of this kind, or null. */
-export function verbOn(plan: CallPlan, kind: ObjectKind): EffectPlan["verb"] | null {
-  return plan.effects.find((effect) => effect.param.kind === kind)?.verb ?? null;
-}
-
 /** States in which a call may be made on its channel, or null where any will do. */
 export function channelNeeds(plan: CallPlan): readonly string[] | null {
-  const param = plan.ins.find((each) => each.kind === "channel");
+  const param = plan.ins[shapeOf(plan).object("channel")];
   return param === undefined ? null : plan.declaration.needs?.[param.name] ?? null;
 }
 
@@ -38,15 +33,20 @@ export function isStateCallback(plan: CallPlan): boolean {
 
 /** The first object of this kind among values of parameters. */
 export function refOf(values: readonly Value[], kind: ObjectKind): Ref | null {
-  const found = values.find((value) => isRef(value) && value.kind === kind);
-  return found !== undefined && isRef(found) ? found : null;
+  for (const value of values) if (isRef(value) && value.kind === kind) return value;
+  return null;
+}
+
+/** Whether a call is meant for one end of a channel only. */
+export function isForOneEnd({ declaration: { endpoint } }: CallPlan): boolean {
+  return endpoint === "client" || endpoint === "server";
 }
 
 /** The other end's side, where a call is meant for one end and made at the other; else null. */
 export function wrongEnd({ plan, side }: CallView): "client" | "server" | null {
   const { endpoint } = plan.declaration;
   if (endpoint !== "client" && endpoint !== "server") return null;
-  return baseSide(side) === endpoint ? null : endpoint;
+  return side === endpoint || baseSide(side) === endpoint ? null : endpoint;
 }
 
 /** A number parameter's value, whatever its width; 0 where there is none. */

@@ -4,13 +4,13 @@
 import type { TraceEvent } from "../trace/mod.ts";
 import {
   channelNeeds,
+  isForOneEnd,
   isInitSetter,
   isModelled,
   isStateCallback,
   PAUSE,
   refOf,
   START,
-  verbOn,
   wrongEnd,
 } from "./call_shapes.ts";
 import type { ChannelRecord, ChannelStates } from "./channel_states.ts";
@@ -22,6 +22,7 @@ import { nameOf, placeText } from "./wording.ts";
 /** Watches channels; it also keeps the states that other rules ask for. */
 export function channelDetector(channels: ChannelStates): Detector {
   return {
+    hears: (shape) => shape.names("channel") || isForOneEnd(shape.plan),
     called(call, context) {
       const misuse = handleMisuse(call, context) ?? stateMisuse(call, channels, context);
       if (misuse !== null && isModelled(call.plan)) context.report(misuse);
@@ -50,7 +51,7 @@ function wrongEndpoint(call: CallView, context: AuditContext): FindingDraft | nu
   if (meant !== null) {
     return misuse("wrong-endpoint", { call, context }, `${plan.name} belongs to the ${meant}; the ${side} called it`);
   }
-  if (verbOn(plan, "channel") !== "create" || (side !== "client" && side !== "server")) return null;
+  if (call.shape.verbOn("channel") !== "create" || (side !== "client" && side !== "server")) return null;
   const made = call.in("bool") === true ? "server" : "client";
   return made === side
     ? null
@@ -61,7 +62,7 @@ function deadChannel(call: CallView, context: AuditContext): FindingDraft | null
   const ref = call.object("channel");
   const channel = ref === null ? undefined : context.objects.find(ref);
   if (ref === null || channel === undefined || channel.endedAt === 0) return null;
-  const isCleanup = verbOn(call.plan, "channel") === "destroy";
+  const isCleanup = call.shape.verbOn("channel") === "destroy";
   const how = isCleanup ? "cleaned up again" : `used by ${call.plan.name}`;
   return {
     ...misuse(
@@ -97,15 +98,15 @@ function stateMisuse(call: CallView, channels: ChannelStates, context: AuditCont
   return misuse(rule, { call, context }, `${plan.name} on ${stateText(record)}; wanted: ${wanted}`);
 }
 
-function stateRule({ plan }: CallView, { state }: ChannelRecord): RuleName | null {
+function stateRule({ plan, shape }: CallView, { state }: ChannelRecord): RuleName | null {
   const needs = channelNeeds(plan);
   if (needs === null || needs.includes(state)) return null;
-  const verb = verbOn(plan, "channel");
+  const verb = shape.verbOn("channel");
   if (verb === "destroy") return "channel-cleanup-not-disabled";
   if (verb === "open") return "channel-double-enable";
   if (isInitSetter(plan)) return "channel-init-after-enable";
   const isOpenCall = needs.includes("open") && !needs.includes("enabled");
-  return isOpenCall && verbOn(plan, "gpadl") === null ? "channel-not-open" : null;
+  return isOpenCall && shape.verbOn("gpadl") === null ? "channel-not-open" : null;
 }
 
 /** Start and Pause: after Enable, before Disable, not inside a state-change callback. */

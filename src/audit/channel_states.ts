@@ -3,7 +3,7 @@
 
 import { isStruct, ntSuccess, type Ref } from "../api/mod.ts";
 import type { TraceEvent, TraceHeader } from "../trace/mod.ts";
-import { isInitSetter, isStateCallback, PAUSE, refOf, START, verbOn } from "./call_shapes.ts";
+import { isInitSetter, isStateCallback, PAUSE, refOf, START } from "./call_shapes.ts";
 import {
   advance,
   after,
@@ -46,7 +46,7 @@ export class ChannelStates {
   called(call: CallView): void {
     if (call.outcome !== null && !call.succeeded) return;
     const { plan, event } = call;
-    const verb = verbOn(plan, "channel");
+    const verb = call.shape.verbOn("channel");
     if (verb === "create") return this.#created(call);
     const record = this.find(call.object("channel"));
     if (record === undefined) return;
@@ -62,7 +62,7 @@ export class ChannelStates {
   /** Takes a call that returned: a Disable is over, whatever callbacks the trace lost. */
   returned(call: CallView): void {
     const record = this.find(call.object("channel"));
-    if (!call.succeeded || record === undefined || verbOn(call.plan, "channel") !== "close") return;
+    if (!call.succeeded || record === undefined || call.shape.verbOn("channel") !== "close") return;
     if (record.isDisabling && record.isUp) this.#down(record, { event: call.returnedAt, serverState: "disabled" });
   }
 

@@ -6,6 +6,7 @@ import type { Site, TraceEvent, TraceHeader } from "../trace/mod.ts";
 import type { Evidence, Verdict } from "./finding.ts";
 import type { ObjectTable, Tracked } from "./object_table.ts";
 import type { Pairing } from "./pairing.ts";
+import type { PlanShape } from "./plan_shape.ts";
 import type { RuleName, Severity } from "./rules.ts";
 
 /** A call, whole or still waiting. */
@@ -15,6 +16,8 @@ export interface CallView {
   /** Its call or leave event; 0 while it waits. */
   readonly returnedAt: number;
   readonly plan: CallPlan;
+  /** What rules ask of the plan. */
+  readonly shape: PlanShape;
   readonly side: string;
   readonly site: Site | null;
   /** The callback event that it was made in, 0: none. */
@@ -74,6 +77,8 @@ export interface AuditContext {
 
 /** Watches a trace for the rules of one family. Every hook is optional; objects that a call creates are in the table already, those it destroys still are. */
 export interface Detector {
+  /** Whether calls of this shape can matter to it; asked once per declaration. Left out: all do. */
+  hears?(shape: PlanShape): boolean;
   /** A call began: a whole call, or an enter. */
   called?(call: CallView, context: AuditContext): void;
   /** A call returned: the same view with its outcome (for a whole call, right after `called`). */

@@ -14,15 +14,15 @@ export const EVIDENCE_LIMIT = 256;
 /** Kinds that stand for memory. */
 const MEMORY_KINDS: ReadonlySet<string> = new Set(["gpadl", "buffer", "mdl", "allocation"]);
 
-/** The findings with more evidence; those from `limit` on stay as they are. */
+/** The findings with more evidence; those from `limit` on stay as they are. Where the CPU wrote nothing, nothing is watched. */
 export function withEvidence(
   trace: Trace,
   findings: readonly Finding[],
-  { limit }: { readonly limit: number },
+  { limit, hasWrites }: { readonly limit: number; readonly hasWrites: boolean },
 ): readonly Finding[] {
   const detailed = findings.slice(0, limit);
   if (detailed.length === 0) return findings;
-  const second = new SecondPass(detailed, trace.header.memory !== "none");
+  const second = new SecondPass(detailed, { hasWrites, hasMemory: trace.header.memory !== "none" });
   if (second.isIdle) return findings;
   walk(trace, second);
   return findings.map((finding, index) => index < limit ? second.complete(finding) : finding);
@@ -47,10 +47,13 @@ class SecondPass implements Walker {
   /** The newest write and the pages that its memory events have still to touch. */
   #write: { readonly call: JoinedCall; readonly pages: readonly number[]; next: number } | null = null;
 
-  constructor(findings: readonly Finding[], hasMemory: boolean) {
+  constructor(
+    findings: readonly Finding[],
+    { hasWrites, hasMemory }: { readonly hasWrites: boolean; readonly hasMemory: boolean },
+  ) {
     this.#hasMemory = hasMemory;
     for (const { object, evidence } of findings) {
-      const name = object === null || !MEMORY_KINDS.has(object.kind) ? "" : keyOf(object);
+      const name = !hasWrites || object === null || !MEMORY_KINDS.has(object.kind) ? "" : keyOf(object);
       if (name !== "" && !this.#watched.has(name)) {
         const watched = { user: this.#byUser.length, lastWritten: null };
         this.#watched.set(name, watched);

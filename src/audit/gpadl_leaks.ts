@@ -101,7 +101,7 @@ function deadlock(
   gpadl: GpadlRecord,
   { mapping, context }: { readonly mapping: Mapping; readonly context: AuditContext },
 ): FindingDraft {
-  const event = gpadl.deletion?.call.event ?? gpadl.created.event;
+  const event = gpadl.deletion?.began.event ?? gpadl.created.event;
   const by = `the mapping made by the ${mapping.mapped.side} ${placeText(mapping.mapped)}`;
   return {
     rule: "gpadl-delete-deadlock",

@@ -9,7 +9,7 @@
 // - A mapping that outlives its GPADL (`rescind-delete=returns`) still wants its unmap.
 
 import { isRef, type Ref, type Value } from "../api/mod.ts";
-import { isStateCallback, numberIn, refOf, verbOn } from "./call_shapes.ts";
+import { isStateCallback, numberIn, refOf } from "./call_shapes.ts";
 import { handleMisuse } from "./channel_rules.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
@@ -18,7 +18,6 @@ import { about, badFlags, sized } from "./gpadl_drafts.ts";
 import { left, leftBehind, mappedAfterClosed } from "./gpadl_leaks.ts";
 import { type GpadlRecord, type Gpadls, historyOf, type Mapping, READ_ONLY } from "./gpadl_states.ts";
 import type { GuestPages } from "./guest_pages.ts";
-import { evidenceOf } from "./join.ts";
 import type { RuleName } from "./rules.ts";
 import { handleText, nameOf, placeText } from "./wording.ts";
 
@@ -35,6 +34,7 @@ const CLOSED = "EvtVmbChannelClosed";
 /** Watches GPADLs; it also keeps the states that other rules ask for. */
 export function gpadlDetector(folds: GpadlFolds): Detector {
   return {
+    hears: (shape) => shape.verbOn("gpadl") !== null,
     called: (call, context) => called(call, folds, context),
     returned: (call, context) => returned(call, folds, context),
     callbackReturned(callback, context, { event }) {
@@ -51,7 +51,7 @@ export function gpadlDetector(folds: GpadlFolds): Detector {
 }
 
 function called(call: CallView, folds: GpadlFolds, context: AuditContext): void {
-  const verb = verbOn(call.plan, "gpadl");
+  const verb = call.shape.verbOn("gpadl");
   if (verb === null) return;
   const isElsewhere = handleMisuse(call, context) !== null;
   const gpadl = recordOf(call.in("gpadl"), folds.gpadls);
@@ -81,7 +81,7 @@ function misusesOf(verb: string, call: CallView, scene: Scene): readonly Finding
 function wrongChannel(call: CallView, { gpadl }: Scene): FindingDraft | null {
   const channel = call.object("channel");
   if (gpadl === undefined || channel === null) return null;
-  const own = verbOn(call.plan, "gpadl") === "destroy" ? gpadl.channel : gpadl.server;
+  const own = call.shape.verbOn("gpadl") === "destroy" ? gpadl.channel : gpadl.server;
   if (own === 0 || own === channel.number) return null;
   const text = `${call.plan.name} on ${nameOf(channel)}, but ${nameOf(gpadl.ref)} belongs to channel#${own}`;
   return about(gpadl, "gpadl-wrong-channel", { call, role: "used", text });
@@ -107,7 +107,7 @@ function mapMisuse(call: CallView, flags: number, { gpadl, context }: Scene): Fi
     });
   }
   if (gpadl.deletion !== null) {
-    const text = `${name} was mapped although its delete began ${placeText(evidenceOf(gpadl.deletion.call, ""))}`;
+    const text = `${name} was mapped although its delete began ${placeText(gpadl.deletion.began)}`;
     return about(gpadl, "gpadl-map-after-delete", { ...at, text });
   }
   if (gpadl.isReadOnly && (flags & READ_ONLY) === 0) {
@@ -149,7 +149,7 @@ function deleteMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft |
 }
 
 function deletedText({ deletion }: GpadlRecord): string {
-  return deletion === null ? "" : ` ${placeText(evidenceOf(deletion.call, "deleted"))}`;
+  return deletion === null ? "" : ` ${placeText(deletion.began)}`;
 }
 
 /** A handle that names nothing, or a GPADL from before the trace: the first is certain, the second history's. */
@@ -193,7 +193,7 @@ function countUnmatched(
 }
 
 function returned(call: CallView, { channels, gpadls, pages }: GpadlFolds, context: AuditContext): void {
-  const verb = verbOn(call.plan, "gpadl");
+  const verb = call.shape.verbOn("gpadl");
   if (verb === null || !call.succeeded) return;
   if (verb === "create") {
     const byteCount = pages.request(call)?.length ?? numberIn(call, "byteCount");

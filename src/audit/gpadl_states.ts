@@ -25,7 +25,7 @@ export interface Mapping {
 
 /** A delete that began. */
 export interface Deletion {
-  readonly call: CallView;
+  readonly began: Evidence;
   /** The mapping that it had to wait for, null: none. */
   readonly waitsFor: Mapping | null;
 }
@@ -55,17 +55,22 @@ export class Gpadls {
   readonly #dead = new Newest<number, GpadlRecord>();
   readonly #mappings = new Newest<number, Mapping>();
   /** Live ones by channel and handle value. */
-  readonly #handles = new Map<string, GpadlRecord>();
+  readonly #handles = new Map<number, Map<number, GpadlRecord>>();
   readonly #open = new Set<Mapping>();
 
   /** The record, alive or among the newest dead; undefined where its creation was not seen. */
   find(ref: Ref): GpadlRecord | undefined {
-    return this.#live.get(ref.number) ?? this.#dead.get(ref.number);
+    return this.numbered(ref.number);
+  }
+
+  /** The same by number. */
+  numbered(number: number): GpadlRecord | undefined {
+    return this.#live.get(number) ?? this.#dead.get(number);
   }
 
   /** The live one that this handle value names on a channel; the newest where there are two. */
   named(channel: number, handle: number): GpadlRecord | undefined {
-    return this.#handles.get(handleKey(channel, handle));
+    return this.#handles.get(channel)?.get(handle);
   }
 
   /** Live ones, oldest first. */
@@ -102,7 +107,8 @@ export class Gpadls {
       isReported: false,
     };
     this.#live.set(ref.number, record);
-    this.#handles.set(handleKey(record.channel, ref.handle), record);
+    const handles = this.#handles.get(record.channel) ?? new Map<number, GpadlRecord>();
+    this.#handles.set(record.channel, handles.set(ref.handle, record));
     return record;
   }
 
@@ -134,7 +140,7 @@ export class Gpadls {
 
   /** Takes a delete that was let in. */
   deleteBegan(call: CallView, gpadl: GpadlRecord): void {
-    gpadl.deletion ??= { call, waitsFor: gpadl.mappings[0] ?? null };
+    gpadl.deletion ??= { began: evidenceOf(call, "blocked"), waitsFor: gpadl.mappings[0] ?? null };
   }
 
   /** Takes a delete that succeeded. */
@@ -142,19 +148,18 @@ export class Gpadls {
     gpadl.deletedAt = event;
     this.#live.delete(gpadl.ref.number);
     this.#dead.set(gpadl.ref.number, gpadl);
-    const handle = handleKey(gpadl.channel, gpadl.ref.handle);
-    if (this.#handles.get(handle) === gpadl) this.#handles.delete(handle);
+    const { channel, ref: { number, handle } } = gpadl;
+    const handles = this.#handles.get(channel);
+    if (handles?.get(handle)?.ref.number !== number) return;
+    handles.delete(handle);
+    if (handles.size === 0) this.#handles.delete(channel);
   }
-}
-
-function handleKey(channel: number, handle: number): string {
-  return `${channel} ${handle}`;
 }
 
 /** What happened to a GPADL, in the order of the trace; a delete that waits is `blocked`. */
 export function historyOf({ created, lastMapping, deletion, deletedAt }: GpadlRecord): readonly Evidence[] {
   const mapping = lastMapping === null ? [] : [lastMapping.mapped];
   const unmapping = lastMapping?.unmapped == null ? [] : [lastMapping.unmapped];
-  const deleted = deletion === null ? [] : [evidenceOf(deletion.call, deletedAt > 0 ? "deleted" : "blocked")];
+  const deleted = deletion === null ? [] : [{ ...deletion.began, role: deletedAt > 0 ? "deleted" : "blocked" }];
   return [created, ...mapping, ...unmapping, ...deleted].sort((left, right) => left.event - right.event);
 }

@@ -5,7 +5,6 @@ import {
   type CallPlan,
   canonicalSide,
   type EffectPlan,
-  equalValues,
   isArray,
   isRef,
   isStruct,
@@ -20,9 +19,11 @@ import { RANGE_LIMIT } from "../range/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { PageSpan } from "./gpu_va_fold.ts";
 import { refsAt } from "./object_table.ts";
+import type { PlanShape } from "./plan_shape.ts";
 
 /** Bytes of a page. */
 export const PAGE_BYTES = 4096n;
+const PAGE_SIZE = 4096;
 
 /** Kinds of objects that a user-mode graphics driver holds. */
 export const GPU_KINDS: readonly ObjectKind[] = Object.entries<{ readonly handles: string }>(OBJECTS).flatMap(
@@ -53,26 +54,42 @@ export function refsOf(value: Value | undefined): readonly Ref[] {
 
 /** The objects that a call made; a resource that it was given and answers again is none. */
 export function createdBy(call: CallView): readonly Ref[] {
-  return effectRefs(call, "create").filter((ref) => !call.ins.some((value) => equalValues(value, ref)));
+  const { creates } = call.shape;
+  return creates.length === 0 ? NONE : effectRefs(call, creates).filter((ref) => !isGiven(call.ins, ref));
 }
 
 /** The objects that a call names to destroy. */
 export function destroyedBy(call: CallView): readonly Ref[] {
-  return effectRefs(call, "destroy");
+  const { destroys } = call.shape;
+  return destroys.length === 0 ? NONE : effectRefs(call, destroys);
 }
 
-function effectRefs(call: CallView, verb: EffectPlan["verb"]): readonly Ref[] {
-  return call.plan.effects.filter((effect) => effect.verb === verb).flatMap(({ subject }) => refsAt(call, subject));
+const NONE: readonly Ref[] = [];
+
+function effectRefs(call: CallView, effects: readonly EffectPlan[]): readonly Ref[] {
+  const [only] = effects;
+  if (only !== undefined && effects.length === 1) return refsAt(call, only.subject);
+  return effects.flatMap(({ subject }) => refsAt(call, subject));
+}
+
+function isGiven(values: readonly Value[], { kind, number, handle }: Ref): boolean {
+  return values.some((value) =>
+    isRef(value) && value.kind === kind && value.number === number && value.handle === handle
+  );
 }
 
 /** What a call does to address ranges: `map`, `reserve` or `free`; null: nothing. */
-export function rangeVerb({ effects }: CallPlan): "map" | "reserve" | "free" | null {
-  const verb = effects.find(({ size }) => size !== null)?.verb;
+export function rangeVerb({ range }: PlanShape): "map" | "reserve" | "free" | null {
+  const verb = range?.verb;
   return verb === "map" || verb === "reserve" || verb === "free" ? verb : null;
 }
 
 /** The pages that bytes [start, start+size) touch, cut off at the end of all addresses; null where there are none. */
 export function pagesTouched(start: bigint, sizeBytes: bigint): PageSpan | null {
+  const [from, size] = [Number(start), Number(sizeBytes)];
+  if (from + size < Number.MAX_SAFE_INTEGER - PAGE_SIZE) {
+    return size > 0 ? { start: Math.floor(from / PAGE_SIZE), end: Math.ceil((from + size) / PAGE_SIZE) } : null;
+  }
   const limit = BigInt(RANGE_LIMIT);
   const end = (start + sizeBytes + PAGE_BYTES - 1n) / PAGE_BYTES;
   const span = { start: Number(start / PAGE_BYTES), end: Number(end < limit ? end : limit) };
@@ -87,11 +104,13 @@ export interface ByteSpan {
 
 /** What a call says that the GPU touches in a context: its own address, and the accesses that it lists. */
 export function accessesOf(call: CallView): readonly ByteSpan[] {
+  if (call.shape.in("context") < 0) return NO_BYTES;
   const listed = call.plan.ins.flatMap((param, index) => listedAccesses(param, call.ins[index] ?? null));
-  const words = ["context", "gpuVa", "byteCount"];
-  if (words.some((word) => call.in(word) === undefined)) return listed;
+  if (call.in("gpuVa") === undefined || call.in("byteCount") === undefined) return listed;
   return [...listed, { start: u64In(call, "gpuVa"), sizeBytes: u64In(call, "byteCount") }];
 }
+
+const NO_BYTES: readonly ByteSpan[] = [];
 
 function listedAccesses(param: ParamPlan, value: Value): readonly ByteSpan[] {
   if (!param.isArray || !isArray(value) || !param.members.some(({ word }) => word === "access")) return [];
@@ -110,9 +129,14 @@ export function memberOf(param: ParamPlan, value: Value | undefined, word: strin
 /** The call by which a process dies. */
 const PROCESS_EXIT = planOf("ExitProcess").name;
 
+/** Whether a call ends a process. */
+export function isProcessExit({ name }: CallPlan): boolean {
+  return name === PROCESS_EXIT;
+}
+
 /** The side whose process a call ended, or null. */
 export function exitedSide(call: CallView): string | null {
-  const side = call.plan.name === PROCESS_EXIT && call.succeeded ? call.in("sideName") : undefined;
+  const side = isProcessExit(call.plan) && call.succeeded ? call.in("sideName") : undefined;
   return typeof side === "string" ? canonicalSide(side) : null;
 }
 

@@ -6,6 +6,7 @@ import type { AuditContext, CallView, Detector } from "./detector.ts";
 import { destroyedBy, GPU_KINDS, PAGE_BYTES, pagesText } from "./gpu_call_values.ts";
 import { GpuHandles } from "./gpu_handles.ts";
 import { creationOf, type Tracked } from "./object_table.ts";
+import type { PlanShape } from "./plan_shape.ts";
 import { countText, nameOf, placeText } from "./wording.ts";
 
 /** A detector of the V rules about objects. */
@@ -19,6 +20,10 @@ const OWNERS: readonly ObjectKind[] = ["adapter", "device"];
 class GpuObjectDetector implements Detector {
   /** Sizes of allocations. */
   readonly #handles = new GpuHandles();
+
+  hears({ creates, destroys }: PlanShape): boolean {
+    return creates.length + destroys.length > 0;
+  }
 
   returned(call: CallView, context: AuditContext): void {
     if (!call.succeeded) return;

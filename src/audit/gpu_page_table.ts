@@ -138,7 +138,8 @@ function newestOf(stack: Stack | undefined): PageMapping | undefined {
   return stack?.queued.at(-1) ?? stack?.done ?? undefined;
 }
 
-function allocationsIn({ done, queued }: Stack): ReadonlySet<number> {
+function allocationsIn({ done, queued }: Stack): Iterable<number> {
+  if (queued.length === 0) return done === null || done.allocation === 0 ? [] : [done.allocation];
   const allocations = new Set(queued.map(({ allocation }) => allocation));
   if (done !== null) allocations.add(done.allocation);
   allocations.delete(0);
@@ -156,6 +157,7 @@ export function clip<V>(span: PageSpan, ranges: readonly Range<V>[]): readonly R
 
 /** The parts of the span that no piece touches; pieces may overlap, in any order. */
 export function gaps(span: PageSpan, pieces: readonly PageSpan[]): readonly PageSpan[] {
+  if (pieces.length === 0) return [span];
   const free: PageSpan[] = [];
   let from = span.start;
   for (const { start, end } of [...pieces].sort((left, right) => left.start - right.start)) {

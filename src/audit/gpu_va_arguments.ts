@@ -1,7 +1,6 @@
 // What the arguments of a GPU address call, and the address that it answered, break by themselves: no history.
 // Rules V-13, V-15 to V-19 and V-21 of gpuva.md 7. It must not know address spaces.
 
-import type { ParamPlan } from "../api/mod.ts";
 import { baseSide, SYMBOLS } from "../api/mod.ts";
 import type { CallView } from "./detector.ts";
 import { bigintOf, PAGE_BYTES, pagesText, rangeVerb, u64In } from "./gpu_call_values.ts";
@@ -47,12 +46,14 @@ export interface RequestFacts {
   /** Option `map-size-zero=allow`: size 0 is the rest of the allocation. */
   readonly isSizeZeroWhole: boolean;
   readonly vaBits: number;
+  /** In bytes: 2^vaBits. */
+  readonly limit: bigint;
   readonly isLenient: boolean;
 }
 
 /** The range that a call asks for, or null where it is about none. */
 export function requestOf(call: CallView, facts: RequestFacts): RangeRequest | null {
-  const verb = rangeVerb(call.plan);
+  const verb = rangeVerb(call.shape);
   if (verb === null) return null;
   const allocation = call.in("allocation");
   const isUnbacked = (u64In(call, "protection") & (Zero | NoAccess)) !== 0n;
@@ -81,16 +82,17 @@ function mappedPages(call: CallView, { allocationPages, isSizeZeroWhole }: Reque
 
 /** Everything that is wrong with a call about a range, by its arguments and its answer. */
 export function breachesOf(call: CallView, request: RangeRequest, facts: RequestFacts): readonly Breach[] {
-  return [
-    zeroWithAllocation(request, facts),
-    misaligned(request),
-    outsideSpace(request, facts),
-    deadConstraint(request),
-    resultOutside(request),
-    outsideAllocation(request, facts),
-    ...reservedBits(call),
-  ].filter((breach) => breach !== null);
+  const breaches: Breach[] = [];
+  for (const judge of JUDGES) {
+    const breach = judge(request, facts);
+    if (breach !== null) breaches.push(breach);
+  }
+  breaches.push(...reservedBits(call));
+  return breaches;
 }
+
+/** In the order in which findings tell of them. */
+const JUDGES = [zeroWithAllocation, misaligned, outsideSpace, deadConstraint, resultOutside, outsideAllocation] as const;
 
 /** Whether base and size are multiples of the call's unit, so that it can be judged by pages. */
 export function isAligned({ verb, base, sizeBytes }: RangeRequest): boolean {
@@ -110,6 +112,8 @@ function zeroWithAllocation({ isUnbacked, hasAllocation }: RangeRequest, { isLen
 /** Limits count only without a base; with one they are ignored, aligned or not. */
 function misaligned({ verb, base, minimum, maximum, sizeBytes }: RangeRequest): Breach | null {
   const unit = unitOf(verb);
+  const isFree = base === 0n && (minimum !== 0n || maximum !== 0n);
+  if (!isFree && base % unit === 0n && sizeBytes % unit === 0n) return null;
   const limits = base === 0n ? [["minimum", minimum], ["maximum", maximum]] as const : [];
   const wrong = ([["base", base], ...limits, ["size", sizeBytes]] as const).filter(([, value]) => value % unit !== 0n);
   if (wrong.length === 0) return null;
@@ -119,8 +123,7 @@ function misaligned({ verb, base, minimum, maximum, sizeBytes }: RangeRequest): 
 }
 
 /** A free beyond the space is one of addresses that nobody obtained (V-05), not this. */
-function outsideSpace({ verb, base, sizeBytes }: RangeRequest, { vaBits }: RequestFacts): Breach | null {
-  const limit = 1n << BigInt(vaBits);
+function outsideSpace({ verb, base, sizeBytes }: RangeRequest, { vaBits, limit }: RequestFacts): Breach | null {
   if (verb === "free" || base === 0n || base + sizeBytes <= limit) return null;
   const message = `${verb} of ${hex(sizeBytes)} bytes at ${hex(base)}: the address space of ${vaBits} bits ends at ${
     hex(limit)
@@ -165,22 +168,25 @@ function outsideAllocation(request: RangeRequest, { allocationPages }: RequestFa
  * of a user-mode driver.
  */
 export function reservedBits(call: CallView): readonly Breach[] {
+  if (!hasStrayBits(call)) return NONE;
   const side = baseSide(call.side);
-  if (side !== "umd" && side !== "guest-umd") return [];
-  return call.plan.ins.flatMap((param, index) => {
-    const bits = strayBits(param, bigintOf(call.ins[index]));
-    if (bits === 0n) return [];
-    const message = `${param.name} has ${hex(bits)} set: reserved, must be 0`;
-    return [{ rule: "gpuva-reserved-bits" as const, message, shape: param.name }];
+  if (side !== "umd" && side !== "guest-umd") return NONE;
+  return call.shape.strayBits.flatMap(({ index, name, allowed }) => {
+    const bits = bigintOf(call.ins[index]) & ~allowed;
+    if (bits === 0n) return NONE;
+    const message = `${name} has ${hex(bits)} set: reserved, must be 0`;
+    return [{ rule: "gpuva-reserved-bits", message, shape: name }];
   });
 }
 
-function strayBits({ word, scalar }: ParamPlan, value: bigint): bigint {
-  if (word === "reserved") return value;
-  const flags = Object.entries(scalar?.flags ?? {});
-  if (!flags.some(([name]) => name === "SystemUseOnly")) return 0n;
-  const allowed = flags.filter(([name]) => name !== "SystemUseOnly").reduce((sum, [, bit]) => sum | BigInt(bit), 0n);
-  return value & ~allowed;
+const NONE: readonly Breach[] = [];
+
+function hasStrayBits({ shape, ins }: CallView): boolean {
+  for (const { index, allowed } of shape.strayBits) {
+    const value = ins[index];
+    if (value !== 0 && value !== 0n && (bigintOf(value) & ~allowed) !== 0n) return true;
+  }
+  return false;
 }
 
 function hex(value: bigint): string {

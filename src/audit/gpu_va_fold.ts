@@ -61,8 +61,10 @@ export class GpuVaSpace {
   /** By queue, in order of issue. */
   readonly #queued = new Map<number, QueuedMap[]>();
   readonly #released = new RangeMap<Release>();
-  readonly #releases = new Map<Release, PageSpan>();
+  /** The newest releases, a ring: the oldest makes room. */
+  readonly #releases: Range<Release>[] = [];
   readonly #releasesKept: number;
+  #oldestRelease = 0;
 
   constructor(releasesKept: number = RELEASES_KEPT) {
     this.#releasesKept = releasesKept;
@@ -86,6 +88,11 @@ export class GpuVaSpace {
   /** Whether every page of the span is obtained. */
   isObtained({ start, end }: PageSpan): boolean {
     return this.#ranges.covered(start, end);
+  }
+
+  /** Whether any page of the span is obtained. */
+  isAnyObtained({ start, end }: PageSpan): boolean {
+    return this.#ranges.overlaps(start, end);
   }
 
   /** Mappings of one GPU in the span, clipped, ascending. */
@@ -134,14 +141,12 @@ export class GpuVaSpace {
   obtain(span: PageSpan, range: Omit<ObtainedRange, "pageCount" | "recycled">): ObtainedRange | null {
     const free = gaps(span, this.#ranges.overlapping(span.start, span.end));
     if (free.length === 0) return null;
-    const auto = free.flatMap((gap) => this.releasesIn(gap)).find(({ reason }) => reason === "auto");
+    const auto = free.flatMap(({ start, end }) => this.#released.carve(start, end))
+      .find(({ value }) => value.reason === "auto")?.value;
     const recycled = auto === undefined ? null : { released: auto.released, allocation: auto.allocation };
     const pageCount = free.reduce((sum, { start, end }) => sum + end - start, 0);
     const made: ObtainedRange = { ...range, recycled, pageCount };
-    for (const { start, end } of free) {
-      this.#released.carve(start, end);
-      this.#ranges.insert({ start, end, value: made });
-    }
+    for (const { start, end } of free) this.#ranges.insert({ start, end, value: made });
     this.#byNumber.set(made.number, made);
     return made;
   }
@@ -223,15 +228,17 @@ export class GpuVaSpace {
   }
 
   #remember({ start, end }: PageSpan, release: Release): void {
-    this.#released.insert({ start, end, value: release });
-    this.#releases.set(release, { start, end });
-    if (this.#releases.size <= this.#releasesKept) return;
-    const [oldest] = this.#releases;
-    if (oldest === undefined) return;
-    const [forgotten, span] = oldest;
-    this.#releases.delete(forgotten);
-    for (const piece of this.#released.overlapping(span.start, span.end)) {
-      if (piece.value === forgotten) this.#released.remove(piece.start);
+    const made = { start, end, value: release };
+    this.#released.insert(made);
+    if (this.#releases.length < this.#releasesKept) {
+      this.#releases.push(made);
+      return;
+    }
+    const oldest = this.#releases[this.#oldestRelease] ?? made;
+    this.#releases[this.#oldestRelease] = made;
+    this.#oldestRelease = (this.#oldestRelease + 1) % this.#releasesKept;
+    for (const piece of this.#released.overlapping(oldest.start, oldest.end)) {
+      if (piece.value === oldest.value) this.#released.remove(piece.start);
     }
   }
 

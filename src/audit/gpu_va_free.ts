@@ -33,10 +33,10 @@ export function judgeFree(question: FreeQuestion): FreeBreach | null {
   const pieces = question.space.rangesIn(question.span);
   const [first] = pieces;
   if (first === undefined) return nothingThere(question);
-  if (pieces.length > 1 || !question.space.isObtained(question.span)) {
+  const { span } = question;
+  if (pieces.length > 1 || !question.space.isObtained(span)) {
     return spanning(question, pieces.map(({ value }) => value));
   }
-  const { span } = question;
   if (first.start === span.start && first.end === span.end) return null;
   const sizes = `${span.end - span.start} of ${first.end - first.start}`;
   const message = `free of ${spanText(span)}, ${sizes} pages of what was obtained in one piece`;

@@ -3,6 +3,7 @@
 // It must not know why a call failed.
 
 import { canonicalSide, type Ref } from "../api/mod.ts";
+import type { TraceHeader } from "../trace/mod.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import {
@@ -12,6 +13,8 @@ import {
   createdBy,
   destroyedBy,
   exitedSide,
+  GPU_KINDS,
+  isProcessExit,
   PAGE_BYTES,
   pagesText,
   pagesTouched,
@@ -20,11 +23,12 @@ import {
 } from "./gpu_call_values.ts";
 import { GpuHandles } from "./gpu_handles.ts";
 import { PagingFences } from "./gpu_paging_fences.ts";
-import { breachesOf, isAligned, type RangeRequest, requestOf, reservedBits } from "./gpu_va_arguments.ts";
+import { breachesOf, isAligned, type RangeRequest, type RequestFacts, requestOf, reservedBits } from "./gpu_va_arguments.ts";
 import { GpuVaSpace, type ObtainedRange, type PageSpan, type PagingPoint } from "./gpu_va_fold.ts";
 import { judgeFree } from "./gpu_va_free.ts";
 import { isUnique, judgeMap, type MapQuestion } from "./gpu_va_map.ts";
 import type { Tracked } from "./object_table.ts";
+import type { PlanShape } from "./plan_shape.ts";
 import { placeText } from "./wording.ts";
 
 /** A detector of the V rules about addresses. */
@@ -45,13 +49,20 @@ class GpuVaDetector implements Detector {
   /** Allocations that were mapped with a unique driver protection. */
   readonly #unique = new Set<number>();
   #lastRange = 0;
+  /** What the trace's options say, once they were asked for. */
+  #limits: Omit<RequestFacts, "allocationPages"> | null = null;
   /** The newest call that succeeded: what ended after it ended by it. */
   #endedBy: CallView | null = null;
 
+  hears(shape: PlanShape): boolean {
+    const isOfMemory = GPU_KINDS.some((kind) => shape.names(kind)) || shape.names("buffer");
+    return isOfMemory || shape.range !== null || shape.strayBits.length > 0 || isProcessExit(shape.plan);
+  }
+
   returned(call: CallView, context: AuditContext): void {
-    const request = this.#requestOf(call, context);
-    if (call.plan.declaration.modelled !== false) this.#judge(call, request, context);
-    if (call.succeeded) this.#fold(call, request, context);
+    const asked = this.#askedBy(call, context);
+    if (call.plan.declaration.modelled !== false) this.#judge(call, asked, context);
+    if (call.succeeded) this.#fold(call, asked, context);
   }
 
   ended(objects: readonly Tracked[], context: AuditContext): void {
@@ -68,21 +79,21 @@ class GpuVaDetector implements Detector {
     for (const space of this.#spaces.values()) reportLeaks(space, context);
   }
 
-  #judge(call: CallView, request: RangeRequest | null, context: AuditContext): void {
-    if (request === null) {
+  #judge(call: CallView, asked: Asked | null, context: AuditContext): void {
+    if (asked === null) {
       for (const breach of reservedBits(call)) context.report({ ...breach, ...about(call, context) });
       this.#judgeAccesses(call, context);
       return;
     }
-    for (const breach of breachesOf(call, request, this.#factsOf(call, context))) {
+    const { request, facts } = asked;
+    for (const breach of breachesOf(call, request, facts)) {
       context.report({ ...breach, ...about(call, context) });
     }
-    if (request.verb === "map") this.#judgeMap(call, request, context);
-    if (request.verb === "free") this.#judgeFree(call, request, context);
+    if (request.verb === "map") this.#judgeMap(call, asked, context);
+    if (request.verb === "free") this.#judgeFree(call, asked, context);
   }
 
-  #judgeMap(call: CallView, request: RangeRequest, context: AuditContext): void {
-    const question = this.#mapQuestion(call, request);
+  #judgeMap(call: CallView, { question }: Asked, context: AuditContext): void {
     if (question === null) return;
     for (const { evidence, ...breach } of judgeMap(question)) {
       const draft = about(call, context);
@@ -93,8 +104,7 @@ class GpuVaDetector implements Detector {
     }
   }
 
-  #mapQuestion(call: CallView, request: RangeRequest): MapQuestion | null {
-    const space = this.#spaceOf(call);
+  #mapQuestion(call: CallView, request: RangeRequest, space: GpuVaSpace | undefined): MapQuestion | null {
     const queue = call.object("pagingQueue");
     const facts = queue === null ? undefined : this.#handles.queue(queue);
     if (space === undefined || facts === undefined) return null;
@@ -116,8 +126,7 @@ class GpuVaDetector implements Detector {
     };
   }
 
-  #judgeFree(call: CallView, request: RangeRequest, context: AuditContext): void {
-    const space = this.#spaceOf(call);
+  #judgeFree(call: CallView, { request, space }: Asked, context: AuditContext): void {
     const span = isAligned(request) ? pagesTouched(request.base, request.sizeBytes) : null;
     if (space === undefined || span === null) return;
     const breach = judgeFree({ space, span, historyVerdict: context.historyVerdict() });
@@ -169,9 +178,9 @@ class GpuVaDetector implements Detector {
     return null;
   }
 
-  #fold(call: CallView, request: RangeRequest | null, context: AuditContext): void {
+  #fold(call: CallView, asked: Asked | null, context: AuditContext): void {
     this.#endedBy = call;
-    if (request !== null) this.#foldRange(call, request, context);
+    if (asked !== null) this.#foldRange(call, asked, context);
     for (const ref of destroyedBy(call)) if (ref.kind === "allocation") this.#releaseAllocation(ref, context);
     const side = exitedSide(call);
     if (side !== null) this.#exit(side, context);
@@ -180,12 +189,11 @@ class GpuVaDetector implements Detector {
     for (const point of further) this.#complete(point);
   }
 
-  #foldRange(call: CallView, request: RangeRequest, context: AuditContext): void {
-    const space = this.#spaceOf(call);
+  #foldRange(call: CallView, { request, space, question }: Asked, context: AuditContext): void {
     const span = pagesTouched(request.answered ?? request.base, request.sizeBytes);
     if (space === undefined || span === null) return;
     if (request.verb === "free") {
-      const isObtained = space.rangesIn(span).length > 0;
+      const isObtained = space.isAnyObtained(span);
       this.#paired(space.free(span, context.evidence(call, "freed")), context);
       if (!isObtained) context.pairing.unmatchedEnd(THINGS.mapped, context.historyVerdict() === "pre-existing");
       return;
@@ -200,7 +208,6 @@ class GpuVaDetector implements Detector {
       this.#lastRange += 1;
       context.pairing.start(THINGS[kind]);
     }
-    const question = request.verb === "map" ? this.#mapQuestion(call, request) : null;
     if (question === null) return;
     const { gpu, allocation, driverProtection } = question;
     if (allocation !== 0 && isUnique(driverProtection)) this.#unique.add(allocation);
@@ -232,18 +239,22 @@ class GpuVaDetector implements Detector {
     for (const { kind } of ranges) pairing.pair(THINGS[kind]);
   }
 
-  #requestOf(call: CallView, context: AuditContext): RangeRequest | null {
-    return requestOf(call, this.#factsOf(call, context));
+  /** What a call asks for, and of which space; worked out once for judge and fold. */
+  #askedBy(call: CallView, context: AuditContext): Asked | null {
+    if (call.shape.range === null) return null;
+    const facts = this.#factsOf(call, context);
+    const request = requestOf(call, facts);
+    if (request === null) return null;
+    const space = this.#spaceOf(call);
+    return { request, facts, space, question: request.verb === "map" ? this.#mapQuestion(call, request, space) : null };
   }
 
-  #factsOf(call: CallView, { header }: AuditContext) {
+  #factsOf(call: CallView, { header }: AuditContext): RequestFacts {
     const allocation = call.object("allocation");
-    return {
-      allocationPages: allocation === null ? undefined : this.#handles.pagesOf(allocation),
-      isSizeZeroWhole: header.options["map-size-zero"] === "allow",
-      vaBits: Number(header.options["va-bits"]),
-      isLenient: header.options["va-rules"] === "lenient",
-    };
+    this.#limits ??= limitsOf(header);
+    const { isSizeZeroWhole, limit, vaBits, isLenient } = this.#limits;
+    const allocationPages = allocation === null ? undefined : this.#handles.pagesOf(allocation);
+    return { allocationPages, isSizeZeroWhole, limit, vaBits, isLenient };
   }
 
   /** The space that a call of a process is about; none for a handle that is not the process's own. */
@@ -255,6 +266,25 @@ class GpuVaDetector implements Detector {
     this.#spaces.set(name, space);
     return space;
   }
+}
+
+/** A call about a range. */
+interface Asked {
+  readonly request: RangeRequest;
+  readonly facts: RequestFacts;
+  readonly space: GpuVaSpace | undefined;
+  /** For a map whose queue and allocation are known. */
+  readonly question: MapQuestion | null;
+}
+
+function limitsOf({ options }: TraceHeader): Omit<RequestFacts, "allocationPages"> {
+  const vaBits = Number(options["va-bits"]);
+  return {
+    isSizeZeroWhole: options["map-size-zero"] === "allow",
+    vaBits,
+    limit: 1n << BigInt(vaBits),
+    isLenient: options["va-rules"] === "lenient",
+  };
 }
 
 interface EarlyPage {

@@ -2,7 +2,7 @@
 // It knows obtained ranges only as "mapped here or not"; the rules of addresses are V's.
 
 import { RANGE_LIMIT, RangeMap } from "../range/mod.ts";
-import type { Operand, Ref } from "../api/mod.ts";
+import { isRef, type Operand, type Ref, SYMBOLS } from "../api/mod.ts";
 import type { AuditContext, CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import { evidenceOf } from "./join.ts";
@@ -11,22 +11,28 @@ import { PAGE_SIZE } from "./page_runs.ts";
 /** An allocation that the GPU reaches, or did. */
 export interface GpuView {
   readonly allocation: Ref;
+  readonly sizeInBytes: number;
   /** Its newest map. */
   mapped: Evidence | null;
   /** Bytes of addresses that point to it now. */
   mappedBytes: number;
-  readonly spans: { readonly space: string; readonly start: number; readonly end: number }[];
+  readonly spans: { readonly table: RangeMap<number>; readonly start: number; readonly end: number }[];
 }
+
+const { Zero, NoAccess } = SYMBOLS.protection;
 
 /** The address spaces of all processes, as far as followed allocations are in them. */
 export class GpuViews {
   readonly #views = new Map<number, GpuView>();
-  readonly #spaces = new Map<string, RangeMap<number>>();
+  /** Page tables by space, one for each physical GPU. */
+  readonly #spaces = new Map<string, Map<number, RangeMap<number>>>();
   readonly #luids = new Map<number, string>();
+  /** The physical GPUs of live paging queues. */
+  readonly #gpus = new Map<number, number>();
 
   /** Follows an allocation from its creation on. */
-  add(allocation: Ref): void {
-    this.#views.set(allocation.number, { allocation, mapped: null, mappedBytes: 0, spans: [] });
+  add(allocation: Ref, sizeInBytes: number): void {
+    this.#views.set(allocation.number, { allocation, sizeInBytes, mapped: null, mappedBytes: 0, spans: [] });
   }
 
   /** The view of an allocation, if it is followed. */
@@ -39,37 +45,48 @@ export class GpuViews {
     this.#open(call);
     const effect = call.plan.effects.find(({ verb, size }) => size !== null && (verb === "map" || verb === "free"));
     if (effect === undefined || effect.size === null || this.#views.size === 0) return null;
+    const view = effect.verb === "map" ? this.#viewOf(call) : undefined;
     const start = numberAt(call, effect.subject);
     const unit = call.plan.ins[effect.size.index]?.word === "pageCount" ? PAGE_SIZE : 1;
-    const end = start + numberAt(call, effect.size) * unit;
+    const end = start + (numberAt(call, effect.size) * unit || restOf(call, view));
     if (!(start < end && end <= RANGE_LIMIT)) return null;
-    const space = this.#spaceOf(call, context);
-    this.#carve(space, start, end);
-    const allocation = effect.verb === "map" ? call.object("allocation") : null;
-    const view = allocation === null ? undefined : this.#views.get(allocation.number);
+    const tables = this.#tablesOf(this.#spaceOf(call, context));
+    if (effect.verb === "free") {
+      for (const table of tables.values()) this.#carve(table, start, end);
+      return null;
+    }
+    const table = tableOf(tables, this.#gpus.get(call.object("pagingQueue")?.number ?? 0) ?? 0);
+    this.#carve(table, start, end);
     if (view === undefined) return null;
     const isNew = view.mappedBytes === 0;
-    this.#spaceNamed(space).insert({ start, end, value: view.allocation.number });
-    view.spans.push({ space, start, end });
+    table.insert({ start, end, value: view.allocation.number });
+    view.spans.push({ table, start, end });
     view.mappedBytes += end - start;
     view.mapped = evidenceOf(call, "mapped");
     return isNew ? view : null;
   }
 
-  /** Forgets an allocation that ended: its addresses are released with it. */
-  ended(allocation: Ref): void {
-    const view = this.#views.get(allocation.number);
-    this.#views.delete(allocation.number);
-    for (const { space, start, end } of view?.spans ?? []) {
-      const ranges = this.#spaceNamed(space);
-      for (const range of ranges.overlapping(start, end)) {
-        if (range.value === allocation.number) ranges.remove(range.start);
-      }
+  /** Forgets an allocation that ended, with which its addresses are released; or a paging queue. */
+  ended({ kind, number }: Ref): void {
+    if (kind === "pagingQueue") this.#gpus.delete(number);
+    if (kind !== "allocation") return;
+    const view = this.#views.get(number);
+    this.#views.delete(number);
+    for (const { table, start, end } of view?.spans ?? []) {
+      for (const range of table.overlapping(start, end)) if (range.value === number) table.remove(range.start);
     }
   }
 
-  #carve(space: string, start: number, end: number): void {
-    for (const piece of this.#spaceNamed(space).carve(start, end)) {
+  /** The followed allocation that a map points to: none with Zero or NoAccess, where lenient rules let one be named. */
+  #viewOf(call: CallView): GpuView | undefined {
+    const protection = call.in("protection");
+    const isUnbacked = typeof protection === "bigint" && (protection & (Zero | NoAccess)) !== 0n;
+    const allocation = isUnbacked ? null : call.object("allocation");
+    return allocation === null ? undefined : this.#views.get(allocation.number);
+  }
+
+  #carve(table: RangeMap<number>, start: number, end: number): void {
+    for (const piece of table.carve(start, end)) {
       const view = this.#views.get(piece.value);
       if (view === undefined) continue;
       view.mappedBytes -= piece.end - piece.start;
@@ -77,13 +94,17 @@ export class GpuViews {
     }
   }
 
-  /** All handles of one adapter share the process's addresses: an adapter is known by its LUID. */
+  /** All handles of one adapter share the process's addresses: an adapter is known by its LUID. A queue has its GPU. */
   #open(call: CallView): void {
     const luid = call.in("luid");
-    const made = call.plan.effects.find(({ verb, param }) => verb === "create" && param.kind === "adapter");
-    const adapter = made === undefined ? null : call.outs[made.subject.index];
-    if (luid === undefined || adapter === null || typeof adapter !== "object" || !("number" in adapter)) return;
-    if (typeof adapter.number === "number") this.#luids.set(adapter.number, String(luid));
+    const gpu = call.in("physicalAdapterIndex");
+    if (luid === undefined && typeof gpu !== "number") return;
+    for (const { verb, subject } of call.plan.effects) {
+      const made = verb === "create" ? call.outs[subject.index] ?? null : null;
+      if (!isRef(made)) continue;
+      if (made.kind === "adapter" && luid !== undefined) this.#luids.set(made.number, String(luid));
+      if (made.kind === "pagingQueue" && typeof gpu === "number") this.#gpus.set(made.number, gpu);
+    }
   }
 
   #spaceOf(call: CallView, { objects }: AuditContext): string {
@@ -92,13 +113,27 @@ export class GpuViews {
     return `${call.side} ${ref === null ? "" : this.#luids.get(ref.number) ?? ""}`;
   }
 
-  #spaceNamed(name: string): RangeMap<number> {
-    const found = this.#spaces.get(name);
+  #tablesOf(space: string): Map<number, RangeMap<number>> {
+    const found = this.#spaces.get(space);
     if (found !== undefined) return found;
-    const made = new RangeMap<number>();
-    this.#spaces.set(name, made);
+    const made = new Map<number, RangeMap<number>>();
+    this.#spaces.set(space, made);
     return made;
   }
+}
+
+function tableOf(tables: Map<number, RangeMap<number>>, gpu: number): RangeMap<number> {
+  const found = tables.get(gpu);
+  if (found !== undefined) return found;
+  const made = new RangeMap<number>();
+  tables.set(gpu, made);
+  return made;
+}
+
+/** A map of 0 pages that was accepted is one of the rest of the allocation (gpuva.md 4.7). */
+function restOf(call: CallView, view: GpuView | undefined): number {
+  const offset = call.in("pageOffset");
+  return view === undefined || typeof offset !== "bigint" ? 0 : view.sizeInBytes - Number(offset) * PAGE_SIZE;
 }
 
 function numberAt(call: CallView, { from, index }: Operand): number {

@@ -2,7 +2,7 @@
 // own: pages of a partition are given out lowest first, as AllocateBuffer is declared. It judges nothing.
 
 import { isArray, isRef, isStruct, type Ref, type Value } from "../api/mod.ts";
-import { numberIn, refOf, verbOn } from "./call_shapes.ts";
+import { numberIn, refOf } from "./call_shapes.ts";
 import type { CallView } from "./detector.ts";
 import { PAGE_SIZE, PageAllocator, type PageRun, sliceRuns } from "./page_runs.ts";
 
@@ -66,7 +66,7 @@ export class GuestPages {
     const ref = made !== undefined && isRef(made) ? made : null;
     if (ref?.kind === "buffer") this.#addBuffer(call, ref);
     else if (ref?.kind === "mdl") this.#addMdl(call, ref);
-    const verb = verbOn(call.plan, "gpadl");
+    const verb = call.shape.verbOn("gpadl");
     if (verb === "create") this.#addGpadl(call);
     else if (verb === "map") this.#addMapping(call);
     this.#addAllocations(call);

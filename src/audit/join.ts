@@ -5,6 +5,7 @@ import { type CallPlan, isRef, ntSuccess, type Outcome, type Ref, type Value } f
 import type { Site, Trace, TraceEvent } from "../trace/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
+import { type PlanShape, shapeOf } from "./plan_shape.ts";
 
 /** What a walk tells, in the order of the trace. */
 export interface Walker {
@@ -19,6 +20,7 @@ export interface Walker {
 export class JoinedCall implements CallView {
   readonly event: number;
   readonly plan: CallPlan;
+  readonly shape: PlanShape;
   readonly side: string;
   readonly site: Site | null;
   readonly insideCallback: number;
@@ -30,6 +32,7 @@ export class JoinedCall implements CallView {
   constructor(event: TraceEvent, plan: CallPlan, insideCallback: number) {
     this.event = event.event;
     this.plan = plan;
+    this.shape = shapeOf(plan);
     this.side = event.side;
     this.site = event.site;
     this.insideCallback = insideCallback;
@@ -49,7 +52,7 @@ export class JoinedCall implements CallView {
   }
 
   in(word: string): Value | undefined {
-    const index = this.plan.ins.findIndex((param) => param.word === word);
+    const index = this.shape.in(word);
     return index < 0 ? undefined : this.ins[index] ?? null;
   }
 
@@ -57,13 +60,13 @@ export class JoinedCall implements CallView {
     if (this.outcome === null) return undefined;
     const returned = this.outcome.form === "value" ? this.outcome.value : undefined;
     if (word === "return") return returned;
-    const index = this.plan.outs.findIndex((param) => param.word === word);
+    const index = this.shape.out(word);
     if (index >= 0) return this.outs[index];
     return this.plan.returned?.word === word ? returned : undefined;
   }
 
   object(kind: string): Ref | null {
-    const index = this.plan.ins.findIndex((param) => param.kind === kind);
+    const index = this.shape.object(kind);
     const value = index < 0 ? null : this.ins[index] ?? null;
     return isRef(value) ? value : null;
   }

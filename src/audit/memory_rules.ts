@@ -8,7 +8,7 @@
 // - FreeMdl of a mapping's own MDL is G-19 while it is mapped, G-12 after.
 
 import { isRef, type Ref } from "../api/mod.ts";
-import { isModelled, verbOn } from "./call_shapes.ts";
+import { isModelled } from "./call_shapes.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import { about, sized } from "./gpadl_drafts.ts";
@@ -19,6 +19,7 @@ import { evidenceOf } from "./join.ts";
 import { Newest } from "./newest.ts";
 import { creationOf, refsAt, type Tracked } from "./object_table.ts";
 import { type PageRun, PageUsers } from "./page_runs.ts";
+import type { PlanShape } from "./plan_shape.ts";
 import { countText, nameOf, placeText } from "./wording.ts";
 
 /** Others that one finding names, at most. */
@@ -28,10 +29,18 @@ const MAX_OTHERS = 8;
 export function memoryDetector(gpadls: Gpadls, pages: GuestPages): Detector {
   const watch = new MemoryWatch(gpadls, pages);
   return {
+    hears: isOfMemory,
     called: (call, context) => watch.called(call, context),
     returned: (call, context) => watch.returned(call, context),
     ended: (objects) => watch.ended(objects),
   };
+}
+
+/** Kinds that stand for pages, or say which address space a call is about. */
+const KINDS = ["buffer", "mdl", "gpadl", "allocation", "adapter", "pagingQueue"] as const;
+
+function isOfMemory(shape: PlanShape): boolean {
+  return shape.range !== null || KINDS.some((kind) => shape.names(kind));
 }
 
 class MemoryWatch {
@@ -40,10 +49,10 @@ class MemoryWatch {
   readonly #gpadlPages = new PageUsers();
   readonly #allocationPages = new PageUsers();
   readonly #views = new GpuViews();
-  /** GPADLs and allocations by what they were made of: `buffer#1`. */
-  readonly #users = new Map<string, Set<number>>();
+  /** GPADLs by what they were made of. */
+  readonly #users = new Map<number, Set<number>>();
   /** Where a source was freed under its users. */
-  readonly #freed = new Newest<string, Evidence>();
+  readonly #freed = new Newest<number, Evidence>();
 
   constructor(gpadls: Gpadls, pages: GuestPages) {
     this.#gpadls = gpadls;
@@ -53,8 +62,7 @@ class MemoryWatch {
   called(call: CallView, context: AuditContext): void {
     const mdl = call.object("mdl");
     if (mdl !== null && isModelled(call.plan)) this.#mappingUsed(call, mdl, context);
-    for (const { verb, subject } of call.plan.effects) {
-      if (verb !== "destroy") continue;
+    for (const { subject } of call.shape.destroys) {
       for (const ref of refsAt(call, subject)) {
         if (ref.kind === "buffer" || ref.kind === "mdl") this.#freedEarly(call, ref, context);
       }
@@ -66,10 +74,12 @@ class MemoryWatch {
     this.#pages.returned(call);
     const made = call.out("return");
     if (made !== undefined && isRef(made) && made.kind === "buffer") this.#allocated(call, made, context);
-    if (verbOn(call.plan, "gpadl") === "create") {
-      for (const ref of createdRefs(call)) if (ref.kind === "gpadl") this.#described(call, ref, context);
+    for (const { subject } of call.shape.creates) {
+      for (const ref of refsAt(call, subject)) {
+        if (ref.kind === "gpadl") this.#described(call, ref, context);
+        else if (ref.kind === "allocation") this.#follow(ref);
+      }
     }
-    for (const ref of createdRefs(call)) if (ref.kind === "allocation") this.#follow(ref);
     const view = this.#views.returned(call, context);
     if (view !== null) this.#viewed(call, view, context);
   }
@@ -80,9 +90,9 @@ class MemoryWatch {
         this.#forget(ref);
         this.#gpadlPages.remove(ref.number);
       } else if (ref.kind === "allocation") {
-        this.#views.ended(ref);
         this.#allocationPages.remove(ref.number);
       }
+      this.#views.ended(ref);
       this.#pages.ended(ref);
     }
   }
@@ -105,7 +115,7 @@ class MemoryWatch {
     if (isGone) {
       const since = unmapped === null ? "" : ` after its unmap ${placeText(unmapped)}`;
       report("gpadl-use-after-unmap", `${name} was used by ${call.plan.name}${since}`);
-    } else if (verbOn(call.plan, "mdl") === "destroy") {
+    } else if (call.shape.verbOn("mdl") === "destroy") {
       report("gpadl-buffer-freed-early", `${name} was freed by ${call.plan.name} while mapped; the unmap ends it`);
     } else if (isReadOnly && call.in("bytes") !== undefined) {
       report("gpadl-write-through-read-only", `${name} was mapped READ_ONLY and written by ${call.plan.name}`);
@@ -115,8 +125,8 @@ class MemoryWatch {
   /** A GPADL's memory stays locked until its delete returned (G-19). */
   #freedEarly(call: CallView, source: Ref, context: AuditContext): void {
     if (context.objects.live(source) === undefined) return;
-    if (call.succeeded && this.#isShared(source)) this.#freed.set(nameOf(source), evidenceOf(call, "freed"));
-    const holders = this.#records(this.#users.get(nameOf(source)) ?? []);
+    if (call.succeeded && this.#isShared(source)) this.#freed.set(keyOf(source), evidenceOf(call, "freed"));
+    const holders = this.#records(this.#users.get(keyOf(source)) ?? []);
     const [first] = holders;
     if (first === undefined) return;
     const more = holders.length > 1 ? ` and ${countText(holders.length - 1, "other GPADL")}` : "";
@@ -127,8 +137,8 @@ class MemoryWatch {
   }
 
   #isShared(source: Ref): boolean {
-    const runs = runsOf(this.#pages.extentOf(source)?.pieces ?? []);
-    return this.#users.has(nameOf(source)) || this.#allocationPages.isShared(runs);
+    if (this.#users.has(keyOf(source))) return true;
+    return this.#allocationPages.isShared(runsOf(this.#pages.extentOf(source)?.pieces ?? []));
   }
 
   #described(call: CallView, ref: Ref, context: AuditContext): void {
@@ -141,10 +151,10 @@ class MemoryWatch {
       const view = this.#views.find(user);
       if (view !== undefined && view.mappedBytes > 0) reachedTwice(gpadl, view, { event: call.event, pages, context });
     }
-    this.#gpadlPages.add(ref.number, runs);
+    this.#gpadlPages.add(ref.number, runs, { isMarked: !gpadl.isReadOnly });
     for (const source of extent.sources) {
-      const users = this.#users.get(nameOf(source)) ?? new Set();
-      this.#users.set(nameOf(source), users.add(ref.number));
+      const users = this.#users.get(keyOf(source)) ?? new Set();
+      this.#users.set(keyOf(source), users.add(ref.number));
     }
   }
 
@@ -179,9 +189,10 @@ class MemoryWatch {
     runs: readonly PageRun[],
   ): Generator<{ readonly other: GpadlRecord; readonly pages: number }> {
     let left = MAX_OTHERS;
-    for (const { user, pages } of this.#gpadlPages.sharing(runs)) {
-      const [other] = this.#records([user]);
-      if (other === undefined || (other.isReadOnly && gpadl.isReadOnly)) continue;
+    // Beside a read-only one only those matter that may be written, and only those are looked at.
+    for (const { user, pages } of this.#gpadlPages.sharing(runs, { isMarked: gpadl.isReadOnly })) {
+      const other = this.#gpadls.numbered(user);
+      if (other === undefined) continue;
       yield { other, pages };
       left -= 1;
       if (left === 0) return;
@@ -191,7 +202,7 @@ class MemoryWatch {
   #follow(allocation: Ref): void {
     const extent = this.#pages.extentOf(allocation);
     if (extent === undefined) return;
-    this.#views.add(allocation);
+    this.#views.add(allocation, extent.byteCount);
     this.#allocationPages.add(allocation.number, runsOf(extent.pieces));
   }
 
@@ -199,7 +210,7 @@ class MemoryWatch {
   #viewed(call: CallView, view: GpuView, context: AuditContext): void {
     const extent = this.#pages.extentOf(view.allocation);
     for (const { user, pages } of this.#gpadlPages.sharing(runsOf(extent?.pieces ?? []))) {
-      const gpadl = this.#records([user])[0];
+      const gpadl = this.#gpadls.numbered(user);
       if (gpadl !== undefined) reachedTwice(gpadl, view, { event: call.event, pages, context });
     }
   }
@@ -228,24 +239,25 @@ class MemoryWatch {
 
   #freedOf(holder: Ref): readonly Evidence[] {
     const sources = this.#pages.extentOf(holder)?.sources ?? [];
-    return sources.flatMap((source) => this.#freed.get(nameOf(source)) ?? []);
+    return sources.flatMap((source) => this.#freed.get(keyOf(source)) ?? []);
   }
 
   #forget(gpadl: Ref): void {
     for (const source of this.#pages.extentOf(gpadl)?.sources ?? []) {
-      const users = this.#users.get(nameOf(source));
+      const users = this.#users.get(keyOf(source));
       users?.delete(gpadl.number);
-      if (users?.size === 0) this.#users.delete(nameOf(source));
+      if (users?.size === 0) this.#users.delete(keyOf(source));
     }
   }
 
   #records(numbers: Iterable<number>): GpadlRecord[] {
-    return [...numbers].flatMap((number) => this.#gpadls.find({ kind: "gpadl", number, handle: 0 }) ?? []);
+    return [...numbers].flatMap((number) => this.#gpadls.numbered(number) ?? []);
   }
 }
 
-function createdRefs(call: CallView): readonly Ref[] {
-  return call.plan.effects.flatMap(({ verb, subject }) => verb === "create" ? refsAt(call, subject) : []);
+/** A source of pages, a buffer or an MDL, as one number. */
+function keyOf({ kind, number }: Ref): number {
+  return kind === "mdl" ? -number : number;
 }
 
 function writable(gpadl: GpadlRecord, other: GpadlRecord): string {

@@ -27,19 +27,28 @@ interface Birthplace {
   example: Siblings["example"];
 }
 
+/** A tracked object with what only the table sees. */
+interface Entry extends Tracked {
+  readonly birthplace: Birthplace;
+  /** Its owner while both live. */
+  parent: Entry | null;
+  /** Live objects that it owns; null: none ever. */
+  children: Set<Entry> | null;
+}
+
 /** The object table of one audit. */
 export class ObjectTable {
-  readonly #live = new Map<ObjectKind, Map<number, Tracked>>();
+  readonly #live = new Map<ObjectKind, Map<number, Entry>>();
   /** The newest dead of each kind. */
-  readonly #dead = new Map<ObjectKind, Newest<number, Tracked>>();
-  readonly #children = new Map<Tracked, Set<Tracked>>();
-  readonly #birthplaces = new Map<string, Birthplace>();
+  readonly #dead = new Map<ObjectKind, Newest<number, Entry>>();
+  readonly #birthplaces = new Birthplaces();
 
   /** Takes what a call that succeeded created; what lives already (a resource that was added to) is not created again. */
   create(call: CallView): readonly Tracked[] {
-    const made: Tracked[] = [];
-    for (const { verb, subject } of call.plan.effects) {
-      if (verb !== "create") continue;
+    const { creates } = call.shape;
+    if (creates.length === 0) return NONE;
+    const made: Entry[] = [];
+    for (const { subject } of creates) {
       for (const ref of refsAt(call, subject)) {
         if (this.live(ref) === undefined) made.push(this.#add(call, ref, made));
       }
@@ -49,34 +58,36 @@ export class ObjectTable {
 
   /** Takes what a call that succeeded destroyed, with what its kinds' tables say goes along; returns all that ended. */
   destroy(call: CallView): readonly Tracked[] {
-    const ended: Tracked[] = [];
-    for (const { verb, subject } of call.plan.effects) {
-      if (verb !== "destroy") continue;
-      for (const ref of refsAt(call, subject)) ended.push(...this.end(ref, call.returnedAt));
+    const { destroys } = call.shape;
+    if (destroys.length === 0) return NONE;
+    const ended: Entry[] = [];
+    for (const { subject } of destroys) {
+      for (const ref of refsAt(call, subject)) this.#endLive(ref, call.returnedAt, ended);
     }
     return ended;
   }
 
   /** Ends one object and what is released with it. */
   end(ref: Ref, event: number): readonly Tracked[] {
-    const object = this.live(ref);
-    return object === undefined ? [] : this.#end(object, { event, isRelease: true });
+    const ended: Entry[] = [];
+    this.#endLive(ref, event, ended);
+    return ended;
   }
 
   /** Ends the GPU objects of a process that died: nobody released them. */
   endProcess(side: string, event: number): readonly Tracked[] {
-    const ended: Tracked[] = [];
+    const ended: Entry[] = [];
     for (const [kind, objects] of this.#live) {
       if (OBJECTS[kind].handles !== "d3dkmt") continue;
       const own = [...objects.values()].filter((object) => object.side === side);
-      for (const object of own) if (object.endedAt === 0) ended.push(...this.#end(object, { event, isRelease: false }));
+      for (const object of own) if (object.endedAt === 0) this.#end(object, { event, isRelease: false }, ended);
     }
     return ended;
   }
 
   /** The object, alive or among the newest dead. */
   find(ref: Ref): Tracked | undefined {
-    return this.live(ref) ?? this.#dead.get(ref.kind)?.get(ref.number);
+    return this.#live.get(ref.kind)?.get(ref.number) ?? this.#dead.get(ref.kind)?.get(ref.number);
   }
 
   /** The object if it lives. */
@@ -96,18 +107,19 @@ export class ObjectTable {
 
   /** Live objects that an object owns. */
   childrenOf(object: Tracked): readonly Tracked[] {
-    return [...(this.#children.get(object) ?? [])];
+    const { kind, number } = object.ref;
+    return [...(this.#live.get(kind)?.get(number)?.children ?? [])];
   }
 
   /** What became of the others created by the same call at the same site. */
   siblingsOf(object: Tracked): Siblings {
-    const place = this.#birthplaces.get(birthplaceOf(object));
-    return { created: place?.created ?? 0, released: place?.released ?? 0, example: place?.example ?? null };
+    const { created, released, example } = this.#birthplaces.of(object);
+    return { created, released, example };
   }
 
-  #add(call: CallView, ref: Ref, madeWithIt: readonly Tracked[]): Tracked {
+  #add(call: CallView, ref: Ref, madeWithIt: readonly Entry[]): Entry {
     const owner = this.#ownerOf(call, ref.kind, madeWithIt);
-    const object: Tracked = {
+    const object: Entry = {
       ref,
       side: call.side,
       createdAt: call.event,
@@ -115,59 +127,101 @@ export class ObjectTable {
       site: call.site,
       owner: owner?.ref ?? null,
       endedAt: 0,
+      birthplace: this.#birthplaces.of({ ref, createdBy: call.plan, site: call.site }),
+      parent: owner ?? null,
+      children: null,
     };
-    const table = this.#live.get(ref.kind) ?? new Map<number, Tracked>();
-    table.set(ref.number, object);
-    this.#live.set(ref.kind, table);
-    if (owner !== undefined) this.#children.set(owner, (this.#children.get(owner) ?? new Set()).add(object));
-    const key = birthplaceOf(object);
-    const place = this.#birthplaces.get(key) ?? { created: 0, released: 0, example: null };
-    place.created += 1;
-    this.#birthplaces.set(key, place);
+    object.birthplace.created += 1;
+    this.#tableOf(ref.kind).set(ref.number, object);
+    if (owner !== undefined) (owner.children ??= new Set()).add(object);
     return object;
   }
 
-  #ownerOf(call: CallView, kind: ObjectKind, madeWithIt: readonly Tracked[]): Tracked | undefined {
+  #tableOf(kind: ObjectKind): Map<number, Entry> {
+    const known = this.#live.get(kind);
+    if (known !== undefined) return known;
+    const made = new Map<number, Entry>();
+    this.#live.set(kind, made);
+    return made;
+  }
+
+  #ownerOf(call: CallView, kind: ObjectKind, madeWithIt: readonly Entry[]): Entry | undefined {
     for (const ownerKind of OBJECTS[kind].owners) {
       const made = madeWithIt.find((object) => object.ref.kind === ownerKind);
-      const named = call.object(ownerKind);
-      const owner = made ?? (named === null ? undefined : this.live(named));
+      const named = made === undefined ? call.object(ownerKind) : null;
+      const owner = made ?? (named === null ? undefined : this.#live.get(named.kind)?.get(named.number));
       if (owner !== undefined) return owner;
     }
     return undefined;
   }
 
-  #end(object: Tracked, how: { readonly event: number; readonly isRelease: boolean }): Tracked[] {
-    const children = [...(this.#children.get(object) ?? [])].filter((child) => goesWith(child));
-    object.endedAt = how.event;
-    this.#live.get(object.ref.kind)?.delete(object.ref.number);
-    const ended = children.flatMap((child) => child.endedAt === 0 ? this.#end(child, how) : []);
-    this.#bury(object);
-    const place = this.#birthplaces.get(birthplaceOf(object));
-    if (place !== undefined && how.isRelease) {
-      place.released += 1;
-      place.example ??= { object: object.ref, event: how.event };
-    }
-    return [...ended, object];
+  #endLive(ref: Ref, event: number, ended: Entry[]): void {
+    const object = this.#live.get(ref.kind)?.get(ref.number);
+    if (object !== undefined) this.#end(object, { event, isRelease: true }, ended);
   }
 
-  #bury(object: Tracked): void {
+  /** Ends what goes along first, then the object: `ended` takes them in that order. */
+  #end(object: Entry, how: { readonly event: number; readonly isRelease: boolean }, ended: Entry[]): void {
+    const { ref: { kind, number }, birthplace } = object;
+    object.endedAt = how.event;
+    this.#live.get(kind)?.delete(number);
+    for (const child of object.children ?? NONE) {
+      if (child.endedAt === 0 && goesWith(child)) this.#end(child, how, ended);
+    }
+    this.#bury(object);
+    ended.push(object);
+    if (!how.isRelease) return;
+    birthplace.released += 1;
+    birthplace.example ??= { object: object.ref, event: how.event };
+  }
+
+  /** The dead hold neither owner nor children, so that no history hangs on them. */
+  #bury(object: Entry): void {
     const { kind, number } = object.ref;
-    const dead = this.#dead.get(kind) ?? new Newest<number, Tracked>();
+    const dead = this.#dead.get(kind) ?? new Newest<number, Entry>();
     dead.set(number, object);
     this.#dead.set(kind, dead);
-    const owner = object.owner === null ? undefined : this.find(object.owner);
-    if (owner !== undefined) this.#children.get(owner)?.delete(object);
-    this.#children.delete(object);
+    object.parent?.children?.delete(object);
+    for (const child of object.children ?? NONE) child.parent = null;
+    object.parent = null;
+    object.children = null;
   }
 }
+
+const NONE: readonly Entry[] = [];
 
 function goesWith(child: Tracked): boolean {
   return OBJECTS[child.ref.kind].ownerEnd === "released";
 }
 
-function birthplaceOf({ ref, createdBy, site }: Tracked): string {
-  return `${ref.kind} ${createdBy.name} ${site === null ? "" : `${site.file}:${site.line}:${site.column}`}`;
+/** What became of the objects of one kind made by the same call at the same site. */
+class Birthplaces {
+  readonly #places = new Map<string, Map<ObjectKind, Map<string, Birthplace>>>();
+  /** A site's text, made once for each chunk that has it. */
+  readonly #texts = new WeakMap<Site, string>();
+
+  of({ ref: { kind }, createdBy: { name }, site }: Pick<Tracked, "ref" | "createdBy" | "site">): Birthplace {
+    const kinds = kept(this.#places, name, () => new Map<ObjectKind, Map<string, Birthplace>>());
+    const sites = kept(kinds, kind, () => new Map<string, Birthplace>());
+    return kept(sites, site === null ? "" : this.#textOf(site), newBirthplace);
+  }
+
+  #textOf(site: Site): string {
+    return kept(this.#texts, site, ({ file, line, column }) => `${file}:${line}:${column}`);
+  }
+}
+
+function newBirthplace(): Birthplace {
+  return { created: 0, released: 0, example: null };
+}
+
+/** The value of a key, made where there is none. */
+function kept<K, V>(map: { get(key: K): V | undefined; set(key: K, value: V): unknown }, key: K, make: (key: K) => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make(key);
+  map.set(key, made);
+  return made;
 }
 
 /** Evidence of an object's creation. */

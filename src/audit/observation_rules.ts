@@ -12,6 +12,7 @@ import type { AuditContext, CallView, Detector } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
 import { bigintOf } from "./gpu_call_values.ts";
 import { type LiveThing, LiveThings, type ObservedSpan } from "./observation_fold.ts";
+import type { PlanShape } from "./plan_shape.ts";
 import type { RuleName } from "./rules.ts";
 
 /** A detector of what captures show. */
@@ -64,6 +65,10 @@ interface Watch {
 class ObservationDetector implements Detector {
   readonly #watches = new Map<CallPlan, Watch | null>();
   readonly #things = new LiveThings();
+
+  hears({ plan }: PlanShape): boolean {
+    return plan.declaration.observes !== undefined;
+  }
 
   returned(call: CallView, context: AuditContext): void {
     const watch = this.#watchOf(call.plan);

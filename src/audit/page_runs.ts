@@ -96,39 +96,66 @@ export function sharedPages(left: readonly PageRun[], right: readonly PageRun[])
 /** Pages in one bucket of the index. */
 const BUCKET_PAGES = 64;
 
-/** Who uses which pages; users are numbers, pages may have many. */
-export class PageUsers {
-  readonly #buckets = new Map<number, Set<number>>();
-  readonly #runs = new Map<number, readonly PageRun[]>();
+/** One user's pages, and the buckets that they lie in. */
+interface PageUser {
+  readonly user: number;
+  readonly runs: readonly PageRun[];
+  readonly buckets: readonly number[];
+  readonly isMarked: boolean;
+}
 
-  /** Adds a user and its pages. */
-  add(user: number, runs: readonly PageRun[]): void {
-    this.#runs.set(user, runs);
-    for (const bucket of bucketsOf(runs)) {
-      const users = this.#buckets.get(bucket) ?? new Set();
-      this.#buckets.set(bucket, users.add(user));
+/** The users of a bucket's pages, those that came first first; the marked ones apart too. */
+interface Bucket {
+  readonly all: Set<PageUser>;
+  readonly marked: Set<PageUser>;
+}
+
+/** Who uses which pages; users are numbers, pages may have many. Who asks for marked users pays for no others. */
+export class PageUsers {
+  readonly #buckets = new Map<number, Bucket>();
+  readonly #users = new Map<number, PageUser>();
+
+  /** Adds a user and its pages; those that it had are forgotten. */
+  add(user: number, runs: readonly PageRun[], { isMarked = false }: { readonly isMarked?: boolean } = {}): void {
+    this.remove(user);
+    const buckets = bucketsOf(runs);
+    const added: PageUser = { user, runs, buckets, isMarked };
+    this.#users.set(user, added);
+    for (const number of buckets) {
+      const bucket = this.#buckets.get(number) ?? { all: new Set(), marked: new Set() };
+      this.#buckets.set(number, bucket);
+      bucket.all.add(added);
+      if (isMarked) bucket.marked.add(added);
     }
   }
 
   /** Removes a user. */
   remove(user: number): void {
-    for (const bucket of bucketsOf(this.#runs.get(user) ?? [])) {
-      const users = this.#buckets.get(bucket);
-      users?.delete(user);
-      if (users?.size === 0) this.#buckets.delete(bucket);
+    const removed = this.#users.get(user);
+    if (removed === undefined) return;
+    this.#users.delete(user);
+    for (const number of removed.buckets) {
+      const bucket = this.#buckets.get(number);
+      bucket?.all.delete(removed);
+      bucket?.marked.delete(removed);
+      if (bucket?.all.size === 0) this.#buckets.delete(number);
     }
-    this.#runs.delete(user);
   }
 
   /** Users of any of these pages with how many they share: by page, those that came first first. */
-  *sharing(runs: readonly PageRun[]): IterableIterator<{ readonly user: number; readonly pages: number }> {
-    const seen = new Set<number>();
-    for (const bucket of bucketsOf(runs)) {
-      for (const user of this.#buckets.get(bucket) ?? []) {
-        if (seen.has(user)) continue;
-        seen.add(user);
-        const pages = sharedPages(this.#runs.get(user) ?? [], runs);
-        if (pages > 0) yield { user, pages };
+  *sharing(
+    runs: readonly PageRun[],
+    { isMarked = false }: { readonly isMarked?: boolean } = {},
+  ): IterableIterator<{ readonly user: number; readonly pages: number }> {
+    if (this.#users.size === 0) return;
+    const seen = new Set<PageUser>();
+    for (const number of bucketsOf(runs)) {
+      const bucket = this.#buckets.get(number);
+      for (const each of (isMarked ? bucket?.marked : bucket?.all) ?? []) {
+        if (seen.has(each)) continue;
+        seen.add(each);
+        const pages = sharedPages(each.runs, runs);
+        if (pages > 0) yield { user: each.user, pages };
       }
     }
   }
@@ -139,10 +166,11 @@ export class PageUsers {
   }
 }
 
-function bucketsOf(runs: readonly PageRun[]): Set<number> {
-  const buckets = new Set<number>();
+/** Each bucket once, in the order of the pages. */
+function bucketsOf(runs: readonly PageRun[]): readonly number[] {
+  const buckets: number[] = [];
   for (const { start, end } of runs) {
-    for (let bucket = Math.floor(start / BUCKET_PAGES); bucket * BUCKET_PAGES < end; bucket += 1) buckets.add(bucket);
+    for (let bucket = Math.floor(start / BUCKET_PAGES); bucket * BUCKET_PAGES < end; bucket += 1) buckets.push(bucket);
   }
-  return buckets;
+  return runs.length < 2 ? buckets : [...new Set(buckets)];
 }

@@ -79,9 +79,14 @@ export function isClosedPipe(error: unknown): boolean {
   return error instanceof Deno.errors.BrokenPipe;
 }
 
+const FULL_CODES: readonly string[] = ["ENOSPC", "EDQUOT", "EFBIG"];
+/** Deno names not every error by its code: EFBIG, ENOSPC and EDQUOT as Linux numbers them. */
+const FULL_MESSAGE = /\(os error (?:27|28|122)\)/;
+
 /** Whether a device has no room left, or a quota or size limit is reached. */
 export function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && "code" in error && ["ENOSPC", "EDQUOT", "EFBIG"].includes(String(error.code));
+  if (!(error instanceof Error)) return false;
+  return "code" in error && FULL_CODES.includes(String(error.code)) || FULL_MESSAGE.test(error.message);
 }
 
 /** Whether the operating system or Deno keeps us from a file. */

@@ -63,12 +63,11 @@ const LOSSES_TOLD = 8;
 export function tellLosses(io: Io, { trace, name }: OpenTrace): number {
   tellEnd(io, trace.end, name);
   if (trace.complete) return EXIT.clean;
-  const { end, losses, header } = trace;
-  const captured = end?.reason === "imported" && losses.length === header.losses.length;
+  const { end, losses } = trace;
   for (const loss of losses.slice(0, LOSSES_TOLD)) io.talk(`${name}: ${loss.what}`);
   if (losses.length > LOSSES_TOLD) io.talk(`${name}: … ${losses.length - LOSSES_TOLD} more losses (info lists them)`);
   if (end === null) io.talk(`${name}: the recording never said how it ended; it is whole up to @${trace.eventCount}`);
-  return captured ? EXIT.clean : EXIT.incomplete;
+  return EXIT.incomplete;
 }
 
 function tellEnd(io: Io, end: Trace["end"], name: string): void {

@@ -168,9 +168,13 @@ function unreadable(path: string, error: unknown): unknown {
     : new CliError(EXIT.unreadable, `Cannot read ${quoted(path)}: ${why}.`, { cause: error });
 }
 
+const SYSTEM_ERROR = / \(os error \d+\).*$/;
+
 /** What the operating system said, where it said anything: `Input/output error`. */
 function systemReason(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? error.message.replace(/ \(os error \d+\).*$/, "") : undefined;
+  if (!(error instanceof Error)) return undefined;
+  const isOfSystem = "code" in error || SYSTEM_ERROR.test(error.message);
+  return isOfSystem ? error.message.replace(SYSTEM_ERROR, "") : undefined;
 }
 
 function quoted(path: string): string {

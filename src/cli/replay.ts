@@ -17,8 +17,9 @@ export async function runReplay(args: ReplayArgs, io: Io): Promise<number> {
   try {
     const options = replayOptions(args, opened);
     const progress = io.progress("replay", { total: trace.eventCount });
-    const result = replay(trace, { ...options, onProgress: (event) => progress.update(event) });
+    const replayed = replay(trace, { ...options, onProgress: (event) => progress.update(event) });
     progress.end();
+    const result = hasDamagedHeader(opened) ? withoutOptions(replayed) : replayed;
     const incomplete = tellLosses(io, opened);
     if (args.show.json) io.out.json(toJson(result));
     else report(io, result, { opened, limit: args.show.limit });
@@ -28,6 +29,18 @@ export async function runReplay(args: ReplayArgs, io: Io): Promise<number> {
   } finally {
     opened.close();
   }
+}
+
+/** Damage of the header stands at its place in the file, byte 0. */
+function hasDamagedHeader({ trace: { header, losses } }: OpenTrace): boolean {
+  return losses.slice(header.losses.length).some(({ offsetBytes }) => offsetBytes === 0);
+}
+
+/** Where the options may be wrong, the engine that ran was another one, and that it differs says nothing. */
+function withoutOptions(result: ReplayResult): ReplayResult {
+  if (result.divergence === null) return result;
+  const stoppedEarly = `@${result.divergence.event} differs, but the header that held the model's options is damaged`;
+  return { ...result, divergence: null, stoppedEarly };
 }
 
 function replayOptions({ options: typed, filters }: ReplayArgs, { trace }: OpenTrace): ReplayOptions {

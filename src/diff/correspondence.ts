@@ -6,25 +6,31 @@ import type { TraceEvent } from "../trace/mod.ts";
 
 /** A matching of the names of two traces, growing as they are walked. */
 export class Correspondence {
-  readonly #objects = new TwoWay();
-  readonly #events = new TwoWay();
-  readonly #pages = new TwoWay();
+  readonly #objects = new TwoWay<string>();
+  readonly #events = new TwoWay<number>();
+  #pages = new TwoWay<string>();
 
   /** Whether two events are the same under the matching so far. */
   matches(one: TraceEvent, other: TraceEvent): boolean {
-    return this.resembles(one, other) && one.kind === other.kind &&
-      this.#events.agree(String(one.cause), String(other.cause)) &&
-      this.#events.agree(String(one.of), String(other.of)) &&
+    return this.resembles(one, other) && this.sameEvent(one.cause, other.cause) && this.sameEvent(one.of, other.of) &&
       this.sameValues(one.outs, other.outs) && this.sameOutcome(one.outcome, other.outcome) &&
-      this.#sameMemory(one, other) &&
       one.timeNs === other.timeNs;
   }
 
   /** Whether two events are the same call with the same arguments, whatever came of it. */
   resembles(one: TraceEvent, other: TraceEvent): boolean {
     return one.plan?.name === other.plan?.name && one.side === other.side && one.kind === other.kind &&
-      this.sameValues(one.ins, other.ins) &&
-      (one.memory === null || this.#sameMemory(one, other));
+      this.sameValues(one.ins, other.ins) && this.#sameMemory(one, other);
+  }
+
+  /** Whether two event numbers name the same event under the matching; 0 is none. */
+  sameEvent(left: number, right: number): boolean {
+    return left === 0 || right === 0 ? left === right : this.#events.agree(left, right);
+  }
+
+  /** The object of B that an object of A is, as `kind#number`; undefined while it is none. */
+  counterpartOf(object: Ref): string | undefined {
+    return this.#objects.get(objectName(object));
   }
 
   /** Whether values are the same under the matching. */
@@ -58,22 +64,26 @@ export class Correspondence {
 
   /** Binds the names that two matching events bring. */
   bind(one: TraceEvent, other: TraceEvent): void {
-    this.#events.bind(String(one.event), String(other.event));
+    this.#events.bind(one.event, other.event);
     for (const [index, value] of one.outs.entries()) this.#bindValue(value, other.outs[index] ?? null);
     for (const [index, value] of one.ins.entries()) this.#bindValue(value, other.ins[index] ?? null);
     if (one.outcome?.form === "value" && other.outcome?.form === "value") {
       this.#bindValue(one.outcome.value, other.outcome.value);
     }
     if (one.memory !== null && other.memory !== null) this.#pages.bind(pageName(one.memory), pageName(other.memory));
+    else if (endsMemory(one)) this.#pages = new TwoWay();
   }
 
   #bindValue(left: Value, right: Value): void {
     if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return;
     if (left instanceof Uint8Array || right instanceof Uint8Array) return;
     if (isRef(left) && isRef(right)) this.#objects.bind(objectName(left), objectName(right));
-    else {for (const [name, value] of Object.entries(left)) {
-        this.#bindValue(value, new Map<string, Value>(Object.entries(right)).get(name) ?? null);
-      }}
+    else this.#bindMembers(left, right);
+  }
+
+  #bindMembers(left: object, right: object): void {
+    const others = new Map<string, Value>(Object.entries(right));
+    for (const [name, value] of Object.entries(left)) this.#bindValue(value, others.get(name) ?? null);
   }
 
   #sameObject(left: Ref, right: Ref): boolean {
@@ -88,6 +98,14 @@ export class Correspondence {
   }
 }
 
+/** Freed pages are given out again, and not to the same object in both traces. */
+function endsMemory({ plan }: TraceEvent): boolean {
+  return plan !== null &&
+    plan.effects.some(({ verb, param: { kind } }) =>
+      verb === "destroy" && (kind === "buffer" || kind === "allocation")
+    );
+}
+
 function objectName({ kind, number }: Ref): string {
   return `${kind}#${number}`;
 }
@@ -96,18 +114,22 @@ function pageName({ partition, page }: { readonly partition: string; readonly pa
   return `${partition} ${page}`;
 }
 
-/** A one-to-one matching; the newest two million names are kept. */
-class TwoWay {
-  readonly #forth = new Map<string, string>();
-  readonly #back = new Map<string, string>();
+/** A one-to-one matching; the newest two million names are kept, and older ones agree with anything as old. */
+class TwoWay<K> {
+  readonly #forth = new Map<K, K>();
+  readonly #back = new Map<K, K>();
+
+  get(left: K): K | undefined {
+    return this.#forth.get(left);
+  }
 
   /** Bound to each other, or both still free. */
-  agree(left: string, right: string): boolean {
+  agree(left: K, right: K): boolean {
     const [bound, back] = [this.#forth.get(left), this.#back.get(right)];
     return bound === undefined && back === undefined ? true : bound === right && back === left;
   }
 
-  bind(left: string, right: string): void {
+  bind(left: K, right: K): void {
     this.#forth.set(left, right);
     this.#back.set(right, left);
     if (this.#forth.size > 2_000_000) this.#dropOldest();

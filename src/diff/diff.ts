@@ -1,7 +1,7 @@
 // Compares two traces call by call: objects are matched by who made them, not by handle values; the first difference is named,
 // then counted by call and by kind of object. Both traces are walked once, a window of events at a time.
 
-import { isArray, isRef, isStruct, type Operand } from "../api/mod.ts";
+import { isArray, isRef, isStruct, ntSuccess, type Operand, type Value } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
 import { Correspondence } from "./correspondence.ts";
 import { differenceOf, eventText } from "./event_text.ts";
@@ -35,7 +35,7 @@ export interface DiffResult {
   readonly objects: Readonly<Record<string, { readonly created: CountPair; readonly destroyed: CountPair }>>;
 }
 
-/** Compares two traces. */
+/** Compares two traces, up to the first difference event by event; notes, sites, actors and wall time are not compared. */
 export function diff(a: Trace, b: Trace, options: { readonly onProgress?: (events: number) => void } = {}): DiffResult {
   const counts = new Counts();
   const left = new Window(a, (event) => counts.take("a", event));
@@ -56,9 +56,9 @@ function firstDifference(left: Window, right: Window, onProgress: (events: numbe
   const same = new Correspondence();
   for (;;) {
     const [one, other] = [left.peek(0), right.peek(0)];
-    if (one === undefined && other === undefined) return null;
-    if (one === undefined || other === undefined) return atTheEnd(one, other);
-    if (!same.matches(one, other)) return classify(same, left, right);
+    if (one === undefined) return other === undefined ? null : afterTheEnd("added", other);
+    if (other === undefined) return afterTheEnd("missing", one);
+    if (!same.matches(one, other)) return classify({ same, left, right }, one, other);
     same.bind(one, other);
     left.next();
     right.next();
@@ -66,59 +66,57 @@ function firstDifference(left: Window, right: Window, onProgress: (events: numbe
   }
 }
 
-function atTheEnd(one: TraceEvent | undefined, other: TraceEvent | undefined): Difference {
-  if (one !== undefined) {
-    return { a: one.event, b: 0, form: "missing", message: `@${one.event} ${eventText(one)} is only in A: B is over` };
-  }
-  const number = other?.event ?? 0;
-  return {
-    a: 0,
-    b: number,
-    form: "added",
-    message: `@${number} ${other === undefined ? "" : eventText(other)} is only in B: A is over`,
-  };
+function afterTheEnd(form: "missing" | "added", event: TraceEvent): Difference {
+  const [only, over] = form === "missing" ? ["A", "B"] : ["B", "A"];
+  const at = form === "missing" ? { a: event.event, b: 0 } : { a: 0, b: event.event };
+  return { ...at, form, message: `@${event.event} ${eventText(event)} is only in ${only}: ${over} is over` };
 }
 
-/** Whether the events at hand have a counterpart further on: then what stands before it is missing or added. */
-function classify(same: Correspondence, left: Window, right: Window): Difference {
-  const [one, other] = [left.peek(0), right.peek(0)];
-  if (one === undefined || other === undefined) return atTheEnd(one, other);
-  const inB = distanceTo(same, one, right);
-  const inA = distanceTo(same, other, left);
+interface Pairing {
+  readonly same: Correspondence;
+  readonly left: Window;
+  readonly right: Window;
+}
+
+/** Names the difference of the events at hand: what has a counterpart further on stands behind something missing or added. */
+function classify(pairing: Pairing, one: TraceEvent, other: TraceEvent): Difference {
   const at = { a: one.event, b: other.event };
-  if (isSameCall(one, other)) {
-    return {
-      ...at,
-      form: "changed",
-      message: `@${at.a} in A and @${at.b} in B differ in ${differenceOf(same, one, other)}`,
-    };
+  const form = formOf(pairing, one, other);
+  const [inA, inB] = [`@${at.a} ${eventText(one)}`, `@${at.b} ${eventText(other)}`];
+  switch (form) {
+    case "missing":
+      return { ...at, form, message: `${inA} is only in A: B goes on with ${inB}` };
+    case "added":
+      return { ...at, form, message: `${inB} is only in B: A goes on with ${inA}` };
+    case "changed":
+      return isSameCall(one, other)
+        ? {
+          ...at,
+          form,
+          message: `@${at.a} in A and @${at.b} in B differ in ${differenceOf(pairing.same, one, other)}`,
+        }
+        : { ...at, form, message: `A has ${inA}, B has ${inB}` };
   }
-  if (inA !== null && (inB === null || inA <= inB)) {
-    return {
-      ...at,
-      form: "missing",
-      message: `@${at.a} ${eventText(one)} is only in A: B goes on with @${at.b} ${eventText(other)}`,
-    };
-  }
-  if (inB !== null) {
-    return {
-      ...at,
-      form: "added",
-      message: `@${at.b} ${eventText(other)} is only in B: A goes on with @${at.a} ${eventText(one)}`,
-    };
-  }
-  return { ...at, form: "changed", message: `A has @${at.a} ${eventText(one)}, B has @${at.b} ${eventText(other)}` };
+}
+
+function formOf({ same, left, right }: Pairing, one: TraceEvent, other: TraceEvent): Difference["form"] {
+  if (isSameCall(one, other)) return "changed";
+  const inA = distanceTo((event) => same.resembles(event, other), left);
+  const inB = distanceTo((event) => same.resembles(one, event), right);
+  if (inA === null && inB === null) return "changed";
+  return inB === null || (inA !== null && inA <= inB) ? "missing" : "added";
 }
 
 function isSameCall(one: TraceEvent, other: TraceEvent): boolean {
   return one.plan === other.plan && one.side === other.side && (one.plan !== null || one.kind === other.kind);
 }
 
-function distanceTo(same: Correspondence, event: TraceEvent, window: Window): number | null {
+/** How far ahead the first event of which `isIt` holds is; null: not within `LOOKAHEAD`. */
+function distanceTo(isIt: (event: TraceEvent) => boolean, window: Window): number | null {
   for (let ahead = 1; ahead < LOOKAHEAD; ahead += 1) {
     const candidate = window.peek(ahead);
     if (candidate === undefined) return null;
-    if (same.resembles(event, candidate)) return ahead;
+    if (isIt(candidate)) return ahead;
   }
   return null;
 }
@@ -128,6 +126,7 @@ class Window {
   readonly #events: Iterator<TraceEvent>;
   readonly #ahead: TraceEvent[] = [];
   readonly #onTaken: (event: TraceEvent) => void;
+  /** Events passed, notes left out. */
   taken = 0;
 
   constructor(trace: Trace, onTaken: (event: TraceEvent) => void) {
@@ -173,6 +172,7 @@ class Counts {
     if ((kind !== "call" && kind !== "leave") || !answered(event)) return;
     for (const { verb, subject, param } of plan.effects) {
       if (param.kind === null) continue;
+      // A leave has no arguments of its own: the one object that a call which waits ends.
       const objects = kind === "leave" && subject.from === "in" ? 1 : countObjects(event, subject);
       if (verb === "create") add(this.#created, { key: param.kind, side, count: objects });
       if (verb === "destroy") add(this.#destroyed, { key: param.kind, side, count: objects });
@@ -197,15 +197,20 @@ class Counts {
 
 function answered({ outcome }: TraceEvent): boolean {
   if (outcome === null) return false;
-  return outcome.form === "status" ? outcome.status < 0x80000000 : outcome.form !== "refused";
+  return outcome.form === "status" ? ntSuccess(outcome.status) : outcome.form !== "refused";
 }
 
-/** How many objects an operand of a call holds; a leave has no arguments of its own, its one object counts as one. */
+/** How many objects an operand of a call holds; a null or a raw handle value is none. */
 function countObjects({ ins, outs, outcome }: TraceEvent, { from, index, member }: Operand): number {
-  if (from === "return") return outcome?.form === "value" && outcome.value !== null ? 1 : 0;
-  const value = (from === "in" ? ins : outs)[index] ?? null;
-  if (!isArray(value)) return value === null ? 0 : 1;
-  return member === null ? value.length : value.filter((each) => isStruct(each) && isRef(each[member] ?? null)).length;
+  if (from === "return") return outcome?.form === "value" ? countRefs(outcome.value, null) : 0;
+  return countRefs((from === "in" ? ins : outs)[index] ?? null, member);
+}
+
+function countRefs(value: Value, member: string | null): number {
+  if (isArray(value)) return value.reduce<number>((sum, each) => sum + countRefs(each, member), 0);
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return 0;
+  if (isRef(value)) return 1;
+  return member !== null && isStruct(value) ? countRefs(value[member] ?? null, null) : 0;
 }
 
 function add(

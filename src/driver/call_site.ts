@@ -27,6 +27,15 @@ function functionName(name: string | undefined): string {
 
 /** A file below the program's folder by its path from there; any other by its last two parts. */
 function relativeTo(folder: string, file: string): string {
-  if (folder !== "" && file.startsWith(folder)) return decodeURIComponent(file.slice(folder.length));
-  return decodeURIComponent(file.split("/").slice(-2).join("/"));
+  const isBelow = folder !== "" && file.startsWith(folder);
+  return decoded(isBelow ? file.slice(folder.length) : file.split("/").slice(-2).join("/"));
+}
+
+/** A URL's part as text; as it stands where its escapes make none. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

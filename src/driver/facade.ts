@@ -27,25 +27,48 @@ export type SideApi<S extends BaseSide> = {
 /** Makes a call of a side. */
 export type Caller = (plan: CallPlan, side: string, args: object) => Promise<unknown>;
 
-const METHODS = new Map<string, readonly string[]>();
+/** The calls of one side; every thread has its own, so the methods stand on a class that is made once a side. */
+class Face {
+  readonly #side: string;
+  readonly #caller: Caller;
 
-function callsOf(side: BaseSide): readonly string[] {
-  const found = METHODS.get(side);
-  if (found !== undefined) return found;
-  const names = Object.entries(CALLS).filter(([, { endpoint }]) => mayCall(side, endpoint)).map(([name]) => name);
-  METHODS.set(side, names);
-  return names;
+  constructor(side: string, caller: Caller) {
+    this.#side = side;
+    this.#caller = caller;
+  }
+
+  /** The method of a call; it may be taken out and called alone. */
+  method(plan: CallPlan): (args?: object) => Promise<unknown> {
+    return (args = {}) => this.#caller(plan, this.#side, args);
+  }
 }
 
-/** The object of a side (`client`, `umd#2`, …) whose methods ask `caller`. */
+const FACES = new Map<BaseSide, typeof Face>();
+
+function faceOf(side: BaseSide): typeof Face {
+  const known = FACES.get(side);
+  if (known !== undefined) return known;
+  const made = class extends Face {};
+  for (const [name, { endpoint }] of Object.entries(CALLS)) {
+    if (!mayCall(side, endpoint)) continue;
+    const plan = planOf(callName(name));
+    Object.defineProperty(made.prototype, name, {
+      enumerable: true,
+      get(this: Face) {
+        return this.method(plan);
+      },
+    });
+  }
+  FACES.set(side, made);
+  return made;
+}
+
+/** The object of a side (`client`, `umd#2`, …) whose methods ask `caller`; `TypeError` where there is no such side. */
 export function sideApi<S extends BaseSide>(side: string, caller: Caller): SideApi<S> {
   const base = baseSide(side);
   if (base === null) throw new TypeError(`Cannot act as "${side}": it is no side`);
-  const methods = callsOf(base).map((name) => {
-    const plan = planOf(callName(name));
-    return [name, (args: object = {}) => caller(plan, side, args)];
-  });
-  return typed(Object.fromEntries(methods));
+  const Side = faceOf(base);
+  return typed(new Side(side, caller));
 }
 
 function callName(name: string): keyof typeof CALLS {

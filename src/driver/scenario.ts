@@ -7,7 +7,9 @@ import {
   type Environment,
   evaluateArguments,
   evaluateReturn,
+  type ExpectFindingStatement,
   type ExpectStateStatement,
+  type InsideStatement,
   isRef,
   type LeaveStatement,
   matchArguments,
@@ -56,7 +58,10 @@ interface Node {
   readonly children: Node[];
 }
 
-/** Runs a scenario on a session. */
+/**
+ * Runs a scenario on a session; `wantsSite` says which calls get their line as their site. Lines that do not hold are in
+ * the report. `NotationError`, with the line, for one that cannot be run at all: a variable that nothing bound.
+ */
 export function runScenario(
   scenario: Scenario,
   session: Session,
@@ -113,51 +118,47 @@ class Runner {
   readonly #labels = new Map<string, number>();
   readonly #events = new Map<Statement, number>();
   readonly #answers = new Map<number, Answer>();
+  /** The leave events of calls that waited, by their enter. */
+  readonly #leaves = new Map<number, number>();
   #noFindingsLine = 0;
 
   constructor(scenario: Scenario, session: Session, wantsSite: SitePolicy["wants"]) {
     this.#scenario = scenario;
     this.#session = session;
     this.#wantsSite = wantsSite;
-    session.onLeave = (event, answer) => this.#learn(event, answer);
+    session.onLeave = (event, answer) => {
+      this.#leaves.set(event, session.lastEvent);
+      this.#learn(event, answer);
+    };
   }
 
   report(): ScenarioReport {
     return { failures: this.#failures, expectedFindings: this.#expected, noFindingsLine: this.#noFindingsLine };
   }
 
-  run(node: Node, insideCallback: number): void {
+  /** Runs a line; `under` is the event of the line that it stands under, 0: none. */
+  run(node: Node, under: number): void {
     const { statement } = node;
     switch (statement.form) {
       case "call":
-        return this.#call(statement, node, insideCallback);
+        return this.#call(statement, node, under);
       case "callback":
-        return this.#callback(statement, node);
+        return this.#callback(statement, node, under);
       case "leave":
         return this.#leave(statement, node);
       case "return":
         return this.#return(statement, node);
-      case "inside": {
-        const event = this.#events.get(statement.of) ?? 0;
-        for (const child of node.children) this.run(child, event);
-        return;
-      }
+      case "inside":
+        return this.#inside(statement, node);
       case "expectFinding":
-        this.#expected.push({
-          line: statement.line,
-          rule: statement.rule,
-          event: statement.position === null
-            ? null
-            : this.#labels.get(statement.position) ?? Number(statement.position),
-          object: statement.object === null ? null : this.#objectName(statement.object),
-        });
-        return;
+        return this.#expectFinding(statement);
       case "expectNoFindings":
         this.#noFindingsLine = statement.line;
         return;
       case "expectState":
         return this.#expectState(statement);
-      default:
+      case "noCallbacks":
+      case "option":
         return;
     }
   }
@@ -170,23 +171,20 @@ class Runner {
     this.#events.set(statement, event);
     if (statement.label !== null) this.#labels.set(statement.label, event);
     if (answer !== null) this.#learn(event, answer);
-    this.#runUnder(statement, children);
+    this.#runUnder(statement, children, event);
     this.#checkOutcome(statement.outcome, statement, line);
   }
 
   /** The callbacks that a call made: those written, in order; or all, where none are written. */
-  #runUnder(statement: CallStatement, children: readonly Node[]): void {
-    const writtenOnly = this.#scenario.options.callbacks === "written";
-    const event = this.#events.get(statement) ?? 0;
+  #runUnder({ line }: CallStatement, children: readonly Node[], event: number): void {
+    const failures = this.#failures.length;
     for (const child of children) this.run(child, event);
-    if (writtenOnly) return;
-    if (children.length > 0) {
-      for (const pending of this.#madeSince(event)) {
-        this.#fail(
-          statement.line,
-          `made one more callback than written: ${pending.side} ${pending.name} of channel#${pending.channel}`,
-        );
-      }
+    if (this.#writtenOnly) return;
+    const more = this.#madeSince(event);
+    // After a callback that was not the one written, what is left over says nothing new.
+    if (children.length > 0 && more.length > 0 && this.#failures.length === failures) {
+      const count = more.length === 1 ? "one more callback" : `${more.length} more callbacks`;
+      this.#fail(line, `made ${count} than written: ${more.map(textOf).join(", ")}`);
     }
     this.#drain(event);
   }
@@ -206,19 +204,18 @@ class Runner {
     }
   }
 
-  #callback(statement: CallbackStatement, { children }: Node): void {
-    const { plan, side, line, args } = statement;
-    const deliverable = this.#session.deliverable();
-    const inOrder = this.#scenario.options.callbacks === "written" ? deliverable : deliverable.slice(0, 1);
-    const pending = inOrder.find((each) =>
-      each.name === plan.name && each.side === side &&
-      matchArguments(args, { plan, ins: each.ins, env: this.#names }) === null
-    );
+  /** Runs the callback that is written; where its arguments are others than written, it runs all the same. */
+  #callback(statement: CallbackStatement, { children }: Node, under: number): void {
+    const { plan, side, line } = statement;
+    const due = this.#dueUnder(under);
+    const named = due.filter((each) => each.name === plan.name && each.side === side);
+    const pending = named.find((each) => this.#argumentTrouble(statement, each) === null) ?? named[0];
     if (pending === undefined) {
-      const [other] = deliverable;
-      const happened = other === undefined ? "no callback" : `${other.side} ${other.name} of channel#${other.channel}`;
+      const happened = due[0] === undefined ? "no callback" : textOf(due[0]);
       return this.#fail(line, `wrote callback ${side} ${plan.name}, got ${happened}`);
     }
+    const trouble = this.#argumentTrouble(statement, pending);
+    if (trouble !== null) this.#fail(line, `callback ${side} ${plan.name}: ${trouble}`);
     const running = this.#session.deliver(pending, side);
     this.#events.set(statement, running.event);
     if (statement.label !== null) this.#labels.set(statement.label, running.event);
@@ -226,26 +223,46 @@ class Runner {
     if (!statement.blocked) this.#finish(running.event, statement);
   }
 
+  /** Callbacks that a line may mean: the next that its call made, else the next one made further out that a blocked call waits for. */
+  #dueUnder(event: number): readonly PendingCallback[] {
+    const deliverable = this.#session.deliverable();
+    return this.#writtenOnly ? deliverable : [...this.#madeSince(event), ...deliverable].slice(0, 1);
+  }
+
+  #argumentTrouble({ plan, args }: CallbackStatement, { ins }: PendingCallback): string | null {
+    return matchArguments(args, { plan, ins, env: this.#names });
+  }
+
   #finish(event: number, { side, plan, returns }: Pick<CallbackStatement, "side" | "plan" | "returns">): void {
     this.#session.finish(event, { outcome: evaluateReturn(returns, plan, this.#names), actor: side });
   }
 
-  #leave(statement: LeaveStatement, { children }: Node): void {
+  #leave({ of, outcome, label, line }: LeaveStatement, { children }: Node): void {
     for (const child of children) this.run(child, 0);
-    if (statement.label !== null) this.#labels.set(statement.label, this.#session.lastEvent);
-    this.#checkOutcome(statement.outcome ?? null, statement.of, statement.line);
-    const event = this.#events.get(statement.of) ?? 0;
-    if (!this.#answers.has(event)) {
-      this.#fail(statement.line, `wrote leave of ${statement.of.plan.name}, but it still waits`);
-    }
+    const enter = this.#events.get(of);
+    if (enter === undefined) return this.#fail(line, `wrote leave of ${of.plan.name}, but that line never ran`);
+    if (!this.#answers.has(enter)) return this.#fail(line, `wrote leave of ${of.plan.name}, but it still waits`);
+    if (label !== null) this.#labels.set(label, this.#leaves.get(enter) ?? enter);
+    this.#checkOutcome(outcome, of, line);
   }
 
-  #return({ of, returns, line }: ReturnStatement, { children }: Node): void {
+  #return({ of, returns, label, line }: ReturnStatement, { children }: Node): void {
     const event = this.#events.get(of);
     if (event === undefined) return this.#fail(line, `wrote return of ${of.plan.name}, but that callback never ran`);
+    if (label !== null) this.#labels.set(label, this.#session.lastEvent + 1);
     this.#finish(event, { side: of.side, plan: of.plan, returns });
     for (const child of children) this.run(child, 0);
-    if (this.#scenario.options.callbacks !== "written") this.#drain(event);
+    if (!this.#writtenOnly) this.#drain(event);
+  }
+
+  /** Calls inside a callback that has returned, or never ran, are not made: they would not be the ones written. */
+  #inside({ of, line }: InsideStatement, { children }: Node): void {
+    const event = this.#events.get(of) ?? 0;
+    if (!this.#session.isInside(event)) {
+      const why = event === 0 ? "that callback never ran" : `it returned, @${event}`;
+      return this.#fail(line, `wrote inside ${of.plan.name}, but ${why}`);
+    }
+    for (const child of children) this.run(child, event);
   }
 
   #checkOutcome(written: OutcomeNode | null, statement: CallStatement, line: number): void {
@@ -259,11 +276,21 @@ class Runner {
     if (trouble !== null) this.#fail(line, `${plan.name}: ${trouble}`);
   }
 
+  #expectFinding({ line, rule, position, object }: ExpectFindingStatement): void {
+    const event = position === null ? null : this.#labels.get(position) ?? Number(position);
+    if (Number.isNaN(event)) return this.#fail(line, `wrote finding ${rule} at @${position}, but that line never ran`);
+    this.#expected.push({ line, rule, event, object: object === null ? null : this.#objectName(object) });
+  }
+
   #expectState({ object, state, line }: ExpectStateStatement): void {
     const name = this.#objectName(object);
     const [kind, number] = name.split("#");
     const actual = stateMatches(this.#session.engine.world, { kind: kind ?? "", number: Number(number), state });
     if (actual !== null) this.#fail(line, `wrote state ${name} ${state}, got ${actual}`);
+  }
+
+  get #writtenOnly(): boolean {
+    return this.#scenario.options.callbacks === "written";
   }
 
   #objectName(node: ObjectNode | VariableNode): string {
@@ -282,4 +309,8 @@ class Runner {
   #fail(line: number, message: string): void {
     this.#failures.push({ line, message });
   }
+}
+
+function textOf({ side, name, channel }: PendingCallback): string {
+  return `${side} ${name} of channel#${channel}`;
 }

@@ -2,6 +2,7 @@
 // Every wait of an actor is the scheduler's, so one seed is one run. It knows no call and no format.
 
 import { type CallbackFunction, type CallPlan, type Outcome, STATUS, type Value, VOID } from "../api/mod.ts";
+import type { Site } from "../trace/mod.ts";
 import { captureSite } from "./call_site.ts";
 import type { CallArguments } from "./arguments.ts";
 import { answerToProgram, callbackArguments, collectHandlers, handlerKey } from "./arguments.ts";
@@ -31,11 +32,21 @@ export interface SitePolicy {
 }
 
 /** Something that can happen next. */
-type Candidate = () => void | Promise<void>;
+type Candidate = () => void;
 
+/** A call that an actor asked for. */
 interface Request {
   readonly actor: Actor;
-  readonly run: () => void;
+  readonly plan: CallPlan;
+  readonly side: string;
+  readonly args: CallArguments;
+  readonly site: Site | null;
+}
+
+/** The two ends of the promise that the program holds. */
+interface Promised {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** What a run came to. */
@@ -45,6 +56,8 @@ export interface RunEnd {
   /** What the program threw, undefined: nothing. */
   readonly thrown: unknown;
   readonly hasThrown: boolean;
+  /** Why the run was stopped from outside, null: it was not. */
+  readonly stopped: string | null;
 }
 
 /** The scheduler of one run. */
@@ -52,13 +65,15 @@ export class Scheduler {
   readonly random: Random;
   readonly session: Session;
   readonly #sites: SitePolicy;
-  readonly #requests: Request[] = [];
+  readonly #requests: Candidate[] = [];
   readonly #resumes: Candidate[] = [];
   readonly #waiting = new Map<number, (answer: Answer) => void>();
-  readonly #waits = new Map<Actor, Set<string>>();
+  readonly #waits = new Map<Actor, string[]>();
   readonly #handlers = new Map<string, CallbackFunction>();
   readonly #invoke: (handler: CallbackFunction, args: object, actor: Actor) => unknown;
   #running = 0;
+  /** Who ran last: the one that runs, unless it waits for what is not the scheduler's. */
+  #current: Actor | null = null;
   #idle: () => void = () => {};
   #thrown: { readonly error: unknown } | null = null;
   #stopped: string | null = null;
@@ -80,7 +95,7 @@ export class Scheduler {
   /** Starts a thread; its body begins when the scheduler first picks it. */
   spawn(name: string, body: (actor: Actor) => unknown): Actor {
     const actor: Actor = { name, insideCallback: 0, outstanding: 0, isRunning: false, isFinished: false };
-    this.#resumes.push(() => this.#start(actor, () => body(actor)));
+    this.#resumeLater(() => this.#start(actor, () => body(actor)));
     return actor;
   }
 
@@ -90,42 +105,26 @@ export class Scheduler {
     { plan, side, args }: { readonly plan: CallPlan; readonly side: string; readonly args: CallArguments },
   ): Promise<unknown> {
     const site = this.#sites.wants(plan) ? captureSite(this.#sites.folder) : null;
+    const waiter = this.#waiterFor(actor);
+    const what = `${side} ${plan.name}`;
     return new Promise((resolve, reject) => {
-      this.#park(actor, `${side} ${plan.name}`);
+      this.#park(waiter, what);
+      this.#requests.push(() =>
+        this.#makeCall({ actor, plan, side, args, site }, {
+          resolve: (result) => this.#wake(waiter, what, () => resolve(result)),
+          reject: (error) => this.#wake(waiter, what, () => reject(error)),
+        })
+      );
       this.#idle();
-      this.#requests.push({
-        actor,
-        run: () => {
-          try {
-            const ins = this.session.bind(plan, args);
-            const ticket = this.session.call({
-              plan,
-              side,
-              actor: actor.name,
-              ins,
-              insideCallback: actor.insideCallback,
-              site,
-            });
-            const settle = (answer: Answer) => {
-              this.#register({ plan, args, ins, answer });
-              this.#wake(actor, `${side} ${plan.name}`, () => resolve(answerToProgram(plan, answer)));
-            };
-            if (ticket.answer === null) {
-              this.#waiting.set(ticket.event, (answer) => this.#resumes.push(() => settle(answer)));
-            } else settle(ticket.answer);
-          } catch (error) {
-            this.#wake(actor, `${side} ${plan.name}`, () => reject(error));
-          }
-        },
-      });
     });
   }
 
   /** An actor's wait for another actor: `resume` is called with the value when it is over. */
   wait<T>(actor: Actor, what: string, subscribe: (resume: (value: T) => void) => void): Promise<T> {
+    const waiter = this.#waiterFor(actor);
     return new Promise((resolve) => {
-      this.#park(actor, what);
-      subscribe((value) => this.#resumes.push(() => this.#wake(actor, what, () => resolve(value))));
+      this.#park(waiter, what);
+      subscribe((value) => this.#resumeLater(() => this.#wake(waiter, what, () => resolve(value))));
     });
   }
 
@@ -133,13 +132,12 @@ export class Scheduler {
   stop(reason: string): void {
     this.#stopped = reason;
     this.#idle();
-    this.#idle();
   }
 
   /** Ends the run as if an actor had thrown: what the program threw where no actor stands, in a timer or a lost promise. */
   fail(error: unknown): void {
     this.#thrown ??= { error };
-    this.stop("threw");
+    this.#idle();
   }
 
   /** Steps until nobody can go on; `pause` is awaited now and then so that the host can be heard. */
@@ -147,33 +145,65 @@ export class Scheduler {
     for (let step = 1; this.#stopped === null && this.#thrown === null; step += 1) {
       const candidates = this.#candidates();
       if (candidates.length === 0) break;
-      const candidate = candidates.length === 1 ? candidates[0] : this.random.pick(candidates);
-      await candidate?.();
+      this.#step(candidates.length === 1 ? candidates[0] : this.random.pick(candidates));
       await this.#settled();
       if (step % options.pauseEvery === 0) await options.pause();
     }
     // What the program left behind, a promise that nobody caught, is heard before the run is called ended.
     await options.pause();
-    return { stuck: this.#stuck(), thrown: this.#thrown?.error, hasThrown: this.#thrown !== null };
+    return {
+      stuck: this.#stuck(),
+      thrown: this.#thrown?.error,
+      hasThrown: this.#thrown !== null,
+      stopped: this.#stopped,
+    };
   }
 
   #candidates(): Candidate[] {
-    const requests = this.#requests.map((request) => () => this.#serve(request));
-    const resumes = this.#resumes.map((resume) => () => this.#resume(resume));
     const callbacks = this.session.deliverable().map((pending) => () =>
       this.#deliver(this.session.deliver(pending, `${pending.side} callback`))
     );
-    return [...requests, ...resumes, ...callbacks];
+    return [...this.#requests, ...this.#resumes, ...callbacks];
   }
 
-  #serve(request: Request): void {
-    this.#requests.splice(this.#requests.indexOf(request), 1);
-    request.run();
+  /** What the session throws, an event too large to write or a broken rule of ours, ends the run: no program may go on after it. */
+  #step(candidate: Candidate | undefined): void {
+    if (candidate === undefined) return;
+    remove(this.#requests, candidate);
+    remove(this.#resumes, candidate);
+    try {
+      candidate();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
-  #resume(resume: Candidate): void {
-    this.#resumes.splice(this.#resumes.indexOf(resume), 1);
-    resume();
+  /** Arguments that do not fit are the program's own mistake: its promise rejects. */
+  #makeCall({ actor, plan, side, args, site }: Request, { resolve, reject }: Promised): void {
+    const ins = this.#bind(plan, args, reject);
+    if (ins === null) return;
+    const { name, insideCallback } = actor;
+    const { event, answer } = this.session.call({ plan, side, actor: name, ins, insideCallback, site });
+    const settle = (answer: Answer) => {
+      this.#register({ plan, args, ins, answer });
+      resolve(answerToProgram(plan, answer));
+    };
+    if (answer === null) this.#waiting.set(event, (late) => this.#resumeLater(() => settle(late)));
+    else settle(answer);
+  }
+
+  #bind(plan: CallPlan, args: CallArguments, reject: Promised["reject"]): Value[] | null {
+    try {
+      return this.session.bind(plan, args);
+    } catch (error) {
+      reject(error);
+      return null;
+    }
+  }
+
+  #resumeLater(resume: Candidate): void {
+    this.#resumes.push(resume);
+    this.#idle();
   }
 
   #deliver(running: RunningCallback): void {
@@ -202,17 +232,23 @@ export class Scheduler {
     Promise.resolve().then(body).then(() => finished(), (error: unknown) => finished({ error }));
   }
 
+  /** Who waits for what an actor asks: itself, or the one that runs and uses another's thread, as a handler may the thread around it. */
+  #waiterFor(actor: Actor): Actor {
+    const borrower = this.#current;
+    return actor.isRunning || borrower === null || !borrower.isRunning ? actor : borrower;
+  }
+
   #park(actor: Actor, what: string): void {
     actor.outstanding += 1;
-    this.#waits.set(actor, (this.#waits.get(actor) ?? new Set()).add(what));
+    this.#waits.set(actor, [...this.#waits.get(actor) ?? [], what]);
     this.#setRunning(actor, false);
   }
 
   #wake(actor: Actor, what: string, go: () => void): void {
     actor.outstanding -= 1;
-    const waits = this.#waits.get(actor);
-    waits?.delete(what);
-    if (waits?.size === 0) this.#waits.delete(actor);
+    const waits = this.#waits.get(actor) ?? [];
+    remove(waits, what);
+    if (waits.length === 0) this.#waits.delete(actor);
     this.#setRunning(actor, true);
     go();
     if (actor.outstanding > 0) this.#parkAfterTurns(actor);
@@ -227,13 +263,14 @@ export class Scheduler {
   #setRunning(actor: Actor, isRunning: boolean): void {
     if (actor.isRunning === isRunning || actor.isFinished) return;
     actor.isRunning = isRunning;
+    if (isRunning) this.#current = actor;
     this.#running += isRunning ? 1 : -1;
     if (this.#running === 0) this.#idle();
   }
 
   /**
-   * Waits until no actor runs. One that still does after so many turns waits for something that is not its own: another
-   * thread's call (a handler that uses the thread around it), then others go on; or a promise of the program's own, which is waited for.
+   * Waits until no actor runs. One that still does after so many turns waits for a promise that is not the scheduler's: others
+   * go on without it, and where nobody can, it is waited for.
    */
   async #settled(): Promise<void> {
     for (let turn = 0; turn < TURNS && this.#running > 0; turn += 1) await null;
@@ -264,8 +301,13 @@ export class Scheduler {
   }
 
   #stuck(): string[] {
-    return [...this.#waits].map(([actor, waits]) => `${actor.name} waits in ${[...waits].join(" and ")}`);
+    return [...this.#waits].map(([actor, waits]) => `${actor.name} waits in ${waits.join(" and ")}`);
   }
+}
+
+function remove<T>(from: T[], what: T): void {
+  const index = from.indexOf(what);
+  if (index >= 0) from.splice(index, 1);
 }
 
 function callbackOutcome(plan: CallPlan, returned: unknown): Outcome {

@@ -149,6 +149,11 @@ export class Session {
     this.#emitOutputs(event);
   }
 
+  /** Whether a callback that began at this event has not returned. */
+  isInside(callbackEvent: number): boolean {
+    return this.#running.has(callbackEvent);
+  }
+
   /** Writes a note. */
   note(text: string): void {
     this.#emit({ kind: "note", plan: null, side: "machine", actor: "machine", text });
@@ -213,15 +218,16 @@ export class Session {
   }
 
   #emit(event: Pick<TraceEvent, "kind" | "plan" | "side" | "actor"> & Partial<TraceEvent>): void {
-    this.#lastEvent += 1;
     this.#sink.event({
       ...EMPTY,
       level: event.plan?.level ?? "machine",
       timeNs: this.engine.world.timeNs,
       wallNs: this.#wallNs(),
       ...event,
-      event: this.#lastEvent,
+      event: this.#lastEvent + 1,
     });
+    // A sink that throws has not taken the event: then it has no number either.
+    this.#lastEvent += 1;
   }
 }
 

@@ -207,16 +207,16 @@ export class Engine {
     return optionStatus(this.world.options, name);
   }
 
+  /** Each planned fault counts the calls of its name; of those that are due the oldest strikes, others wait for the next call. */
   #takeFault(plan: CallPlan): number | null {
-    const index = this.world.faults.findIndex((fault) => fault.call === plan.name);
-    const fault = this.world.faults[index];
-    if (fault === undefined) return null;
-    if (fault.skip > 0) {
-      fault.skip -= 1;
-      return null;
-    }
-    this.world.faults.splice(index, 1);
-    return fault.status;
+    const { faults } = this.world;
+    if (faults.length === 0) return null;
+    const own = faults.filter((fault) => fault.call === plan.name);
+    const due = own.find((fault) => fault.skip === 0);
+    for (const fault of own) if (fault.skip > 0) fault.skip -= 1;
+    if (due === undefined) return null;
+    faults.splice(faults.indexOf(due), 1);
+    return due.status;
   }
 
   #perform(input: CallInput, retry: boolean): Reply {

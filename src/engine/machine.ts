@@ -7,6 +7,8 @@ import type { EngineObject, PartitionName, Piece } from "./objects.ts";
 
 /** The largest buffer, in bytes: 1 GiB. */
 export const MAX_BUFFER_BYTES = 1 << 30;
+/** The last moment, in nanoseconds: a trace keeps time in 64 bits. */
+const MAX_TIME_NS = (1n << 64n) - 1n;
 
 function allocateBuffer(scope: Scope, byteCount: number, byteOffset: number): Reply {
   if (byteCount === 0 || byteCount > MAX_BUFFER_BYTES) return refuse(`a buffer has 1 to ${MAX_BUFFER_BYTES} bytes`);
@@ -85,7 +87,9 @@ function write(
   { offset, data }: { readonly offset: number; readonly data: Uint8Array },
 ): Reply {
   const runs = runsOf(pieces, { offset, length: data.length });
-  if (runs.length === 0) return refuse(`bytes ${offset} to ${offset + data.length} are outside its pages`);
+  if (runs.length === 0 && data.length > 0) {
+    return refuse(`bytes ${offset} to ${offset + data.length} are outside its pages`);
+  }
   let written = 0;
   for (const run of runs) {
     scope.world.writeMemory(partition, run.page, {
@@ -103,7 +107,7 @@ function read(
   { offset, length }: { readonly offset: number; readonly length: number },
 ): Reply {
   const runs = runsOf(pieces, { offset, length });
-  if (runs.length === 0) return refuse(`bytes ${offset} to ${offset + length} are outside its pages`);
+  if (runs.length === 0 && length > 0) return refuse(`bytes ${offset} to ${offset + length} are outside its pages`);
   const bytes = new Uint8Array(length);
   let at = 0;
   for (const run of runs) {
@@ -113,8 +117,9 @@ function read(
   return value(bytes);
 }
 
-function advanceTime(scope: Scope, nanoseconds: bigint): Reply {
-  scope.world.timeNs += nanoseconds;
+function advanceTime({ world }: Scope, nanoseconds: bigint): Reply {
+  if (nanoseconds > MAX_TIME_NS - world.timeNs) return refuse(`virtual time ends at ${MAX_TIME_NS} ns`);
+  world.timeNs += nanoseconds;
   return done();
 }
 

@@ -62,6 +62,8 @@ export interface RecordOptions {
   readonly pause?: () => Promise<void>;
   readonly onStart?: (control: RunControl) => void;
   readonly onEvents?: (events: number) => void;
+  /** Events between keyframes, at least 1; default `KEYFRAME_EVENTS`. */
+  readonly keyframeEvents?: number;
 }
 
 /** Ends a run from outside; what was recorded stays whole. */
@@ -85,25 +87,62 @@ export interface Recorded {
   readonly scenario: ScenarioReport | null;
 }
 
-/** Runs and records. */
+/** Runs and records. A sink that throws ends the run, and what it threw is thrown here: the program never sees it. */
 export async function record(options: RecordOptions): Promise<Recorded> {
-  const writer = new TraceWriter(options.output, headerOf(options));
-  const engine = new Engine(options.options);
-  const sink = new RecordingSink(writer, options);
-  const wall = options.wallNs === undefined ? {} : { wallNs: rarely(options.wallNs) };
-  let nextKeyframe = KEYFRAME_EVENTS;
-  const onBoundary = (lastEvent: number) => {
-    if (lastEvent < nextKeyframe) return;
-    nextKeyframe = lastEvent + KEYFRAME_EVENTS;
-    writer.keyframe(lastEvent, encodeKeyframe(engine.snapshot()));
-  };
-  const session = new Session({ engine, sink, memory: options.memory, onBoundary, ...wall });
+  const output = new WatchedSink(options.output);
+  const writer = new TraceWriter(output, headerOf(options));
+  output.throwFailure();
+  const session = sessionOf(options, writer);
   const run = options.what.kind === "calls"
     ? runTheScenario(options.what.scenario, { session, options })
-    : await runTheProgram(options.what, { session, options, writer });
+    : await runTheProgram(options.what, { session, options, writer, output });
   const end: TraceEnd = { ...run.reason, events: session.lastEvent };
   writer.finish(end);
+  output.throwFailure();
   return { end, stuck: run.stuck, thrown: run.thrown, scenario: run.scenario };
+}
+
+function sessionOf(options: RecordOptions, writer: TraceWriter): Session {
+  const engine = new Engine(options.options);
+  const { keyframeEvents = KEYFRAME_EVENTS, wallNs } = options;
+  let nextKeyframe = keyframeEvents;
+  return new Session({
+    engine,
+    sink: new RecordingSink(writer, options),
+    memory: options.memory,
+    onBoundary: (lastEvent) => {
+      if (lastEvent < nextKeyframe) return;
+      nextKeyframe = lastEvent + keyframeEvents;
+      writer.keyframe(lastEvent, encodeKeyframe(engine.snapshot()));
+    },
+    ...(wallNs === undefined ? {} : { wallNs: rarely(wallNs) }),
+  });
+}
+
+/** Passes bytes on until that fails once; what comes later is dropped. */
+class WatchedSink implements ByteSink {
+  /** Told when writing fails. */
+  onFailure: () => void = () => {};
+  readonly #output: ByteSink;
+  #failure: { readonly error: unknown } | null = null;
+
+  constructor(output: ByteSink) {
+    this.#output = output;
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#failure !== null) return;
+    try {
+      this.#output.write(bytes);
+    } catch (error) {
+      this.#failure = { error };
+      this.onFailure();
+    }
+  }
+
+  throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
 }
 
 type Reason = Pick<TraceEnd, "reason" | "message">;
@@ -125,22 +164,21 @@ function runTheScenario(
 
 async function runTheProgram(
   what: Extract<Recordable, { readonly module: ProgramModule }>,
-  { session, options, writer }: {
+  { session, options, writer, output }: {
     readonly session: Session;
     readonly options: RecordOptions;
     readonly writer: TraceWriter;
+    readonly output: WatchedSink;
   },
 ): Promise<Run> {
-  let stopped: string | null = null;
-  const started = (scheduler: Scheduler) =>
+  const started = (scheduler: Scheduler) => {
+    output.onFailure = () => scheduler.stop("the output could not be written");
     options.onStart?.({
-      stop: (reason) => {
-        stopped = reason;
-        scheduler.stop(reason);
-      },
+      stop: (reason) => scheduler.stop(reason),
       fail: (error) => scheduler.fail(error),
       finishNow: (message) => writer.finish({ reason: "interrupted", message, events: session.lastEvent }),
     });
+  };
   const end = await runProgram(what.module.run, {
     session,
     seed: options.seed,
@@ -149,11 +187,11 @@ async function runTheProgram(
     onStart: started,
     ...(options.pause === undefined ? {} : { pause: options.pause }),
   });
-  return { reason: reasonOf(end, stopped), stuck: end.stuck, thrown: end.thrown, scenario: null };
+  return { reason: reasonOf(end), stuck: end.stuck, thrown: end.thrown, scenario: null };
 }
 
-function reasonOf(end: RunEnd, stopped: string | null): Reason {
-  if (end.hasThrown) return { reason: "threw", message: textOfThrown(end.thrown) };
+function reasonOf({ hasThrown, thrown, stopped }: RunEnd): Reason {
+  if (hasThrown) return { reason: "threw", message: textOfThrown(thrown) };
   if (stopped !== null) return { reason: "interrupted", message: stopped };
   return { reason: "ended", message: "" };
 }
@@ -161,7 +199,7 @@ function reasonOf(end: RunEnd, stopped: string | null): Reason {
 /** What was thrown, in words; a program may throw anything, also what cannot be made a text. */
 function textOfThrown(thrown: unknown): string {
   try {
-    return String(thrown instanceof Error ? thrown.message : thrown);
+    return String(thrown instanceof Error ? thrown.message || thrown.name : thrown);
   } catch {
     return "something that has no text";
   }

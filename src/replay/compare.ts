@@ -53,7 +53,7 @@ function compareOutcomes(
   }
   if (left.form === "value" && right.form === "value") {
     if (sameValue(left.value, right.value, exactHandles)) return null;
-    return { field: "result", recorded: shown(plan, left.value), replayed: shown(plan, right.value) };
+    return { field: "result", ...shownApart(plan, left.value, right.value) };
   }
   return differs("result", outcomeText(left, plan), outcomeText(right, plan));
 }
@@ -81,7 +81,7 @@ function compareValues(
     const [left, right] = [recorded[which][index], replayed[which][index]];
     if (left === undefined && right === undefined) continue;
     if (left !== undefined && right !== undefined && sameValue(left, right, exactHandles)) continue;
-    return { field: `${which}.${plan.name}`, recorded: shown(plan, left), replayed: shown(plan, right) };
+    return { field: `${which}.${plan.name}`, ...shownApart(plan, left, right) };
   }
   return null;
 }
@@ -92,6 +92,26 @@ function shown(plan: ParamPlan | null, value: Value | undefined): string {
     return `${value.kind}#${value.number} (handle 0x${value.handle.toString(16)})`;
   }
   return plan === null ? String(value) : printValue(plan, value);
+}
+
+/** Both values as texts; inside arrays and structures handle values are told only where nothing else differs. */
+function shownApart(
+  plan: ParamPlan | null,
+  left: Value | undefined,
+  right: Value | undefined,
+): { readonly recorded: string; readonly replayed: string } {
+  const [recorded, replayed] = [shown(plan, left), shown(plan, right)];
+  if (recorded !== replayed) return { recorded, replayed };
+  return { recorded: recorded + handlesText(left), replayed: replayed + handlesText(right) };
+}
+
+function handlesText(value: Value | undefined): string {
+  return ` (handles ${handlesIn(value ?? null).map((handle) => `0x${handle.toString(16)}`).join(", ")})`;
+}
+
+function handlesIn(value: Value): number[] {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return [];
+  return isRef(value) ? [value.handle] : Object.values(value).flatMap(handlesIn);
 }
 
 function sameValue(left: Value, right: Value, exactHandles: boolean): boolean {

@@ -10,10 +10,20 @@ interface Known {
   lastCall: string;
 }
 
-/** Objects that live, and the newest dead. */
+/** The most objects that are kept. */
+const MAX_OBJECTS = 100_000;
+
+/** Objects that live, and the newest dead; beyond 100,000 those that changed longest ago are forgotten. */
 export class RecordedObjects {
+  readonly #after: number;
+  #hasForgotten = false;
   readonly #objects = new Map<string, Known>();
   readonly #entered = new Map<number, TraceEvent>();
+
+  /** `after`: the event that the walk begins after; what came before is not known. */
+  constructor({ after }: { readonly after: number }) {
+    this.#after = after;
+  }
 
   /** Takes an event that replayed alike. */
   take(event: TraceEvent): void {
@@ -28,7 +38,7 @@ export class RecordedObjects {
   /** What the trace says of an object, in words. */
   describe(ref: Ref): string {
     const known = this.#objects.get(`${ref.kind}#${ref.number}`);
-    if (known === undefined) return "not created yet, as far as the trace says";
+    if (known === undefined) return this.#absence();
     const mapped = known.mappings > 0 ? `, mapped ${known.mappings}×` : "";
     return `${known.state}${mapped}, last changed by @${known.lastEvent} ${known.lastCall}`;
   }
@@ -50,15 +60,20 @@ export class RecordedObjects {
     if (verb === "destroy") known.state = "gone";
     if (verb === "map") known.mappings += 1;
     if (verb === "unmap") known.mappings -= 1;
+    this.#objects.delete(key);
     this.#objects.set(key, { ...known, lastEvent: event, lastCall: call });
-    if (verb === "destroy") this.#forgetOldest();
+    if (this.#objects.size > MAX_OBJECTS) this.#forgetOldest();
   }
 
-  /** Keeps memory bound: beyond 100,000 objects the one changed longest ago goes. */
   #forgetOldest(): void {
-    if (this.#objects.size <= 100_000) return;
     const oldest = this.#objects.keys().next().value;
     if (oldest !== undefined) this.#objects.delete(oldest);
+    this.#hasForgotten = true;
+  }
+
+  #absence(): string {
+    if (this.#after > 0) return `not changed since @${this.#after}, where this replay began`;
+    return this.#hasForgotten ? "not changed of late" : "not created yet, as far as the trace says";
   }
 }
 

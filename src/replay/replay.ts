@@ -13,7 +13,7 @@ import { describeObject } from "./describe.ts";
 export interface ReplayOptions {
   /** Options of the model; left out: the trace's own. */
   readonly options?: ModelOptions;
-  /** Replays only from the last keyframe before this event; left out: from the start. */
+  /** Replays only from the last keyframe before this event; left out, or with other options than the trace's: from the start. */
   readonly from?: number;
   /** The last event to replay. */
   readonly to?: number;
@@ -50,10 +50,20 @@ export interface ReplayResult {
   readonly startedAfter: number;
 }
 
-/** Replays. */
+/**
+ * Replays a trace up to the first event that the engine makes otherwise. What a driver decided is fed again and cannot
+ * differ by itself: arguments, side and cause of a call, which callback runs when, what a callback returned. A change of
+ * these shows at the first answer that depends on it. `TypeError` where a keyframe is no state of this engine.
+ */
 export function replay(trace: Trace, options: ReplayOptions = {}): ReplayResult {
-  const start = options.from === undefined ? null : keyframeBefore(trace, options.from);
+  const isOther = options.options !== undefined && !sameOptions(options.options, trace.header.options);
+  const start = options.from === undefined || isOther ? null : keyframeBefore(trace, options.from);
   return new Replayer(trace, options, start).run();
+}
+
+function sameOptions(one: ModelOptions, other: ModelOptions): boolean {
+  const others = new Map<string, string>(Object.entries(other));
+  return Object.entries<string>(one).every(([name, value]) => others.get(name) === value);
 }
 
 function keyframeBefore(trace: Trace, event: number): Keyframe | null {
@@ -76,7 +86,7 @@ class Replayer implements EventSink {
   readonly #session: Session;
   readonly #made: TraceEvent[] = [];
   readonly #skipped = new Map<string, number>();
-  readonly #recorded = new RecordedObjects();
+  readonly #recorded: RecordedObjects;
   readonly #startedAfter: number;
   #calls = 0;
   #events = 0;
@@ -85,6 +95,7 @@ class Replayer implements EventSink {
     this.#trace = trace;
     this.#options = options;
     this.#startedAfter = start?.event ?? 0;
+    this.#recorded = new RecordedObjects({ after: this.#startedAfter });
     const engine = start === null
       ? new Engine(options.options ?? trace.header.options)
       : Engine.restore(snapshotOf(start));
@@ -96,22 +107,20 @@ class Replayer implements EventSink {
   }
 
   run(): ReplayResult {
+    const { to = Infinity, onProgress } = this.#options;
     let expected = this.#startedAfter + 1;
-    for (
-      const event of this.#trace.events({
-        from: expected,
-        ...(this.#options.to === undefined ? {} : { to: this.#options.to }),
-      })
-    ) {
-      if (event.event !== expected) return this.#result(null, `events @${expected} to @${event.event - 1} are lost`);
+    for (const event of this.#trace.events({ from: expected, to })) {
+      if (event.event !== expected) return this.#result(null, lostText(expected, event.event - 1));
       expected += 1;
       this.#events += 1;
-      if ((this.#events & 0xffff) === 0) this.#options.onProgress?.(event.event);
+      if ((this.#events & 0xffff) === 0) onProgress?.(event.event);
       const divergence = this.#step(event);
       if (divergence !== null) return this.#result(divergence, "");
       this.#recorded.take(event);
     }
-    const extra = this.#trace.complete && this.#options.to === undefined ? this.#made[0] : undefined;
+    const last = Math.min(this.#trace.eventCount, to);
+    if (expected <= last) return this.#result(null, lostText(expected, last));
+    const extra = this.#trace.complete && to === Infinity ? this.#made[0] : undefined;
     return this.#result(extra === undefined ? null : this.#extra(extra), "");
   }
 
@@ -133,19 +142,23 @@ class Replayer implements EventSink {
   }
 
   #feed(event: TraceEvent): FieldDifference | null {
-    const { plan, side, actor, ins } = event;
+    const { plan, side, actor, ins, cause } = event;
     if (plan === null) return null;
     if (event.kind === "callback") return this.#deliver(event);
-    if (event.kind === "return") {
-      try {
-        this.#session.finish(event.of, { outcome: event.outcome ?? VOID, actor });
-        return null;
-      } catch {
-        return { field: "of", recorded: `a return from @${event.of}`, replayed: "no callback is running there" };
-      }
+    if (event.kind === "return") return this.#finish(event);
+    if (cause !== 0 && !this.#session.isInside(cause)) {
+      return { field: "cause", recorded: `a call inside @${cause}`, replayed: "no callback is running there" };
     }
     this.#calls += 1;
-    this.#session.call({ plan, side, actor, ins, insideCallback: event.cause, site: null });
+    this.#session.call({ plan, side, actor, ins, insideCallback: cause, site: null });
+    return null;
+  }
+
+  #finish({ of, outcome, actor }: TraceEvent): FieldDifference | null {
+    if (!this.#session.isInside(of)) {
+      return { field: "of", recorded: `a return from @${of}`, replayed: "no callback is running there" };
+    }
+    this.#session.finish(of, { outcome: outcome ?? VOID, actor });
     return null;
   }
 
@@ -202,6 +215,10 @@ class Replayer implements EventSink {
       startedAfter: this.#startedAfter,
     };
   }
+}
+
+function lostText(first: number, last: number): string {
+  return first === last ? `event @${first} is lost` : `events @${first} to @${last} are lost`;
 }
 
 function labelOf({ kind, side, plan, of }: TraceEvent): string {

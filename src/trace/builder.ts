@@ -1,40 +1,24 @@
 // Fills a chunk's columns from events and hands them out as the parts of a block. One set of buffers, reused from
-// chunk to chunk. It must not know files or blocks. Events were checked; appending must not allocate but to grow and
-// to intern a text, a plan or an object kind that the chunk has not seen.
+// chunk to chunk. It must not know files or blocks. An event that does not fit is refused before any column changes;
+// appending must not allocate but to grow and to intern a text, a shape or a plan that the chunk has not seen.
 
-import {
-  CallColumns,
-  type CallPlan,
-  HANDLE_SPACES,
-  type Interning,
-  type ObjectKind,
-  OBJECTS,
-  type Outcome,
-  type Ref,
-  valueWeight,
-} from "../api/mod.ts";
+import { CallColumns, type CallPlan, type Interning, type ObjectKind, valuesWeight } from "../api/mod.ts";
 import {
   ByteWriter,
+  isUint64,
   NumberColumn,
   pack,
   type Packable,
   PlaneSink,
-  TupleTable,
   writeBytes,
   writeColumn,
 } from "../wire/mod.ts";
-import {
-  CHUNK_WEIGHT_BYTES,
-  countShapes,
-  type EventCounts,
-  OUTCOME_FORMS,
-  PARTITIONS,
-  SHAPE,
-  SHAPE_MEMBERS,
-  SITE_MEMBERS,
-} from "./chunk_layout.ts";
-import { describePlan, LEVELS } from "./declarations.ts";
-import { EVENT_KINDS, type MemoryDelta, type Site, type TraceEvent } from "./event.ts";
+import { CHUNK_WEIGHT_BYTES, countShapes, type EventCounts, MAX_EVENT_BYTES } from "./chunk_layout.ts";
+import { describePlan } from "./declarations.ts";
+import type { MemoryDelta, TraceEvent } from "./event.ts";
+import { ObjectCodes } from "./object_codes.ts";
+import { RecentShapes, ShapeTables } from "./shapes.ts";
+import { memoryTrouble, shapeTrouble } from "./validate.ts";
 
 /** A chunk's content, ready for a block. */
 export interface BuiltChunk {
@@ -43,28 +27,37 @@ export interface BuiltChunk {
   readonly firstTimeNs: bigint;
   readonly lastTimeNs: bigint;
   readonly counts: EventCounts;
+  /** Views that the next chunk overwrites. */
   readonly parts: readonly Uint8Array[];
 }
 
-const KIND_NUMBERS = new Map<string, number>(EVENT_KINDS.map((kind, index) => [kind, index]));
-const LEVEL_NUMBERS = new Map<string, number>(LEVELS.map((level, index) => [level, index]));
-const FORM_NUMBERS = new Map<string, number>(OUTCOME_FORMS.map((form, index) => [form, index + 1]));
-const PARTITION_NUMBERS = new Map<string, number>(PARTITIONS.map((partition, index) => [partition, index]));
 /** Plans whose columns are kept between chunks; a foreign trace brings new plans with every chunk. */
 const MAX_KEPT_PLANS = 1024;
-const OBJECT_MEMBERS = 4;
+
+/** Ids up to which lanes are found without a look into a map; declared ones are far below. */
+const MAX_QUICK_ID = 4096;
+
+/** What a plan's events are appended to. */
+interface Lane {
+  readonly plan: CallPlan | null;
+  readonly columns: CallColumns | null;
+  readonly recent: RecentShapes;
+  /** The call's number in the chunk from 1; 0: none of its events is there yet, or it is the lane of no plan. */
+  number: number;
+}
 
 /** The columns of one chunk after the other. */
 export class ChunkBuilder implements Interning {
   readonly #sink = new PlaneSink();
   readonly #texts = new Map<string, number>();
-  readonly #shapes = new TupleTable(SHAPE_MEMBERS);
-  readonly #sites = new TupleTable(SITE_MEMBERS);
-  readonly #objects = new Map<ObjectKind, TupleTable>();
-  /** Tables of earlier chunks, empty. */
-  readonly #spare: TupleTable[] = [];
-  readonly #kept = new Map<CallPlan, CallColumns>();
-  readonly #calls = new Map<CallPlan, { readonly number: number; readonly columns: CallColumns }>();
+  readonly #shapes = new ShapeTables((text) => this.text(text));
+  readonly #objects = new Map<ObjectKind, ObjectCodes>();
+  readonly #lanes = new Map<CallPlan, Lane>();
+  /** Lanes by their plan's id; plans of a foreign trace may share one. */
+  readonly #quick: Lane[] = [];
+  readonly #noPlan: Lane = { plan: null, columns: null, recent: new RecentShapes(), number: 0 };
+  /** The plans of the chunk, in order of their numbers. */
+  readonly #plans: CallPlan[] = [];
   readonly #shapeOf = new NumberColumn();
   readonly #cause = new NumberColumn();
   readonly #of = new NumberColumn();
@@ -75,9 +68,6 @@ export class ChunkBuilder implements Interning {
   readonly #length = new NumberColumn();
   readonly #digest = new NumberColumn();
   readonly #memory = new ByteWriter();
-  readonly #member = new NumberColumn();
-  readonly #shape = new Uint32Array(SHAPE_MEMBERS);
-  readonly #tuple = new Uint32Array(OBJECT_MEMBERS);
   #firstEvent = 0;
   #firstTimeNs = 0n;
   #lastTimeNs = 0n;
@@ -93,27 +83,34 @@ export class ChunkBuilder implements Interning {
     return this.#weight >= CHUNK_WEIGHT_BYTES;
   }
 
-  /** Appends an event that follows the last one; it was checked. */
-  append(event: TraceEvent): void {
+  /**
+   * Appends an event that follows the last one. False, and nothing changed: it does not fit its declaration or numbers
+   * are out of range (`eventTrouble` says what), or it is above `MAX_EVENT_BYTES`.
+   */
+  append(event: TraceEvent): boolean {
+    const { event: number, plan, ins, outs, outcome, cause, of, timeNs, wallNs, memory } = event;
+    const lane = plan === null ? this.#noPlan : this.#laneOf(plan);
+    const found = lane.recent.find(event);
+    const fits = (found >= 0 || shapeTrouble(event) === null) && isEarlier(cause, number) && isEarlier(of, number) &&
+      isUint64(timeNs) && Number.isSafeInteger(wallNs) && wallNs >= 0 &&
+      (lane.columns === null ? fitsNoPlan(event) : lane.columns.accepts(ins, outs, outcome)) &&
+      (memory === null || memoryTrouble(memory) === null);
+    if (!fits || !this.#weigh(lane, event)) return false;
     if (this.events === 0) {
-      this.#firstEvent = event.event;
-      this.#firstTimeNs = event.timeNs;
+      this.#firstEvent = number;
+      this.#firstTimeNs = timeNs;
     }
-    this.#lastTimeNs = event.timeNs;
-    const shape = this.#shape;
-    shape[SHAPE.kind] = KIND_NUMBERS.get(event.kind) ?? 0;
-    shape[SHAPE.side] = this.text(event.side);
-    shape[SHAPE.actor] = this.text(event.actor);
-    shape[SHAPE.level] = LEVEL_NUMBERS.get(event.level) ?? 0;
-    shape[SHAPE.site] = event.site === null ? 0 : this.#internSite(event.site);
-    shape[SHAPE.text] = this.text(event.text);
-    this.#appendCall(event);
-    shape[SHAPE.memory] = event.memory === null ? 0 : this.#appendMemory(event.memory);
-    this.#shapeOf.push(this.#shapes.intern(shape));
-    this.#cause.pushNumber(event.cause === 0 ? 0 : event.event - event.cause);
-    this.#of.pushNumber(event.of === 0 ? 0 : event.event - event.of);
-    this.#time.pushBigint(event.timeNs);
-    this.#wall.pushNumber(event.wallNs);
+    this.#lastTimeNs = timeNs;
+    this.#shapeOf.push(found >= 0 ? found : this.#internShape(event, lane));
+    const row = this.#time.length;
+    this.#time.pushBigint(timeNs);
+    // Mostly 0: what is left out is padded.
+    if (cause !== 0) pushAt(this.#cause, row, number - cause);
+    if (of !== 0) pushAt(this.#of, row, number - of);
+    if (wallNs !== 0) pushAt(this.#wall, row, wallNs);
+    if (lane.columns !== null) lane.columns.append(ins, outs, outcome);
+    if (memory !== null) this.#appendMemory(memory);
+    return true;
   }
 
   /** The text's index in this chunk. */
@@ -125,34 +122,26 @@ export class ChunkBuilder implements Interning {
     return this.#texts.size - 1;
   }
 
-  /** 0: the object follows the last new one of its kind; else 1 + how many new ones came after it. */
-  object(ref: Ref): number {
-    let table = this.#objects.get(ref.kind);
-    if (table === undefined) {
-      table = this.#spare.pop() ?? new TupleTable(OBJECT_MEMBERS);
-      this.#objects.set(ref.kind, table);
-    }
-    this.#tuple[0] = ref.number;
-    this.#tuple[1] = ref.number / 0x100000000;
-    this.#tuple[2] = ref.handle;
-    this.#tuple[3] = ref.handle / 0x100000000;
-    const before = table.size;
-    const index = table.intern(this.#tuple);
-    return index === before ? 0 : before - index;
+  /** The codes of the objects of a kind. */
+  objects(kind: ObjectKind): ObjectCodes {
+    const known = this.#objects.get(kind);
+    if (known !== undefined) return known;
+    const codes = new ObjectCodes(kind);
+    this.#objects.set(kind, codes);
+    return codes;
   }
 
   /** What was appended, as parts; the builder starts over. */
   finish(): BuiltChunk {
-    const uses = this.#shapeUses();
-    const calls = [...this.#calls.keys()];
-    this.#writeColumns();
+    const objects = [...this.#objects.values()].filter((codes) => codes.size > 0);
+    this.#writeColumns(objects);
     const head = pack(
       new Map<string, Packable>([
         ["strings", [...this.#texts.keys()].map((text) => text.toWellFormed())],
-        ["calls", calls.map(describePlan)],
-        ["sites", this.#sites.size],
+        ["calls", this.#plans.map(describePlan)],
+        ["sites", this.#shapes.siteCount],
         ["shapes", this.#shapes.size],
-        ["objects", [...this.#objects].map(([kind, table]) => [kind, table.size, stepOf(kind, table)])],
+        ["objects", objects.map(({ kind, size, step }) => [kind, size, step])],
         ["columns", this.#sink.heads.view()],
       ]),
     );
@@ -161,89 +150,68 @@ export class ChunkBuilder implements Interning {
       events: this.events,
       firstTimeNs: this.#firstTimeNs,
       lastTimeNs: this.#lastTimeNs,
-      counts: countShapes(uses, calls.map((plan) => plan.name)),
-      parts: [head, ...this.#sink.pools.map((pool) => pool.copy())],
+      counts: countShapes(this.#shapes.uses(this.#shapeOf), this.#plans.map((plan) => plan.name)),
+      parts: [head, ...this.#sink.pools.map((pool) => pool.view())],
     };
     this.#clear();
     return built;
   }
 
-  #appendCall({ plan, ins, outs, outcome }: TraceEvent): void {
-    const shape = this.#shape;
-    shape[SHAPE.outcome] = outcome === null ? 0 : FORM_NUMBERS.get(outcome.form) ?? 0;
-    shape[SHAPE.status] = outcome?.form === "status" ? outcome.status : 0;
-    shape[SHAPE.reason] = outcome?.form === "refused" ? this.text(outcome.reason) : 0;
-    shape[SHAPE.ins] = ins.length;
-    shape[SHAPE.outs] = outs.length;
-    shape[SHAPE.call] = 0;
-    if (plan === null) return;
-    const { number, columns } = this.#calls.get(plan) ?? this.#addCall(plan);
-    shape[SHAPE.call] = number;
-    columns.appendIns(ins);
-    columns.appendOuts(outs);
-    if (outcome?.form === "value") columns.appendReturned(outcome.value);
-    this.#weigh(plan, ins, outs, outcome);
+  #laneOf(plan: CallPlan): Lane {
+    const quick = this.#quick[plan.id];
+    if (quick?.plan === plan) return quick;
+    const lane = this.#lanes.get(plan) ?? this.#addLane(plan);
+    while (this.#quick.length <= plan.id && plan.id < MAX_QUICK_ID) this.#quick.push(this.#noPlan);
+    if (plan.id < MAX_QUICK_ID) this.#quick[plan.id] = lane;
+    return lane;
   }
 
-  #weigh(plan: CallPlan, ins: TraceEvent["ins"], outs: TraceEvent["outs"], outcome: Outcome | null): void {
-    for (let index = 0; index < ins.length; index += 1) {
-      if (plan.ins[index]?.isArray || plan.ins[index]?.storage === "bytes") {
-        this.#weight += valueWeight(ins[index] ?? null);
-      }
-    }
-    for (let index = 0; index < outs.length; index += 1) {
-      if (plan.outs[index]?.isArray || plan.outs[index]?.storage === "bytes") {
-        this.#weight += valueWeight(outs[index] ?? null);
-      }
-    }
-    if (outcome?.form === "value" && outcome.value instanceof Uint8Array) this.#weight += outcome.value.length;
+  #addLane(plan: CallPlan): Lane {
+    if (this.#lanes.size >= MAX_KEPT_PLANS) this.#forgetLanes();
+    const lane = { plan, columns: new CallColumns(plan, this), recent: new RecentShapes(), number: 0 };
+    this.#lanes.set(plan, lane);
+    return lane;
   }
 
-  #addCall(plan: CallPlan): { readonly number: number; readonly columns: CallColumns } {
-    if (this.#kept.size >= MAX_KEPT_PLANS) this.#kept.clear();
-    const columns = this.#kept.get(plan) ?? new CallColumns(plan, this);
-    this.#kept.set(plan, columns);
-    const call = { number: this.#calls.size + 1, columns };
-    this.#calls.set(plan, call);
-    return call;
+  /** Forgets the plans of which the chunk has no event. */
+  #forgetLanes(): void {
+    this.#quick.length = 0;
+    for (const [plan, lane] of this.#lanes) if (lane.number === 0) this.#lanes.delete(plan);
   }
 
-  #internSite(site: Site): number {
-    this.#tuple[0] = this.text(site.file);
-    this.#tuple[1] = site.line;
-    this.#tuple[2] = site.column;
-    this.#tuple[3] = this.text(site.function);
-    return 1 + this.#sites.intern(this.#tuple);
+  #internShape(event: TraceEvent, lane: Lane): number {
+    if (lane.number === 0 && event.plan !== null) lane.number = this.#plans.push(event.plan);
+    const index = this.#shapes.intern(event, lane.number);
+    lane.recent.add(event, index);
+    return index;
   }
 
-  #appendMemory({ partition, page, offset, length, digest, bytes }: MemoryDelta): number {
+  /** Adds what can be long to the chunk's weight; false: too long for an event. */
+  #weigh({ columns }: Lane, { ins, outs, outcome, memory, text }: TraceEvent): boolean {
+    const isWide = columns !== null && columns.isWide;
+    if (!isWide && memory === null && text === "") return true;
+    const values = isWide ? valuesWeight(ins, outs, outcome) : 0;
+    const weight = values + (memory?.bytes?.length ?? 0);
+    if (weight + 3 * text.length > MAX_EVENT_BYTES) return false;
+    this.#weight += weight;
+    return true;
+  }
+
+  #appendMemory({ page, offset, length, digest, bytes }: MemoryDelta): void {
     this.#page.pushNumber(page);
     this.#offset.push(offset);
     this.#length.push(length);
     this.#digest.push(digest);
     if (bytes !== null) this.#memory.bytes(bytes);
-    this.#weight += bytes?.length ?? 0;
-    return 1 + 2 * (PARTITION_NUMBERS.get(partition) ?? 0) + (bytes === null ? 0 : 1);
   }
 
-  #shapeUses(): { readonly kind: number; readonly call: number; readonly events: number }[] {
-    const { low, length } = this.#shapeOf.view();
-    const events = new Uint32Array(this.#shapes.size);
-    for (let index = 0; index < length; index += 1) events[low[index] ?? 0] = (events[low[index] ?? 0] ?? 0) + 1;
-    return Array.from(events, (count, shape) => ({
-      kind: this.#shapes.member(shape, SHAPE.kind),
-      call: this.#shapes.member(shape, SHAPE.call),
-      events: count,
-    }));
-  }
-
-  #writeColumns(): void {
-    this.#writeTable(this.#sites, SITE_MEMBERS);
-    this.#writeTable(this.#shapes, SHAPE_MEMBERS);
-    for (const [kind, table] of this.#objects) this.#writeObjects(table, stepOf(kind, table));
+  #writeColumns(objects: readonly ObjectCodes[]): void {
+    this.#shapes.write(this.#sink);
+    for (const codes of objects) codes.write(this.#sink);
+    for (const column of [this.#cause, this.#of, this.#wall]) column.padTo(this.events);
     for (const column of this.#eventColumns()) writeColumn(column, this.#sink);
     writeBytes(this.#memory.view(), this.#sink);
-    for (const { columns } of this.#calls.values()) columns.write(this.#sink);
+    for (const plan of this.#plans) this.#lanes.get(plan)?.columns?.write(this.#sink);
   }
 
   #eventColumns(): readonly NumberColumn[] {
@@ -260,53 +228,32 @@ export class ChunkBuilder implements Interning {
     ];
   }
 
-  #writeTable(table: TupleTable, members: number): void {
-    for (let member = 0; member < members; member += 1) {
-      this.#member.clear();
-      table.copyMember(member, this.#member);
-      writeColumn(this.#member, this.#sink);
-    }
-  }
-
-  /** Numbers, then what is left of handles over `step` times the number, its sign bit flipped. */
-  #writeObjects(table: TupleTable, step: number): void {
-    this.#member.clear();
-    for (let index = 0; index < table.size; index += 1) this.#member.pushNumber(numberOf(table, index));
-    writeColumn(this.#member, this.#sink);
-    this.#member.clear();
-    for (let index = 0; index < table.size; index += 1) {
-      const handle = table.member(index, 3) * 0x100000000 + table.member(index, 2);
-      const rest = handle - step * numberOf(table, index);
-      this.#member.pushHalves(rest >>> 0, (Math.floor(rest / 0x100000000) ^ 0x80000000) >>> 0);
-    }
-    writeColumn(this.#member, this.#sink);
-  }
-
   #clear(): void {
     this.#sink.clear();
     this.#texts.clear();
     this.#shapes.clear();
-    this.#sites.clear();
-    for (const table of this.#objects.values()) {
-      table.clear();
-      this.#spare.push(table);
+    for (const codes of this.#objects.values()) codes.clear();
+    for (const lane of [this.#noPlan, ...this.#lanes.values()]) {
+      lane.recent.clear();
+      lane.columns?.clear();
+      lane.number = 0;
     }
-    this.#objects.clear();
-    for (const { columns } of this.#calls.values()) columns.clear();
-    this.#calls.clear();
+    this.#plans.length = 0;
     for (const column of this.#eventColumns()) column.clear();
     this.#memory.clear();
     this.#weight = 0;
   }
 }
 
-function numberOf(table: TupleTable, index: number): number {
-  return table.member(index, 1) * 0x100000000 + table.member(index, 0);
+function pushAt(column: NumberColumn, row: number, value: number): void {
+  column.padTo(row);
+  column.pushNumber(value);
 }
 
-/** How much a kind's handles grow by number; 0 where that would leave the whole numbers. */
-function stepOf(kind: ObjectKind, table: TupleTable): number {
-  const { step } = HANDLE_SPACES[OBJECTS[kind].handles];
-  for (let index = 0; index < table.size; index += 1) if (numberOf(table, index) > 2 ** 46) return 0;
-  return step;
+function isEarlier(cause: number, event: number): boolean {
+  return cause === 0 || (Number.isSafeInteger(cause) && cause > 0 && cause < event);
+}
+
+function fitsNoPlan({ ins, outs, outcome }: TraceEvent): boolean {
+  return ins.length === 0 && outs.length === 0 && outcome?.form !== "value";
 }

@@ -4,11 +4,13 @@
 import {
   type CallPlan,
   CallRows,
+  type CodedObjects,
   type Interned,
   type ObjectKind,
   objectKind,
   type Outcome,
   type Ref,
+  VOID,
 } from "../api/mod.ts";
 import { Fields, type NumberValues, PlaneSource, readBytes, readColumn, unpack, WireError } from "../wire/mod.ts";
 import {
@@ -42,6 +44,18 @@ export function readChunkHead(parts: readonly Uint8Array[]): Fields {
   return new Fields(unpack(parts[0] ?? new Uint8Array(0)), "a chunk's head");
 }
 
+/** What the events of a shape have in common. */
+interface EventShape
+  extends Omit<TraceEvent, "event" | "cause" | "of" | "timeNs" | "wallNs" | "ins" | "outs" | "memory"> {
+  readonly returnsValue: boolean;
+  readonly ins: number;
+  readonly outs: number;
+  readonly memory: number;
+  readonly rows: CallRows | null;
+}
+
+const NONE: TraceEvent["ins"] = [];
+
 /** One chunk, decoded. `WireError` where it is not one. */
 export class Chunk {
   readonly #frame: ChunkFrame;
@@ -52,10 +66,13 @@ export class Chunk {
   readonly #shapes: readonly NumberValues[];
   readonly #objects: ObjectTables;
   readonly #shapeOf: NumberValues;
-  readonly #columns: readonly NumberValues[];
+  readonly #cause: NumberValues;
+  readonly #of: NumberValues;
+  readonly #time: NumberValues;
+  readonly #wall: NumberValues;
   readonly #memory: MemoryRows;
-  readonly #rows: readonly CallRows[];
-  #walked = false;
+  readonly #eventShapes: readonly EventShape[];
+  #row = 0;
 
   constructor(frame: ChunkFrame) {
     const { head, events } = frame;
@@ -68,10 +85,14 @@ export class Chunk {
     this.#shapes = this.#readShapes(checkedRows(head.count("shapes")));
     this.#objects = new ObjectTables(head.list("objects"), this.#source);
     this.#shapeOf = readColumn(this.#source, events, this.#shapes[0]?.length ?? 0);
-    this.#columns = [SAFE, SAFE, undefined, SAFE].map((limit) => readColumn(this.#source, events, limit));
+    this.#cause = readColumn(this.#source, events, SAFE);
+    this.#of = readColumn(this.#source, events, SAFE);
+    this.#time = readColumn(this.#source, events);
+    this.#wall = readColumn(this.#source, events, SAFE);
     const uses = this.#uses();
     this.#memory = new MemoryRows(this.#source, this.#memoryRows(uses));
-    this.#rows = this.#plans.map((plan, index) => this.#readRows(plan, index + 1, uses));
+    const rows = this.#plans.map((plan, index) => this.#readRows(plan, index + 1, uses));
+    this.#eventShapes = Array.from(uses, (_, shape) => this.#shapeAt(shape, rows));
     this.#source.expectEnd();
   }
 
@@ -87,69 +108,71 @@ export class Chunk {
 
   /** The first event's time. */
   get firstTimeNs(): bigint {
-    return this.#columns[2]?.bigintAt(0) ?? 0n;
+    return this.#time.bigintAt(0);
   }
 
   /** The last event's time. */
   get lastTimeNs(): bigint {
-    return this.#columns[2]?.bigintAt(this.#frame.events - 1) ?? 0n;
+    return this.#time.bigintAt(this.#frame.events - 1);
   }
 
-  /** The chunk's events, in order, once: rows are read as they come. `WireError` for a code that names no object. */
-  *events(): IterableIterator<TraceEvent> {
-    if (this.#walked) throw new TypeError("Cannot walk a chunk twice: decode it again");
-    this.#walked = true;
-    for (let row = 0; row < this.#frame.events; row += 1) yield this.#eventAt(row);
-  }
-
-  #eventAt(row: number): TraceEvent {
-    const shape = this.#shapeOf.at(row);
-    const call = this.#member(shape, SHAPE.call);
-    const rows = this.#rows[call - 1];
+  /** The next event, in order, once; null behind the last. `WireError` for a code that names no object. */
+  next(): TraceEvent | null {
+    const row = this.#row;
+    if (row === this.#frame.events) return null;
+    this.#row = row + 1;
     const event = this.#frame.firstEvent + row;
-    const ins = rows?.ins(this.#member(shape, SHAPE.ins)) ?? [];
-    const outs = rows?.outs(this.#member(shape, SHAPE.outs)) ?? [];
-    const memory = this.#member(shape, SHAPE.memory);
+    const shape = this.#eventShapes[this.#shapeOf.at(row)];
+    if (shape === undefined) throw new WireError(`Cannot read event ${event}: it has no shape`, 0);
+    const { rows } = shape;
+    // In this order values were written, and objects got their codes.
+    const ins = rows === null ? NONE : rows.ins(shape.ins);
+    const outs = rows === null ? NONE : rows.outs(shape.outs);
     return {
       event,
+      kind: shape.kind,
+      plan: shape.plan,
+      side: shape.side,
+      actor: shape.actor,
+      level: shape.level,
+      cause: back(event, this.#cause.numberAt(row)),
+      of: back(event, this.#of.numberAt(row)),
+      timeNs: this.#time.bigintAt(row),
+      wallNs: this.#wall.numberAt(row),
+      site: shape.site,
+      ins,
+      outs,
+      outcome: shape.returnsValue && rows !== null ? { form: "value", value: rows.returned() } : shape.outcome,
+      memory: shape.memory === 0 ? null : this.#memory.next(shape.memory),
+      text: shape.text,
+    };
+  }
+
+  #shapeAt(shape: number, rows: readonly CallRows[]): EventShape {
+    const call = this.#member(shape, SHAPE.call);
+    const form = OUTCOME_FORMS[this.#member(shape, SHAPE.outcome) - 1];
+    return {
       kind: EVENT_KINDS[this.#member(shape, SHAPE.kind)] ?? "note",
       plan: this.#plans[call - 1] ?? null,
       side: this.#text(shape, SHAPE.side),
       actor: this.#text(shape, SHAPE.actor),
       level: LEVELS[this.#member(shape, SHAPE.level)] ?? "machine",
-      cause: this.#back(event, row, 0),
-      of: this.#back(event, row, 1),
-      timeNs: this.#columns[2]?.bigintAt(row) ?? 0n,
-      wallNs: this.#columns[3]?.numberAt(row) ?? 0,
       site: this.#sites[this.#member(shape, SHAPE.site) - 1] ?? null,
-      ins,
-      outs,
-      outcome: this.#outcome(shape, rows),
-      memory: memory === 0 ? null : this.#memory.next(memory),
+      outcome: this.#outcome(shape, form),
+      returnsValue: form === "value",
+      ins: this.#member(shape, SHAPE.ins),
+      outs: this.#member(shape, SHAPE.outs),
+      memory: this.#member(shape, SHAPE.memory),
       text: this.#text(shape, SHAPE.text),
+      rows: rows[call - 1] ?? null,
     };
   }
 
-  /** The event that a column points back to, 0: none. */
-  #back(event: number, row: number, column: number): number {
-    const distance = this.#columns[column]?.numberAt(row) ?? 0;
-    if (distance >= event) throw new WireError(`Cannot read event ${event}: it points ${distance} events back`, 0);
-    return distance === 0 ? 0 : event - distance;
-  }
-
-  #outcome(shape: number, rows: CallRows | undefined): Outcome | null {
-    switch (OUTCOME_FORMS[this.#member(shape, SHAPE.outcome) - 1]) {
-      case "status":
-        return { form: "status", status: this.#member(shape, SHAPE.status) };
-      case "void":
-        return { form: "void" };
-      case "value":
-        return { form: "value", value: rows?.returned() ?? null };
-      case "refused":
-        return { form: "refused", reason: this.#text(shape, SHAPE.reason) };
-      default:
-        return null;
-    }
+  /** What all events of a shape answered, where it is one thing. */
+  #outcome(shape: number, form: Outcome["form"] | undefined): Outcome | null {
+    if (form === "status") return { form, status: this.#member(shape, SHAPE.status) };
+    if (form === "refused") return { form, reason: this.#text(shape, SHAPE.reason) };
+    return form === "void" ? VOID : null;
   }
 
   #member(shape: number, member: number): number {
@@ -216,13 +239,15 @@ export class Chunk {
       addFirst(counts.outs, this.#member(shape, SHAPE.outs), events);
       if (OUTCOME_FORMS[this.#member(shape, SHAPE.outcome) - 1] === "value") counts.returned += events;
     }
-    const interned: Interned = {
-      textCount: this.#texts.length,
-      text: (index) => this.#texts[index] ?? "",
-      object: (kind, code) => this.#objects.next(kind, code),
-    };
+    const interned: Interned = { texts: this.#texts, objects: (kind) => this.#objects.of(kind) };
     return new CallRows(plan, counts, { source: this.#source, interned });
   }
+}
+
+/** The event that lies `distance` back, 0: none. */
+function back(event: number, distance: number): number {
+  if (distance >= event) throw new WireError(`Cannot read event ${event}: it points ${distance} events back`, 0);
+  return distance === 0 ? 0 : event - distance;
 }
 
 function addFirst(counts: number[], first: number, more: number): void {
@@ -247,7 +272,7 @@ function checkShape(shapes: readonly NumberValues[], shape: number, plans: reado
 
 /** The objects that a chunk mentions, each one value, by kind in order of first mention. */
 class ObjectTables {
-  readonly #tables = new Map<ObjectKind, { readonly refs: readonly Ref[]; seen: number }>();
+  readonly #tables = new Map<ObjectKind, ObjectTable>();
 
   constructor(list: readonly unknown[], source: PlaneSource) {
     for (const entry of list) {
@@ -259,18 +284,32 @@ class ObjectTables {
           0,
         );
       }
-      this.#tables.set(kind, { refs: readRefs(kind, source, { count: checkedRows(count), step }), seen: 0 });
+      this.#tables.set(kind, new ObjectTable(kind, readRefs(kind, source, { count: checkedRows(count), step })));
     }
   }
 
+  of(kind: ObjectKind): ObjectTable {
+    return this.#tables.get(kind) ?? new ObjectTable(kind, []);
+  }
+}
+
+class ObjectTable implements CodedObjects {
+  readonly #kind: ObjectKind;
+  readonly #refs: readonly Ref[];
+  #seen = 0;
+
+  constructor(kind: ObjectKind, refs: readonly Ref[]) {
+    this.#kind = kind;
+    this.#refs = refs;
+  }
+
   /** The object of a code: 0 is the next one not yet seen, else the one seen `code - 1` before the newest. */
-  next(kind: ObjectKind, code: number): Ref {
-    const table = this.#tables.get(kind);
-    const ref = table?.refs[code === 0 ? table.seen : table.seen - code];
-    if (table === undefined || ref === undefined) {
-      throw new WireError(`Cannot read event: code ${code} names no ${kind} of this chunk`, 0);
+  objectOf(code: number): Ref {
+    const ref = this.#refs[code === 0 ? this.#seen : this.#seen - code];
+    if (ref === undefined) {
+      throw new WireError(`Cannot read event: code ${code} names no ${this.#kind} of this chunk`, 0);
     }
-    if (code === 0) table.seen += 1;
+    if (code === 0) this.#seen += 1;
     return ref;
   }
 }
@@ -288,7 +327,7 @@ function readRefs(
     if (!Number.isSafeInteger(handle) || handle < 0) {
       throw new WireError(`Cannot read ${kind}#${number}: its handle would be ${handle}`, 0);
     }
-    return Object.freeze({ kind, number, handle });
+    return { kind, number, handle };
   });
 }
 

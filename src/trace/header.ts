@@ -1,7 +1,7 @@
 // The header: the first value of a file. Its first keys have fixed places and widths, so that format, version, size and
 // checksum can be read before anything is believed. Normative in FORMAT.md. It must not know blocks or events.
 
-import { defaultOptions, type ModelOptions } from "../api/mod.ts";
+import { defaultOptions, type ModelOptions, parseOption } from "../api/mod.ts";
 import { crc32, endOfValue, Fields, findPrefix, pack, type Packable, unpack, WireError } from "../wire/mod.ts";
 import type { Loss, TraceHeader } from "./event.ts";
 import { TraceFormatError } from "./trace_format_error.ts";
@@ -220,7 +220,7 @@ function parseHeader(
     toolVersion: take((each) => each.text("toolVersion"), ""),
     maker: take((each) => each.text("maker"), ""),
     engineVersion: take((each) => each.count("engineVersion"), 0),
-    options: take((each) => parseOptions(each.fields("options")), defaultOptions()),
+    options: take((each) => parseOptions(each.fields("options"), troubles), defaultOptions()),
     program: take((each) => parseProgram(each.fields("program")), blankHeader().program),
     seed: take((each) => each.count("seed"), 0),
     sites: take((each) => each.choice("sites", SITES), "off"),
@@ -233,13 +233,30 @@ function parseHeader(
   return { header, troubles };
 }
 
-/** Options that the trace does not name have their defaults; names that this version does not know are kept as data. */
-function parseOptions(fields: Fields): ModelOptions {
-  const known = Object.keys(defaultOptions()).filter((name) => fields.has(name)).map((
-    name,
-  ) => [name, fields.text(name)]);
+/**
+ * Options that the trace does not name, or whose value is none, have their defaults; names that this version does not
+ * know are kept as data.
+ */
+function parseOptions(fields: Fields, troubles: string[]): ModelOptions {
   const others = [...fields.map].filter(([, value]) => typeof value === "string");
-  return Object.assign(defaultOptions(), Object.fromEntries(others), Object.fromEntries(known));
+  const known = Object.keys(defaultOptions()).filter((name) => fields.has(name)).reduce<ModelOptions>(
+    (options, name) => withOption(options, { name, value: fields.text(name), troubles }),
+    defaultOptions(),
+  );
+  return Object.assign(defaultOptions(), Object.fromEntries(others), known);
+}
+
+function withOption(
+  options: ModelOptions,
+  { name, value, troubles }: { readonly name: string; readonly value: string; readonly troubles: string[] },
+): ModelOptions {
+  try {
+    return parseOption(options, name, value);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    troubles.push(`Cannot read the header's option ${name}: ${value} is no value of it; its default stands here`);
+    return options;
+  }
 }
 
 function parseProgram(fields: Fields): TraceHeader["program"] {

@@ -109,7 +109,12 @@ class OpenTrace implements TraceFile {
     for (const block of this.#directory.blocks) {
       if (block.tag !== TAGS.events || block.first + block.count <= from) continue;
       if (block.first > to) return;
-      yield* this.#eventsOf(block, from, to);
+      const chunk = this.#attempt(block, () => this.#decode(block));
+      if (chunk === undefined) continue;
+      for (let event = this.#next(chunk, block); event !== null; event = this.#next(chunk, block, event.event + 1)) {
+        if (event.event > to) return;
+        if (event.event >= from) yield event;
+      }
     }
   }
 
@@ -156,13 +161,13 @@ class OpenTrace implements TraceFile {
     return { calls, kinds, firstTimeNs: firstTimeNs ?? 0n, lastTimeNs };
   }
 
-  *#eventsOf(block: IndexedBlock, from: number, to: number): IterableIterator<TraceEvent> {
-    const events = this.#attempt(block, () => this.#decode(block).events());
-    if (events === undefined) return;
-    for (let number = block.first; number < block.first + block.count && number <= to; number += 1) {
-      const event = this.#attempt(block, () => events.next().value, number);
-      if (event === undefined) return;
-      if (number >= from) yield event;
+  /** The chunk's next event, which has this number; null behind the last, and where bytes make no sense. */
+  #next(chunk: Chunk, block: IndexedBlock, number = block.first): TraceEvent | null {
+    try {
+      return chunk.next();
+    } catch (error) {
+      this.#lose(block, error, number);
+      return null;
     }
   }
 
@@ -174,15 +179,20 @@ class OpenTrace implements TraceFile {
     return new Chunk({ firstEvent: block.first, events: block.count, head, pools: parts.slice(1) });
   }
 
-  /** Reads something of a block; undefined, and a loss from event `first` on, where its bytes make no sense. */
-  #attempt<T>(block: IndexedBlock, read: () => T, first = block.first): T | undefined {
+  /** Reads something of a block; undefined, and a loss, where its bytes make no sense. */
+  #attempt<T>(block: IndexedBlock, read: () => T): T | undefined {
     try {
       return read();
     } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      this.#checked.set(block, lossOf(block, error.message, first));
+      this.#lose(block, error, block.first);
       return undefined;
     }
+  }
+
+  /** Keeps as a loss, from event `first` on, that a block's bytes make no sense; any other error goes on. */
+  #lose(block: IndexedBlock, error: unknown, first: number): void {
+    if (!(error instanceof WireError)) throw error;
+    this.#checked.set(block, lossOf(block, error.message, first));
   }
 
   /** Checks the stored bytes of every block, once; decodes nothing. */

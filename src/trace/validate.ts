@@ -30,18 +30,28 @@ const CARRIES: Readonly<
 
 /** Why an event alone cannot stand in a trace, or null: values fit the declared types, numbers their ranges. */
 export function eventTrouble(event: TraceEvent): string | null {
-  return numbersTrouble(event) ?? textTrouble(event) ?? planTrouble(event) ?? memoryTrouble(event.memory);
+  return numbersTrouble(event) ?? shapeTrouble(event) ?? planTrouble(event) ??
+    (event.memory === null ? null : memoryTrouble(event.memory));
 }
 
-function numbersTrouble({ event, cause, of, timeNs, wallNs, site }: TraceEvent): string | null {
+function numbersTrouble({ event, cause, of, timeNs, wallNs }: TraceEvent): string | null {
   if (!isCount(event) || event === 0) return `its number is ${event}, wanted a whole number from 1`;
   if (!isCount(cause) || cause >= event) return `its cause is event ${cause}, wanted an earlier one or 0`;
   if (!isCount(of) || of >= event) return `it is of event ${of}, wanted an earlier one or 0`;
   if (BigInt.asUintN(64, timeNs) !== timeNs) return `its time is ${timeNs} ns, wanted 64 bits`;
-  if (!isCount(wallNs)) return `its wall time is ${wallNs} ns, wanted a whole number`;
+  return isCount(wallNs) ? null : `its wall time is ${wallNs} ns, wanted a whole number`;
+}
+
+/** Why what repeats from event to event cannot stand there, or null: texts, site, status. */
+export function shapeTrouble(event: TraceEvent): string | null {
+  const { site, outcome } = event;
   const isPlaced = site === null ||
     (isCount(site.line) && isCount(site.column) && site.line < MAX_UINT && site.column < MAX_UINT);
-  return isPlaced ? null : `its site is line ${site?.line}, column ${site?.column}, wanted whole numbers`;
+  if (!isPlaced) return `its site is line ${site?.line}, column ${site?.column}, wanted whole numbers`;
+  if (outcome?.form === "status" && !(isCount(outcome.status) && outcome.status < MAX_UINT)) {
+    return `its status is ${outcome.status}, wanted 32 bits`;
+  }
+  return textTrouble(event);
 }
 
 function isCount(value: number): boolean {
@@ -82,21 +92,15 @@ function planTrouble({ plan, ins, outs, outcome }: TraceEvent): string | null {
 }
 
 function outcomeTrouble(plan: NonNullable<TraceEvent["plan"]>, outcome: TraceEvent["outcome"]): string | null {
-  if (outcome?.form === "status") {
-    return isCount(outcome.status) && outcome.status < MAX_UINT
-      ? null
-      : `its status is ${outcome.status}, wanted 32 bits`;
-  }
   if (outcome?.form !== "value") return null;
   if (plan.returned === null) return `${plan.name} returns no value`;
   const trouble = valueTrouble(plan.returned, outcome.value, "out");
   return trouble === null ? null : `${plan.name}: ${trouble}`;
 }
 
-function memoryTrouble(memory: MemoryDelta | null): string | null {
-  if (memory === null) return null;
-  const { page, offset, length, digest, bytes } = memory;
-  if (![page, offset, length, digest].every(isCount) || digest >= MAX_UINT) {
+/** Why a memory delta cannot stand in a trace, or null. */
+export function memoryTrouble({ page, offset, length, digest, bytes }: MemoryDelta): string | null {
+  if (!isCount(page) || !isCount(offset) || !isCount(length) || !isCount(digest) || digest >= MAX_UINT) {
     return "its memory delta has numbers out of range";
   }
   if (offset + length > PAGE_BYTES) return `it writes ${length} bytes at offset ${offset}: a page has ${PAGE_BYTES}`;

@@ -1,7 +1,7 @@
 // Writes a trace: the header at once, a block whenever a chunk is full, index and end at the end; what was written is
 // readable whenever the writing stops. It must not know who acts, nor where the bytes go.
 
-import { valueWeight } from "../api/mod.ts";
+import { valuesWeight } from "../api/mod.ts";
 import { writeBlock } from "../wire/mod.ts";
 import { ChunkBuilder } from "./builder.ts";
 import { CHUNK_EVENTS, MAX_EVENT_BYTES, TAGS } from "./chunk_layout.ts";
@@ -103,20 +103,8 @@ export class TraceWriter implements EventSink {
 
   /** Appends an event. `TypeError` where it does not fit its declaration, `RangeError` for its number or size. */
   event(event: TraceEvent): void {
-    this.#expectOpen();
-    if (event.event <= this.#lastEvent) {
-      throw new RangeError(`Cannot write event ${event.event} after event ${this.#lastEvent}: numbers must grow`);
-    }
-    const trouble = eventTrouble(event);
-    if (trouble !== null) throw new TypeError(`Cannot write event ${event.event}: ${trouble}`);
-    const weight = weightOf(event);
-    if (weight > MAX_EVENT_BYTES) {
-      throw new RangeError(
-        `Cannot write event ${event.event} of about ${weight} bytes: the limit is ${MAX_EVENT_BYTES}`,
-      );
-    }
-    if (event.event !== this.#lastEvent + 1) this.flush();
-    this.#builder.append(event);
+    if (this.#isFinished || event.event !== this.#lastEvent + 1) this.#jumpTo(event);
+    if (!this.#builder.append(event)) throw refusal(event);
     this.#lastEvent = event.event;
     this.#events += 1;
     if (this.#builder.events >= this.#chunkEvents || this.#builder.isHeavy) this.flush();
@@ -154,6 +142,16 @@ export class TraceWriter implements EventSink {
     this.#writeBlock({ tag: TAGS.end, first: this.#lastEvent, count: 0, start, parts: [footer] });
   }
 
+  /** Closes the chunk before an event that does not follow the last one. */
+  #jumpTo(event: TraceEvent): void {
+    this.#expectOpen();
+    if (event.event <= this.#lastEvent) {
+      throw new RangeError(`Cannot write event ${event.event} after event ${this.#lastEvent}: numbers must grow`);
+    }
+    if (eventTrouble(event) !== null) throw refusal(event);
+    this.flush();
+  }
+
   #writeBlock(
     { chunk, ...block }: {
       readonly tag: string;
@@ -179,7 +177,13 @@ export class TraceWriter implements EventSink {
   }
 }
 
-function weightOf({ ins, outs, outcome, memory, text }: TraceEvent): number {
-  const returned = outcome?.form === "value" ? valueWeight(outcome.value) : 0;
-  return valueWeight(ins) + valueWeight(outs) + returned + (memory?.bytes?.length ?? 0) + 3 * text.length;
+/** Why an event was not appended. */
+function refusal(event: TraceEvent): Error {
+  const { ins, outs, outcome, memory, text } = event;
+  const trouble = eventTrouble(event);
+  if (trouble !== null) return new TypeError(`Cannot write event ${event.event}: ${trouble}`);
+  const weight = valuesWeight(ins, outs, outcome) + (memory?.bytes?.length ?? 0) + 3 * text.length;
+  return new RangeError(
+    `Cannot write event ${event.event} of about ${weight} bytes: the limit is ${MAX_EVENT_BYTES}`,
+  );
 }

@@ -1,7 +1,7 @@
 // Findings as text for a terminal: one heading for what is the same defect, a line of story for each object.
 // It must not know where the text goes: colours come in as functions, width and limits as numbers.
 
-import { type Evidence, type Finding, RULES, type Severity, type Verdict } from "../audit/mod.ts";
+import { type Evidence, type Finding, RULES, type Verdict } from "../audit/mod.ts";
 import { escapeText } from "./escape.ts";
 import { sizeText } from "./size.ts";
 
@@ -30,7 +30,9 @@ export interface FindingGroup {
 export function groupFindings(findings: readonly Finding[]): FindingGroup[] {
   const groups = new Map<string, Finding[]>();
   for (const finding of findings) {
-    const key = `${finding.severity} ${finding.rule} ${finding.verdict} ${finding.fingerprint}`;
+    // What a trace cannot prove is told together: one line for all that was there before, one for all that is left.
+    const defect = finding.verdict === "certain" ? finding.fingerprint : "";
+    const key = `${finding.severity} ${finding.rule} ${finding.verdict} ${defect}`;
     const group = groups.get(key) ?? [];
     group.push(finding);
     groups.set(key, group);
@@ -41,7 +43,7 @@ export function groupFindings(findings: readonly Finding[]): FindingGroup[] {
 /** The lines of one group. */
 export function findingLines(group: FindingGroup, { paint, limit }: FindingsLayout): string[] {
   const { first, findings } = group;
-  const label = paintSeverity(first.severity, paint)(first.severity.padEnd(7));
+  const label = paintOf(first, paint)(first.severity.padEnd(7));
   const rule = `${paint.strong(first.rule)} (${first.code})`;
   const lines = [`${label}${rule}: ${escapeText(headline(group))}${verdictText(first.verdict)}`];
   const shown = findings.slice(0, limit);
@@ -55,7 +57,8 @@ export function findingLines(group: FindingGroup, { paint, limit }: FindingsLayo
   return lines;
 }
 
-function paintSeverity(severity: Severity, paint: Paints): (text: string) => string {
+function paintOf({ severity, verdict }: Finding, paint: Paints): (text: string) => string {
+  if (verdict !== "certain") return paint.faint;
   if (severity === "error" || severity === "hang") return paint.bad;
   return severity === "warning" ? paint.warn : paint.faint;
 }
@@ -67,6 +70,7 @@ function verdictText(verdict: Verdict): string {
 /** One defect in one sentence: its own message, or for several of a kind how many there are and where they come from. */
 export function headline({ first, findings }: FindingGroup): string {
   if (findings.length === 1) return first.message;
+  if (first.verdict !== "certain") return `${findings.length} ${UNCERTAIN[first.verdict]}`;
   const leak = LEAKS[first.rule];
   const site = first.evidence.find(({ site }) => site !== null)?.site ?? null;
   const place = site === null
@@ -75,6 +79,13 @@ export function headline({ first, findings }: FindingGroup): string {
   if (leak !== undefined) return `${findings.length} ${leak.things} ${leak.born}${place} ${leak.fate}`;
   return `${findings.length} times${place}: ${RULES[first.rule].doc}`;
 }
+
+/** What several findings of one rule that a trace cannot prove are, by verdict. */
+const UNCERTAIN: Readonly<Record<Exclude<Verdict, "certain">, string>> = {
+  "pre-existing": "ended that were there before the trace began",
+  "live-at-end": "were still alive when the trace ended",
+  "unproven": "that the trace cannot prove: events were lost",
+};
 
 const LEAKS: Readonly<
   Record<string, { readonly things: string; readonly born: string; readonly fate: string } | undefined>

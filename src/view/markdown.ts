@@ -1,6 +1,7 @@
 // An audit as Markdown, ready to paste into a bug report: verdict, findings with their stories and positions, versions,
 // and the commands that reproduce them, which the caller knows.
 
+import { defaultOptions } from "../api/mod.ts";
 import type { AuditResult } from "../audit/mod.ts";
 import type { Trace } from "../trace/mod.ts";
 import { escapeText } from "./escape.ts";
@@ -35,7 +36,7 @@ export function markdownReport(result: AuditResult, frame: ReportFrame): string[
     lines.push(
       `### ${first.severity}: \`${first.rule}\` (${first.code})${verdict}`,
       "",
-      `${markdownText(headline(group))}.`,
+      `${sentence(markdownText(headline(group)))}`,
       "",
       "```",
     );
@@ -49,6 +50,10 @@ export function markdownReport(result: AuditResult, frame: ReportFrame): string[
   return [...lines, ...versions(frame), "", ...commands(frame)];
 }
 
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
 function completeness({ events, complete, off }: AuditResult, { file }: ReportFrame): string {
   const state = complete ? "complete" : "incomplete";
   const limits = off.length === 0
@@ -59,7 +64,9 @@ function completeness({ events, complete, off }: AuditResult, { file }: ReportFr
 
 function versions({ trace, toolVersion }: ReportFrame): string[] {
   const { header } = trace;
-  const options = Object.entries(header.options).map(([name, value]) => `${name}=${value}`).join(", ");
+  const defaults = new Map<string, string>(Object.entries(defaultOptions()));
+  const changed = Object.entries(header.options).filter(([name, value]) => defaults.get(name) !== value);
+  const options = changed.length === 0 ? "defaults" : changed.map(([name, value]) => `${name}=${value}`).join(", ");
   return [
     "| | |",
     "| --- | --- |",

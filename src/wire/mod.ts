@@ -7,17 +7,9 @@ export { ByteWriter } from "./byte_writer.ts";
 export { crc32 } from "./compress.ts";
 export { Fields } from "./fields.ts";
 export { endOfValue, pack, type Packable, unpack } from "./message_pack.ts";
-export { type ColumnView, isUint64, LOW_HALF, NumberColumn } from "./number_column.ts";
+export { type ColumnView, isUint64, NumberColumn } from "./number_column.ts";
 export { PairTable } from "./pair_table.ts";
-export {
-  MAX_CELLS,
-  NumberValues,
-  PlaneSink,
-  PlaneSource,
-  readBytes,
-  readColumn,
-  writeBytes,
-  writeColumn,
-} from "./planes.ts";
+export { NumberValues, readColumn } from "./plane_values.ts";
+export { MAX_CELLS, PlaneSink, PlaneSource, readBytes, writeBytes, writeColumn } from "./planes.ts";
 export { TupleTable } from "./tuple_table.ts";
 export { WireError } from "./wire_error.ts";

@@ -12,6 +12,8 @@ export class PairTable {
   /** Index + 1 of the pair there, 0: free. */
   #slots = new Uint32Array(FIRST_SLOTS);
   #size = 0;
+  /** The index of the pair interned last: most pairs come in runs. */
+  #last = 0;
 
   /** How many different pairs there are; grows by one when `intern` sees a new one. */
   get size(): number {
@@ -20,13 +22,14 @@ export class PairTable {
 
   /** The pair's index; a pair not seen before gets the next. */
   intern(first: number, second: number): number {
+    if (this.#last < this.#size && this.#isAt(this.#last, first, second)) return this.#last;
     const mask = this.#slots.length - 1;
     let slot = hashOf(first, second) & mask;
     for (let taken = this.#slots[slot] ?? 0; taken !== 0; taken = this.#slots[slot] ?? 0) {
-      if (this.#firsts[taken - 1] === first && this.#seconds[taken - 1] === second) return taken - 1;
+      if (this.#isAt(taken - 1, first, second)) return this.#last = taken - 1;
       slot = (slot + 1) & mask;
     }
-    return this.#add(first, second, slot);
+    return this.#last = this.#add(first, second, slot);
   }
 
   /** The first number of a pair. */
@@ -44,6 +47,10 @@ export class PairTable {
     if (this.#size === 0) return;
     this.#slots.fill(0);
     this.#size = 0;
+  }
+
+  #isAt(index: number, first: number, second: number): boolean {
+    return this.#firsts[index] === first && this.#seconds[index] === second;
   }
 
   #add(first: number, second: number, slot: number): number {
@@ -78,9 +85,10 @@ function grown(numbers: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
   return more;
 }
 
-/** Neighbours land near each other, so that counting numbers touch few cache lines; high halves count where there are. */
 function hashOf(first: number, second: number): number {
-  let hash = first ^ Math.imul(second, 0x9e3779b1) >>> 15;
-  if (first >= WORD || second >= WORD) hash ^= Math.imul(first / WORD, 0x85ebca6b) ^ Math.imul(second / WORD, 0xc2b2ae35);
-  return hash ^ hash >>> 16;
+  let hash = Math.imul(first, 0x9e3779b1) ^ Math.imul(second, 0x85ebca6b);
+  if (first >= WORD || second >= WORD) {
+    hash ^= Math.imul(first / WORD, 0xc2b2ae35) + Math.imul(second / WORD, 0x27d4eb2f);
+  }
+  return hash ^ hash >>> 15;
 }

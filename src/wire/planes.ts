@@ -5,15 +5,17 @@
 import { ByteReader } from "./byte_reader.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import type { ColumnView, NumberColumn } from "./number_column.ts";
-import { WireError } from "./wire_error.ts";
 
 /** How many pools there are; the last is for bytes that no compressor shrinks. */
 export const POOL_COUNT = 3;
 /** Numbers that one source may hold in columns that are not constant: 128 MiB of memory. */
 export const MAX_CELLS = 2 ** 24;
-const CONSTANT = 0;
-const PLANES = 1;
-const DELTAS = 2;
+/** What a column's head starts with. */
+export const ENCODING = { constant: 0, planes: 1, deltas: 2 } as const;
+const WORD = 0x100000000;
+/** High halves of numbers below 2^53. */
+const EXACT_HIGHS = 2 ** 21;
+const SIGN_64 = 1n << 63n;
 const SAMPLES = 256;
 const ENTROPY_SAMPLES = 4096;
 /** Pools by bits of entropy a byte: below the first, below the second, the rest. */
@@ -62,6 +64,7 @@ export class PlaneSource {
   }
 }
 
+let numbers = new Float64Array(0);
 let scratchLow = new Uint32Array(0);
 let scratchHigh = new Uint32Array(0);
 let plane = new Uint8Array(0);
@@ -71,21 +74,21 @@ export function writeColumn(column: NumberColumn, sink: PlaneSink): void {
   const view = column.view();
   const { length } = view;
   if (length === 0) return;
-  reserve(length);
   const first = numberAt(view, 0);
   if (isConstant(view)) {
-    sink.heads.u8(CONSTANT);
+    sink.heads.u8(ENCODING.constant);
     sink.heads.varint(first);
-  } else if (deltasAreShorter(view)) {
-    sink.heads.u8(DELTAS);
-    sink.heads.varint(first);
-    fillDeltas(view);
-    writePlanes(length - 1, sink);
-  } else {
-    sink.heads.u8(PLANES);
-    fillValues(view);
-    writePlanes(length, sink);
+    return;
   }
+  reserve(length);
+  const isExact = fillNumbers(view);
+  const isDelta = deltasAreShorter(length);
+  sink.heads.u8(isDelta ? ENCODING.deltas : ENCODING.planes);
+  if (isDelta) sink.heads.varint(first);
+  if (isExact && writeNear(length, isDelta, sink)) return;
+  if (isDelta) fillDeltas(view);
+  else fillValues(view);
+  writePlanes(isDelta ? length - 1 : length, sink);
 }
 
 /** Writes bytes that are no numbers into the pool of their entropy; their count is the reader's to know. */
@@ -107,6 +110,7 @@ function numberAt({ low, high }: ColumnView, index: number): bigint {
 
 function reserve(length: number): void {
   if (scratchLow.length >= length) return;
+  numbers = new Float64Array(2 * length);
   scratchLow = new Uint32Array(2 * length);
   scratchHigh = new Uint32Array(2 * length);
   plane = new Uint8Array(2 * length);
@@ -120,19 +124,67 @@ function isConstant({ length, low, high }: ColumnView): boolean {
   return true;
 }
 
+/** Fills `numbers`; false where one is rounded. */
+function fillNumbers({ length, low, high }: ColumnView): boolean {
+  if (high === null) {
+    for (let index = 0; index < length; index += 1) numbers[index] = low[index] ?? 0;
+    return true;
+  }
+  let highs = 0;
+  for (let index = 0; index < length; index += 1) {
+    const half = high[index] ?? 0;
+    highs |= half;
+    numbers[index] = half * WORD + (low[index] ?? 0);
+  }
+  return highs >>> 0 < EXACT_HIGHS;
+}
+
 /** Whether differences of neighbours take fewer bits than the numbers over their smallest, by a sample. */
-function deltasAreShorter({ length, low, high }: ColumnView): boolean {
+function deltasAreShorter(length: number): boolean {
   const step = Math.max(1, Math.floor(length / SAMPLES));
-  const near = (index: number): number => (high?.[index] ?? 0) * 0x100000000 + (low[index] ?? 0);
   let least = Infinity;
-  for (let index = 0; index < length; index += step) least = Math.min(least, near(index));
+  for (let index = 0; index < length; index += step) least = Math.min(least, numbers[index] ?? 0);
   let valueBits = 0;
   let deltaBits = 0;
   for (let index = 1; index < length; index += step) {
-    valueBits += bitsOf(near(index) - least);
-    deltaBits += bitsOf(near(index) - near(index - 1)) + 1;
+    const now = numbers[index] ?? 0;
+    valueBits += bitsOf(now - least);
+    deltaBits += bitsOf(now - (numbers[index - 1] ?? 0)) + 1;
   }
   return deltaBits < valueBits;
+}
+
+/** Writes the planes of exact numbers or of their differences, where they lie within 2^32 of each other; else false. */
+function writeNear(length: number, isDelta: boolean, sink: PlaneSink): boolean {
+  const from = isDelta ? 1 : 0;
+  if (isDelta) { for (let index = length - 1; index > 0; index -= 1) numbers[index] = difference(index); }
+  let least = Infinity;
+  let most = -Infinity;
+  for (let index = from; index < length; index += 1) {
+    const value = numbers[index] ?? 0;
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  if (most - least >= WORD) return false;
+  let used = 0;
+  for (let index = from; index < length; index += 1) {
+    const rest = (numbers[index] ?? 0) - least;
+    scratchLow[index - from] = rest;
+    used |= rest;
+  }
+  const shift = used === 0 ? 0 : trailingZeros(used, 0);
+  const width = Math.ceil((32 - Math.clz32(used) - shift) / 8);
+  sink.heads.varint(BigInt(least) + (isDelta ? SIGN_64 : 0n));
+  sink.heads.u8(shift);
+  sink.heads.u8(width);
+  for (let place = 0; place < width; place += 1) {
+    writePlane(length - from, { half: scratchLow, shift: shift + 8 * place }, sink);
+  }
+  return true;
+}
+
+function difference(index: number): number {
+  return (numbers[index] ?? 0) - (numbers[index - 1] ?? 0);
 }
 
 function bitsOf(value: number): number {
@@ -177,7 +229,9 @@ function writePlanes(length: number, sink: PlaneSink): void {
   sink.heads.varint(BigInt(baseHigh) << 32n | BigInt(baseLow));
   sink.heads.u8(shift);
   sink.heads.u8(width);
-  for (let place = 0; place < width; place += 1) writePlane(length, place, sink);
+  for (let place = 0; place < width; place += 1) {
+    writePlane(length, { half: place < 4 ? scratchLow : scratchHigh, shift: 8 * (place & 3) }, sink);
+  }
 }
 
 function subtractBase(length: number, baseLow: number, baseHigh: number): { low: number; high: number } {
@@ -208,9 +262,11 @@ function shiftRight(length: number, shift: number): void {
   }
 }
 
-function writePlane(length: number, place: number, sink: PlaneSink): void {
-  const half = place < 4 ? scratchLow : scratchHigh;
-  const shift = 8 * (place & 3);
+function writePlane(
+  length: number,
+  { half, shift }: { readonly half: Uint32Array; readonly shift: number },
+  sink: PlaneSink,
+): void {
   for (let index = 0; index < length; index += 1) plane[index] = (half[index] ?? 0) >>> shift;
   const pool = poolOf(plane, length);
   sink.heads.u8(pool);
@@ -233,137 +289,4 @@ function poolOf(bytes: Uint8Array, length: number): number {
   for (const count of counts) if (count > 0) bits -= count * Math.log2(count / samples);
   const entropy = bits / samples;
   return POOL_ENTROPY_BITS.filter((limit) => entropy >= limit).length;
-}
-
-/** A column's numbers, read. */
-export class NumberValues {
-  readonly length: number;
-  readonly #low: Uint32Array;
-  readonly #high: Uint32Array | null;
-  /** 0: all numbers are the first. */
-  readonly #step: 0 | 1;
-
-  constructor(length: number, halves: Omit<ColumnView, "length"> & { readonly step: 0 | 1 }) {
-    this.length = length;
-    this.#low = halves.low;
-    this.#high = halves.high;
-    this.#step = halves.step;
-  }
-
-  /** A number of a column that was read with a limit of 2^32 or less. */
-  at(index: number): number {
-    return this.#low[index * this.#step] ?? 0;
-  }
-
-  /** A number of a column that was read with a limit of 2^53 or less. */
-  numberAt(index: number): number {
-    return (this.#high?.[index * this.#step] ?? 0) * 0x100000000 + this.at(index);
-  }
-
-  /** A number whose sign bit was flipped, as the signed one it stands for; rounded beyond 2^53. */
-  signedAt(index: number): number {
-    return ((this.#high?.[index * this.#step] ?? 0) ^ 0x80000000) * 0x100000000 + this.at(index);
-  }
-
-  /** Any number. */
-  bigintAt(index: number): bigint {
-    const high = this.#high?.[index * this.#step] ?? 0;
-    return high === 0 ? BigInt(this.at(index)) : BigInt(high) << 32n | BigInt(this.at(index));
-  }
-
-  /** Throws `WireError` unless every number is below the limit. */
-  expectBelow(limit: number): void {
-    const rows = this.#step === 0 ? Math.min(1, this.length) : this.length;
-    for (let index = 0; index < rows; index += 1) {
-      if (this.numberAt(index) >= limit) {
-        throw new WireError(`Cannot use column: ${this.bigintAt(index)} in row ${index}, wanted below ${limit}`, 0);
-      }
-    }
-  }
-
-  /** The sum of all numbers, rounded above 2^53; a constant column's costs nothing. */
-  sum(): number {
-    if (this.#step === 0) return this.length * this.numberAt(0);
-    let sum = 0;
-    for (let index = 0; index < this.length; index += 1) sum += this.numberAt(index);
-    return sum;
-  }
-}
-
-/** Reads a column of `count` numbers; `below` is a limit that every number must keep (2^64 where left out). */
-export function readColumn(source: PlaneSource, count: number, below?: number): NumberValues {
-  const values = count === 0 ? constant(0, 0n) : readValues(source, count);
-  if (below !== undefined) values.expectBelow(below);
-  return values;
-}
-
-function constant(count: number, value: bigint): NumberValues {
-  const halves = { low: Uint32Array.of(Number(value & 0xffffffffn)), high: Uint32Array.of(Number(value >> 32n)) };
-  return new NumberValues(count, { ...halves, step: 0 });
-}
-
-function readValues(source: PlaneSource, count: number): NumberValues {
-  const encoding = source.heads.u8();
-  if (encoding === CONSTANT) return constant(count, source.heads.varint());
-  if (encoding === PLANES) return new NumberValues(count, { ...readPlanes(source, count), step: 1 });
-  if (encoding !== DELTAS) throw source.heads.error(`there is no encoding ${encoding}`);
-  const first = source.heads.varint();
-  const deltas = readPlanes(source, count - 1);
-  return new NumberValues(count, { ...sumDeltas(first, deltas, count), step: 1 });
-}
-
-interface Halves {
-  readonly low: Uint32Array;
-  readonly high: Uint32Array;
-}
-
-function readPlanes(source: PlaneSource, count: number): Halves {
-  const base = source.heads.varint();
-  const shift = source.heads.u8();
-  const width = source.heads.u8();
-  if (shift > 63 || width > 8) throw source.heads.error(`shift ${shift} and width ${width}, at most 63 and 8`);
-  const planes = Array.from({ length: width }, () => source.take(source.heads.u8(), count));
-  source.spend(count);
-  const halves = { low: new Uint32Array(count), high: new Uint32Array(count) };
-  for (const [place, bytes] of planes.entries()) {
-    const half = place < 4 ? halves.low : halves.high;
-    for (let index = 0; index < count; index += 1) {
-      half[index] = (half[index] ?? 0) | (bytes[index] ?? 0) << 8 * (place & 3);
-    }
-  }
-  shiftLeft(halves, shift);
-  addBase(halves, base);
-  return halves;
-}
-
-function shiftLeft({ low, high }: Halves, shift: number): void {
-  if (shift === 0) return;
-  for (let index = 0; index < low.length; index += 1) {
-    const half = low[index] ?? 0;
-    high[index] = shift >= 32 ? half << (shift - 32) : (high[index] ?? 0) << shift | half >>> (32 - shift);
-    low[index] = shift >= 32 ? 0 : half << shift;
-  }
-}
-
-function addBase({ low, high }: Halves, base: bigint): void {
-  const baseLow = Number(base & 0xffffffffn);
-  const baseHigh = Number(base >> 32n);
-  for (let index = 0; index < low.length; index += 1) {
-    const sum = (low[index] ?? 0) + baseLow;
-    low[index] = sum;
-    high[index] = (high[index] ?? 0) + baseHigh + (sum > 0xffffffff ? 1 : 0);
-  }
-}
-
-function sumDeltas(first: bigint, deltas: Halves, count: number): Halves {
-  const low = new Uint32Array(count);
-  const high = new Uint32Array(count);
-  low[0] = Number(first & 0xffffffffn);
-  high[0] = Number(first >> 32n);
-  for (let index = 1; index < count; index += 1) {
-    const sum = (low[index - 1] ?? 0) + (deltas.low[index - 1] ?? 0);
-    low[index] = sum;
-    high[index] = (high[index - 1] ?? 0) + ((deltas.high[index - 1] ?? 0) ^ 0x80000000) + (sum > 0xffffffff ? 1 : 0);
-  }
-  return { low, high };
 }

@@ -21,14 +21,14 @@ import { arbitraryValue } from "../support/sample_events.ts";
 function tables(): { readonly interning: Interning; readonly interned: Interned } {
   const texts: string[] = [];
   const refs: Ref[] = [];
-  const interning = { text: (text: string) => texts.push(text) - 1, object: (ref: Ref) => refs.push(ref) - 1 };
-  const interned = {
-    get textCount() {
-      return texts.length;
-    },
-    text: (index: number) => texts[index] ?? "",
-    object: (_: string, code: number) => refs[code] ?? { kind: "mdl", number: 0, handle: 0 } as const,
+  const interning = {
+    text: (text: string) => texts.push(text) - 1,
+    objects: (kind: Ref["kind"]) => ({
+      codeOf: (number: number, handle: number) => refs.push({ kind, number, handle }) - 1,
+    }),
   };
+  const none = { kind: "mdl", number: 0, handle: 0 } as const;
+  const interned = { texts, objects: () => ({ objectOf: (code: number) => refs[code] ?? none }) };
   return { interning, interned };
 }
 
@@ -69,9 +69,9 @@ Deno.test("CallRows gives back rows of every storage, whole, in part and none", 
       const { interning, interned } = tables();
       const columns = new CallColumns(PLAN, interning);
       for (const { ins, outs, kept, returned } of rows) {
-        columns.appendIns(ins);
-        columns.appendOuts(outs.slice(0, kept));
-        if (returned !== null) columns.appendReturned(returned);
+        const outcome = returned === null ? null : { form: "value", value: returned } as const;
+        assert(columns.accepts(ins, outs.slice(0, kept), outcome));
+        columns.append(ins, outs.slice(0, kept), outcome);
       }
       const sink = new PlaneSink();
       columns.write(sink);

@@ -26,6 +26,17 @@ export class Place {
     return { code, out: system.output(), err: system.errors(), bytes: system.outputBytes() };
   }
 
+  /** Runs the program with a standard output whose device is full. */
+  runFull(words: readonly string[]): Promise<Ran> {
+    const stdout = {
+      terminal: false,
+      write() {
+        throw Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
+      },
+    };
+    return this.runOn({ ...fakeSystem(this.folder), stdout }, words);
+  }
+
   /** Writes a file. */
   put(name: string, content: string | Uint8Array): void {
     if (typeof content === "string") Deno.writeTextFileSync(this.path(name), content);
