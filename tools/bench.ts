@@ -121,7 +121,7 @@ class Times {
 async function measure(workload: string, { calls, runs }: Settings): Promise<Row> {
   const module = WORKLOADS[workload];
   if (module === undefined) throw new RangeError(`no workload ${workload}`);
-const times = new Times();
+  const times = new Times();
   let bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   // The first round warms up and is not counted; kinds of run alternate, so that a slow moment hits all alike.
   for (let round = 0; round <= runs; round += 1) {

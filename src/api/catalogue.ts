@@ -78,41 +78,57 @@ export interface PlanSource {
   readonly isCallback: boolean;
 }
 
-/** Compiles one declaration. */
-export function compilePlan(source: PlanSource, declaration: Declaration): CallPlan {
-  const params = Object.entries(declaration.params).map(([name, spec]) => compileParam(name, spec));
+/** What a type word stands for: a scalar, an object kind, or a structure by its members' specs. */
+export type TypeMeaning =
+  | { readonly form: "scalar"; readonly scalar: ScalarType }
+  | { readonly form: "object"; readonly kind: ObjectKind }
+  | { readonly form: "struct"; readonly members: readonly (readonly [name: string, spec: string])[] };
+
+/** Says what type words stand for; null for a word that it does not know. */
+export type TypeTable = (word: string) => TypeMeaning | null;
+
+/** How deep structures may nest. */
+const MAX_NESTING = 6;
+
+/** Compiles one declaration; `types` are the catalogue's own where left out. `TypeError` where it makes no sense. */
+export function compilePlan(source: PlanSource, declaration: Declaration, types: TypeTable = knownType): CallPlan {
+  const params = Object.entries<string>(declaration.params).map(([name, spec]) => compileParam(name, spec, { types }));
   const ins = params.filter((param) => param.goesIn);
   const outs = params.filter((param) => param.goesOut);
   const returned = declaration.returns === "status" || declaration.returns === "void"
     ? null
-    : compileParam("return", `out ${declaration.returns}`);
+    : compileParam("return", `out ${declaration.returns}`, { types });
   const effects = (declaration.effects ?? []).map((effect) => compileEffect(effect, { ins, outs, returned }));
   const creates = effects.some(({ verb }) => verb === "create" || verb === "map" || verb === "reserve");
   return { ...source, id: declaration.id, declaration, params, ins, outs, returned, effects, creates };
 }
 
-function compileParam(name: string, spec: string): ParamPlan {
+function compileParam(
+  name: string,
+  spec: string,
+  { types, depth = 0 }: { readonly types: TypeTable; readonly depth?: number },
+): ParamPlan {
+  if (depth > MAX_NESTING) throw new TypeError(`Cannot compile parameter ${name}: it nests deeper than ${MAX_NESTING}`);
   const [direction, typed] = splitSpec(spec);
   const isArray = typed.endsWith("[]");
   const word = isArray ? typed.slice(0, -2) : typed;
-  const scalar = scalarType(word);
-  const struct = structMembers(word);
-  const kind = objectKind(word);
-  if (scalar === null && struct === null && kind === null) {
+  const meaning = types(word);
+  if (meaning === null) {
     throw new TypeError(`Cannot compile parameter ${name}: "${word}" is no scalar, structure or object kind`);
   }
+  const members = meaning.form === "struct" ? meaning.members : [];
   return {
     name,
     direction,
     word,
     isArray,
-    storage: scalar?.storage ?? (struct === null ? "object" : "struct"),
+    storage: meaning.form === "scalar" ? meaning.scalar.storage : meaning.form,
     goesIn: direction !== "out",
     goesOut: direction === "out" || direction === "inout",
     optional: direction === "in?",
-    scalar,
-    kind,
-    members: struct === null ? [] : Object.entries(struct).map(([member, inner]) => compileParam(member, inner)),
+    scalar: meaning.form === "scalar" ? meaning.scalar : null,
+    kind: meaning.form === "object" ? meaning.kind : null,
+    members: members.map(([member, inner]) => compileParam(member, inner, { types, depth: depth + 1 })),
   };
 }
 
@@ -131,12 +147,13 @@ const STRUCTURES: ReadonlyMap<string, { readonly members: Members }> = new Map(
   Object.entries<{ readonly members: Members }>(STRUCTS satisfies Record<StructName, { readonly members: Members }>),
 );
 
-function scalarType(word: string): ScalarType | null {
-  return SCALARS.get(word) ?? null;
-}
-
-function structMembers(word: string): Members | null {
-  return STRUCTURES.get(word)?.members ?? null;
+/** What a word stands for in this project's own tables, or null. */
+export function knownType(word: string): TypeMeaning | null {
+  const scalar = SCALARS.get(word);
+  if (scalar !== undefined) return { form: "scalar", scalar };
+  const struct = STRUCTURES.get(word);
+  if (struct !== undefined) return { form: "struct", members: Object.entries(struct.members) };
+  return isObjectKind(word) ? { form: "object", kind: word } : null;
 }
 
 /** The object kind of this name, or null. */

@@ -92,7 +92,14 @@ export function breachesOf(call: CallView, request: RangeRequest, facts: Request
 }
 
 /** In the order in which findings tell of them. */
-const JUDGES = [zeroWithAllocation, misaligned, outsideSpace, deadConstraint, resultOutside, outsideAllocation] as const;
+const JUDGES = [
+  zeroWithAllocation,
+  misaligned,
+  outsideSpace,
+  deadConstraint,
+  resultOutside,
+  outsideAllocation,
+] as const;
 
 /** Whether base and size are multiples of the call's unit, so that it can be judged by pages. */
 export function isAligned({ verb, base, sizeBytes }: RangeRequest): boolean {

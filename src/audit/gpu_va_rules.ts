@@ -23,7 +23,14 @@ import {
 } from "./gpu_call_values.ts";
 import { GpuHandles } from "./gpu_handles.ts";
 import { PagingFences } from "./gpu_paging_fences.ts";
-import { breachesOf, isAligned, type RangeRequest, type RequestFacts, requestOf, reservedBits } from "./gpu_va_arguments.ts";
+import {
+  breachesOf,
+  isAligned,
+  type RangeRequest,
+  type RequestFacts,
+  requestOf,
+  reservedBits,
+} from "./gpu_va_arguments.ts";
 import { GpuVaSpace, type ObtainedRange, type PageSpan, type PagingPoint } from "./gpu_va_fold.ts";
 import { judgeFree } from "./gpu_va_free.ts";
 import { isUnique, judgeMap, type MapQuestion } from "./gpu_va_map.ts";

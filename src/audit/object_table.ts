@@ -216,7 +216,11 @@ function newBirthplace(): Birthplace {
 }
 
 /** The value of a key, made where there is none. */
-function kept<K, V>(map: { get(key: K): V | undefined; set(key: K, value: V): unknown }, key: K, make: (key: K) => V): V {
+function kept<K, V>(
+  map: { get(key: K): V | undefined; set(key: K, value: V): unknown },
+  key: K,
+  make: (key: K) => V,
+): V {
   const known = map.get(key);
   if (known !== undefined) return known;
   const made = make(key);

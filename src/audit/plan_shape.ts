@@ -38,7 +38,9 @@ export class PlanShape {
     this.#outs = firstPlaces(plan.outs.map(({ word }) => word));
     this.#objects = firstPlaces(plan.ins.map(({ kind }) => kind));
     this.isWrite = this.in("bytes") >= 0 && (this.object("buffer") >= 0 || this.object("mdl") >= 0);
-    this.#verbs = new Map(plan.effects.toReversed().flatMap(({ verb, param }) => param.kind === null ? [] : [[param.kind, verb]]));
+    this.#verbs = new Map(
+      plan.effects.toReversed().flatMap(({ verb, param }) => param.kind === null ? [] : [[param.kind, verb]]),
+    );
     this.#kinds = new Set(kindsIn([...plan.params, ...(plan.returned === null ? [] : [plan.returned])]));
   }
 

@@ -7,12 +7,11 @@ import {
   compilePlan,
   type Declaration,
   findPlan,
+  knownType,
   type Level,
   objectKind,
   type ParamPlan,
-  type ScalarStorage,
-  STRUCTS,
-  TYPES,
+  type TypeMeaning,
 } from "../api/mod.ts";
 import { Fields, pack, type Packable, WireError } from "../wire/mod.ts";
 
@@ -20,10 +19,8 @@ import { Fields, pack, type Packable, WireError } from "../wire/mod.ts";
 export const LEVELS = ["machine", "kmcl", "d3dkmt", "wire"] as const satisfies readonly Level[];
 
 const STORAGES = ["u8", "u16", "u32", "i32", "u64", "i64", "bool", "function", "text", "guid", "bytes"] as const;
-const DIRECTIONS = ["in", "in?", "out", "inout"] as const;
 const PROSE = new Set(["doc", "source"]);
 const NAME = /^[A-Za-z_][A-Za-z0-9_.]{0,127}$/;
-const MAX_NESTING = 6;
 const MAX_PARAMS = 256;
 
 /** What is stored of a plan. */
@@ -72,16 +69,35 @@ export function restorePlan(stored: unknown): CallPlan {
   const source = { name, level: fields.choice("level", LEVELS), isCallback: fields.flag("callback") };
   const declaration = restoreDeclaration(fields.fields("declaration"));
   const types = fields.fields("types");
-  const params = Object.entries(declaration.params).map(([param, spec]) => restoreParam(param, spec, types, 0));
-  const ins = params.filter((param) => param.goesIn);
-  const outs = params.filter((param) => param.goesOut);
-  const { returns } = declaration;
-  const returned = returns === "status" || returns === "void"
-    ? null
-    : restoreParam("return", `out ${returns}`, types, 0);
-  const effects = restoreEffects(source, declaration, types);
-  const creates = effects.some(({ verb }) => verb === "create" || verb === "map" || verb === "reserve");
-  return { ...source, id: declaration.id, declaration, params, ins, outs, returned, effects, creates };
+  return compiled(() => compilePlan(source, declaration, (word) => storedType(word, types)));
+}
+
+/** What was compiled; a declaration that does not compile is bytes that make no sense. */
+function compiled(compile: () => CallPlan): CallPlan {
+  try {
+    return compile();
+  } catch (error) {
+    if (error instanceof TypeError) throw new WireError(`Cannot read declaration: ${error.message}`, 0);
+    throw error;
+  }
+}
+
+/** What a word stands for by what is stored; a scalar that is known here with that storage keeps its meaning. */
+function storedType(word: string, types: Fields): TypeMeaning | null {
+  const stored = types.map.get(word);
+  if (stored instanceof Map) {
+    const members = [...stored].map(([name, spec]): [string, string] => [checkedName(String(name)), String(spec)]);
+    return { form: "struct", members };
+  }
+  if (stored === "object") {
+    const kind = objectKind(word);
+    return kind === null ? null : { form: "object", kind };
+  }
+  const storage = STORAGES.find((each) => each === stored);
+  if (storage === undefined) return null;
+  const known = knownType(word);
+  const isSame = known?.form === "scalar" && known.scalar.storage === storage;
+  return { form: "scalar", scalar: isSame ? known.scalar : { storage, doc: "(from the trace)" } };
 }
 
 /** A copy of a decoded value that may be packed again: numbers, strings, arrays and maps of strings. */
@@ -134,81 +150,4 @@ function isDeclaration(value: unknown): value is Declaration {
   const isText = (each: unknown): boolean => typeof each === "string";
   return typeof params === "object" && params !== null && Object.values(params).every(isText) && isText(endpoint) &&
     Array.isArray(effects) && effects.every(isText);
-}
-
-function restoreParam(name: string, spec: string, types: Fields, depth: number): ParamPlan {
-  if (depth > MAX_NESTING) throw new WireError(`Cannot read declaration: ${name} nests deeper than ${MAX_NESTING}`, 0);
-  const [said, typed] = spec.split(" ");
-  const direction = DIRECTIONS.find((each) => each === said);
-  if (direction === undefined || typed === undefined) throw new WireError(`Cannot read declaration: "${spec}"`, 0);
-  const isArray = typed.endsWith("[]");
-  const word = isArray ? typed.slice(0, -2) : typed;
-  const storage = types.map.get(word);
-  const common = {
-    name: checkedName(name),
-    direction,
-    word,
-    isArray,
-    goesIn: direction !== "out",
-    goesOut: direction === "out" || direction === "inout",
-    optional: direction === "in?",
-  };
-  if (storage instanceof Map) {
-    const members = [...storage].map(([member, inner]) =>
-      restoreParam(String(member), String(inner), types, depth + 1)
-    );
-    return { ...common, storage: "struct", scalar: null, kind: null, members };
-  }
-  if (storage === "object") {
-    const kind = objectKind(word);
-    if (kind === null) throw new WireError(`Cannot read declaration: "${word}" is no kind of object here`, 0);
-    return { ...common, storage, scalar: null, kind, members: [] };
-  }
-  const scalar = scalarStorage(storage, word);
-  const known = new Map(Object.entries(TYPES)).get(word);
-  const type = known?.storage === scalar ? known : { storage: scalar, doc: "(from the trace)" };
-  return { ...common, storage: scalar, scalar: type, kind: null, members: [] };
-}
-
-function scalarStorage(storage: unknown, word: string): ScalarStorage {
-  const found = STORAGES.find((each) => each === storage);
-  if (found === undefined) throw new WireError(`Cannot read declaration: type "${word}" has no known storage`, 0);
-  return found;
-}
-
-/**
- * Effects are compiled as the catalogue's are. A scalar word that is unknown here stands as its storage for that;
- * where a structure is unknown here, there are no effects: such a trace reads, and audits see no pairs in that call.
- */
-function restoreEffects(
-  source: { readonly name: string; readonly level: Level; readonly isCallback: boolean },
-  declaration: Declaration,
-  types: Fields,
-): CallPlan["effects"] {
-  if ((declaration.effects ?? []).length === 0) return [];
-  const known: unknown = {
-    ...declaration,
-    params: Object.fromEntries(
-      Object.entries<string>(declaration.params).map(([name, spec]) => [name, knownSpec(spec, types)]),
-    ),
-    returns: knownWord(declaration.returns, types),
-  };
-  try {
-    return isDeclaration(known) ? compilePlan(source, known).effects : [];
-  } catch {
-    return [];
-  }
-}
-
-function knownSpec(spec: string, types: Fields): string {
-  const [direction, typed = ""] = spec.split(" ");
-  const word = typed.replace("[]", "");
-  return `${direction} ${knownWord(word, types)}${typed === word ? "" : "[]"}`;
-}
-
-function knownWord(word: string, types: Fields): string {
-  const storage = types.map.get(word);
-  const isKnown = Object.hasOwn(TYPES, word) || Object.hasOwn(STRUCTS, word) || typeof storage !== "string" ||
-    storage === "object";
-  return isKnown ? word : storage;
 }

@@ -7,8 +7,8 @@ const WORD = 0x100000000;
 
 /** Pairs of whole numbers from 0 to 2^53 - 1, each once. */
 export class PairTable {
-  #firsts = new Float64Array(FIRST_PAIRS);
-  #seconds = new Float64Array(FIRST_PAIRS);
+  /** First and second of each pair in turn: both are looked at together. */
+  #pairs = new Float64Array(2 * FIRST_PAIRS);
   /** Index + 1 of the pair there, 0: free. */
   #slots = new Uint32Array(FIRST_SLOTS);
   #size = 0;
@@ -34,12 +34,12 @@ export class PairTable {
 
   /** The first number of a pair. */
   first(index: number): number {
-    return this.#firsts[index] ?? 0;
+    return this.#pairs[2 * index] ?? 0;
   }
 
   /** The second number of a pair. */
   second(index: number): number {
-    return this.#seconds[index] ?? 0;
+    return this.#pairs[2 * index + 1] ?? 0;
   }
 
   /** Forgets the pairs, keeps the buffers. */
@@ -50,17 +50,18 @@ export class PairTable {
   }
 
   #isAt(index: number, first: number, second: number): boolean {
-    return this.#firsts[index] === first && this.#seconds[index] === second;
+    return this.#pairs[2 * index] === first && this.#pairs[2 * index + 1] === second;
   }
 
   #add(first: number, second: number, slot: number): number {
     const index = this.#size;
-    if (index === this.#firsts.length) {
-      this.#firsts = grown(this.#firsts);
-      this.#seconds = grown(this.#seconds);
+    if (2 * index === this.#pairs.length) {
+      const pairs = new Float64Array(2 * this.#pairs.length);
+      pairs.set(this.#pairs);
+      this.#pairs = pairs;
     }
-    this.#firsts[index] = first;
-    this.#seconds[index] = second;
+    this.#pairs[2 * index] = first;
+    this.#pairs[2 * index + 1] = second;
     this.#slots[slot] = index + 1;
     this.#size += 1;
     if (2 * this.#size > this.#slots.length) this.#rehash();
@@ -77,12 +78,6 @@ export class PairTable {
     }
     this.#slots = slots;
   }
-}
-
-function grown(numbers: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
-  const more = new Float64Array(2 * numbers.length);
-  more.set(numbers);
-  return more;
 }
 
 function hashOf(first: number, second: number): number {

@@ -30,9 +30,13 @@ export default defineProgram(async (context) => {
     const named = { GpadlHandle: slot.gpadl };
     if (slot.step === 0) {
       const ByteCount = (1 + random.below(MAX_PAGES)) * PAGE;
-      slot.gpadl =
-        (await client.VmbChannelCreateGpadlFromBuffer({ Channel: ends.clientChannel, Buffer: slot.buffer, ByteCount, Flags: 1 }))
-          .GpadlHandle;
+      slot.gpadl = (await client.VmbChannelCreateGpadlFromBuffer({
+        Channel: ends.clientChannel,
+        Buffer: slot.buffer,
+        ByteCount,
+        Flags: 1,
+      }))
+        .GpadlHandle;
     } else if (slot.step === 1) await server.VmbChannelMapGpadl({ Channel: ends.serverChannel, Flags: 1, ...named });
     else if (slot.step === 2) await server.VmbChannelUnmapGpadl({ Channel: ends.serverChannel, ...named });
     else await client.VmbChannelDeleteGpadl({ Channel: ends.clientChannel, ...named });
