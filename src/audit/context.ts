@@ -63,7 +63,8 @@ export class Context implements AuditContext {
 
   report(draft: FindingDraft): void {
     if (!this.#rules(draft.rule)) return;
-    this.drafts.push({ ...draft, verdict: draft.verdict ?? (this.#isLossy ? "unproven" : "certain") });
+    const { verdict = this.#isLossy ? "unproven" : "certain" } = draft;
+    this.drafts.push({ ...draft, verdict });
   }
 
   evidence(call: CallView, role: string): Evidence {

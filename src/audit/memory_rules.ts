@@ -14,6 +14,7 @@ import type { Evidence } from "./finding.ts";
 import { about, sized } from "./gpadl_drafts.ts";
 import { type GpadlRecord, type Gpadls, historyOf } from "./gpadl_states.ts";
 import { type GpuView, GpuViews } from "./gpu_views.ts";
+import { Grouped } from "./grouped.ts";
 import { type GuestPages, runsOf } from "./guest_pages.ts";
 import { evidenceOf } from "./join.ts";
 import { Newest } from "./newest.ts";
@@ -50,7 +51,7 @@ class MemoryWatch {
   readonly #allocationPages = new PageUsers();
   readonly #views = new GpuViews();
   /** GPADLs by what they were made of. */
-  readonly #users = new Map<number, Set<number>>();
+  readonly #users = new Grouped<number, number>();
   /** Where a source was freed under its users. */
   readonly #freed = new Newest<number, Evidence>();
 
@@ -126,7 +127,7 @@ class MemoryWatch {
   #freedEarly(call: CallView, source: Ref, context: AuditContext): void {
     if (context.objects.live(source) === undefined) return;
     if (call.succeeded && this.#isShared(source)) this.#freed.set(keyOf(source), evidenceOf(call, "freed"));
-    const holders = this.#records(this.#users.get(keyOf(source)) ?? []);
+    const holders = this.#records(this.#users.of(keyOf(source)));
     const [first] = holders;
     if (first === undefined) return;
     const more = holders.length > 1 ? ` and ${countText(holders.length - 1, "other GPADL")}` : "";
@@ -152,10 +153,7 @@ class MemoryWatch {
       if (view !== undefined && view.mappedBytes > 0) reachedTwice(gpadl, view, { event: call.event, pages, context });
     }
     this.#gpadlPages.add(ref.number, runs, { isMarked: !gpadl.isReadOnly });
-    for (const source of extent.sources) {
-      const users = this.#users.get(keyOf(source)) ?? new Set();
-      this.#users.set(keyOf(source), users.add(ref.number));
-    }
+    for (const source of extent.sources) this.#users.add(keyOf(source), ref.number);
   }
 
   /** X-01: two live GPADLs describe a page, and the server may write through one of them. */
@@ -243,11 +241,7 @@ class MemoryWatch {
   }
 
   #forget(gpadl: Ref): void {
-    for (const source of this.#pages.extentOf(gpadl)?.sources ?? []) {
-      const users = this.#users.get(keyOf(source));
-      users?.delete(gpadl.number);
-      if (users?.size === 0) this.#users.delete(keyOf(source));
-    }
+    for (const source of this.#pages.extentOf(gpadl)?.sources ?? []) this.#users.delete(keyOf(source), gpadl.number);
   }
 
   #records(numbers: Iterable<number>): GpadlRecord[] {

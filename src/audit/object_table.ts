@@ -32,8 +32,11 @@ interface Entry extends Tracked {
   readonly birthplace: Birthplace;
   /** Its owner while both live. */
   parent: Entry | null;
-  /** Live objects that it owns; null: none ever. */
-  children: Set<Entry> | null;
+  /** The oldest and newest live object that it owns, and its own neighbours among its owner's: a list without lists. */
+  firstChild: Entry | null;
+  lastChild: Entry | null;
+  older: Entry | null;
+  younger: Entry | null;
 }
 
 /** The object table of one audit. */
@@ -108,7 +111,7 @@ export class ObjectTable {
   /** Live objects that an object owns. */
   childrenOf(object: Tracked): readonly Tracked[] {
     const { kind, number } = object.ref;
-    return [...(this.#live.get(kind)?.get(number)?.children ?? [])];
+    return [...childrenOf(this.#live.get(kind)?.get(number))];
   }
 
   /** What became of the others created by the same call at the same site. */
@@ -128,12 +131,15 @@ export class ObjectTable {
       owner: owner?.ref ?? null,
       endedAt: 0,
       birthplace: this.#birthplaces.of({ ref, createdBy: call.plan, site: call.site }),
-      parent: owner ?? null,
-      children: null,
+      parent: null,
+      firstChild: null,
+      lastChild: null,
+      older: null,
+      younger: null,
     };
     object.birthplace.created += 1;
     this.#tableOf(ref.kind).set(ref.number, object);
-    if (owner !== undefined) (owner.children ??= new Set()).add(object);
+    if (owner !== undefined) adopt(owner, object);
     return object;
   }
 
@@ -165,7 +171,7 @@ export class ObjectTable {
     const { ref: { kind, number }, birthplace } = object;
     object.endedAt = how.event;
     this.#live.get(kind)?.delete(number);
-    for (const child of object.children ?? NONE) {
+    for (const child of childrenOf(object)) {
       if (child.endedAt === 0 && goesWith(child)) this.#end(child, how, ended);
     }
     this.#bury(object);
@@ -181,14 +187,41 @@ export class ObjectTable {
     const dead = this.#dead.get(kind) ?? new Newest<number, Entry>();
     dead.set(number, object);
     this.#dead.set(kind, dead);
-    object.parent?.children?.delete(object);
-    for (const child of object.children ?? NONE) child.parent = null;
-    object.parent = null;
-    object.children = null;
+    leave(object);
+    for (const child of childrenOf(object)) leave(child);
   }
 }
 
 const NONE: readonly Entry[] = [];
+
+/** Live objects that an object owns, oldest first; one may leave while they are walked. */
+function* childrenOf(object: Entry | undefined): IterableIterator<Entry> {
+  for (let child = object?.firstChild ?? null; child !== null;) {
+    const { younger } = child;
+    yield child;
+    child = younger;
+  }
+}
+
+function adopt(owner: Entry, child: Entry): void {
+  child.parent = owner;
+  child.older = owner.lastChild;
+  if (owner.lastChild === null) owner.firstChild = child;
+  else owner.lastChild.younger = child;
+  owner.lastChild = child;
+}
+
+function leave(child: Entry): void {
+  const { parent, older, younger } = child;
+  if (parent === null) return;
+  if (older === null) parent.firstChild = younger;
+  else older.younger = younger;
+  if (younger === null) parent.lastChild = older;
+  else younger.older = older;
+  child.parent = null;
+  child.older = null;
+  child.younger = null;
+}
 
 function goesWith(child: Tracked): boolean {
   return OBJECTS[child.ref.kind].ownerEnd === "released";

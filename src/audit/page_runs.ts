@@ -1,6 +1,8 @@
 // Runs of page numbers: an allocator that gives out the lowest first, slices, and an index of who uses which pages.
 // It must not know what a page holds.
 
+import { Grouped } from "./grouped.ts";
+
 /** Bytes of a page, always. */
 export const PAGE_SIZE = 4096;
 
@@ -104,15 +106,11 @@ interface PageUser {
   readonly isMarked: boolean;
 }
 
-/** The users of a bucket's pages, those that came first first; the marked ones apart too. */
-interface Bucket {
-  readonly all: Set<PageUser>;
-  readonly marked: Set<PageUser>;
-}
-
 /** Who uses which pages; users are numbers, pages may have many. Who asks for marked users pays for no others. */
 export class PageUsers {
-  readonly #buckets = new Map<number, Bucket>();
+  /** By bucket: all, and the marked ones apart too. */
+  readonly #all = new Grouped<number, PageUser>();
+  readonly #marked = new Grouped<number, PageUser>();
   readonly #users = new Map<number, PageUser>();
 
   /** Adds a user and its pages; those that it had are forgotten. */
@@ -121,11 +119,9 @@ export class PageUsers {
     const buckets = bucketsOf(runs);
     const added: PageUser = { user, runs, buckets, isMarked };
     this.#users.set(user, added);
-    for (const number of buckets) {
-      const bucket = this.#buckets.get(number) ?? { all: new Set(), marked: new Set() };
-      this.#buckets.set(number, bucket);
-      bucket.all.add(added);
-      if (isMarked) bucket.marked.add(added);
+    for (const bucket of buckets) {
+      this.#all.add(bucket, added);
+      if (isMarked) this.#marked.add(bucket, added);
     }
   }
 
@@ -134,11 +130,9 @@ export class PageUsers {
     const removed = this.#users.get(user);
     if (removed === undefined) return;
     this.#users.delete(user);
-    for (const number of removed.buckets) {
-      const bucket = this.#buckets.get(number);
-      bucket?.all.delete(removed);
-      bucket?.marked.delete(removed);
-      if (bucket?.all.size === 0) this.#buckets.delete(number);
+    for (const bucket of removed.buckets) {
+      this.#all.delete(bucket, removed);
+      if (removed.isMarked) this.#marked.delete(bucket, removed);
     }
   }
 
@@ -149,9 +143,9 @@ export class PageUsers {
   ): IterableIterator<{ readonly user: number; readonly pages: number }> {
     if (this.#users.size === 0) return;
     const seen = new Set<PageUser>();
-    for (const number of bucketsOf(runs)) {
-      const bucket = this.#buckets.get(number);
-      for (const each of (isMarked ? bucket?.marked : bucket?.all) ?? []) {
+    const users = isMarked ? this.#marked : this.#all;
+    for (const bucket of bucketsOf(runs)) {
+      for (const each of users.of(bucket)) {
         if (seen.has(each)) continue;
         seen.add(each);
         const pages = sharedPages(each.runs, runs);

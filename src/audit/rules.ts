@@ -130,7 +130,7 @@ export const RULES = {
   "gpadl-mapping-leak": {
     code: "G-06",
     severity: "error",
-    doc: "A mapping of a GPADL was never removed.",
+    doc: "A mapping of a GPADL was still there when its channel had closed, or to the end.",
     source: "fn:channel_map_gpadl",
   },
   "gpadl-leak": {

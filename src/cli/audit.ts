@@ -126,7 +126,7 @@ function report(io: Io, { findings }: AuditResult, { args, opened }: Audited): v
   const shown = findings.filter(({ severity }) => showsNotes || severity !== "note");
   const groups = groupFindings(shown);
   for (const group of groups.slice(0, limit)) {
-    for (const line of findingLines(group, { paint: io.paint, limit })) io.out.line(line);
+    for (const line of findingLines(group, { paint: io.paint, limit })) io.say(line);
   }
   const note = cutNote(groups.length, limit);
   if (note !== undefined) io.out.line(io.paint.faint(note));
@@ -142,6 +142,7 @@ function close(io: Io, { findings, events, complete }: AuditResult, { args, open
   io.close({
     ...nextCommand(findings, opened),
     summary: `${name}${isClean ? "clean: " : ""}${countsText(counts)} in ${place}`,
+    ...(isClean ? { mood: "good" as const } : counts.error + counts.hang > 0 ? { mood: "bad" as const } : {}),
     data: args.show.json || args.markdown,
   });
 }

@@ -54,7 +54,7 @@ function report(
 ): void {
   if (first === null) return;
   io.out.line(escapeText(`A is ${left.name}, B is ${right.name}`));
-  io.out.line(`${io.paint.bad("first difference")}: ${escapeText(first.message)}`);
+  io.say(`${io.paint.bad("first difference")}: ${escapeText(first.message)}`);
   const rows = [
     ...Object.entries(calls),
     ...Object.entries(objects).flatMap(([kind, { created, destroyed }]) =>

@@ -1,6 +1,6 @@
 // What a verb may touch: where it prints, which folder the user stands in, how loud it may be. A verb gets an Io and
 // nothing else of the system, so a test can call it with a System of its own, without a process.
-import { Bar, makePaint, NO_PROGRESS, type Paint, type Progress, wantsColor } from "./terminal.ts";
+import { Bar, makePaint, NO_PROGRESS, type Paint, type Progress, wantsColor, wrapped } from "./terminal.ts";
 import { standingFolder } from "./paths.ts";
 import { CliError, EXIT, isClosedPipe } from "./exit.ts";
 import { printable, printableJson } from "./printable.ts";
@@ -49,6 +49,8 @@ export interface Closing {
   /** The next command worth typing, after `deno task ` or `maptrail `. */
   readonly next?: string;
   readonly summary: string;
+  /** How to paint the summary. */
+  readonly mood?: "good" | "bad";
   /** True where standard output is data (`--json`, `-o -`): both lines go to standard error then. */
   readonly data: boolean;
 }
@@ -70,6 +72,8 @@ export interface Io {
   readonly onInterrupt: System["onInterrupt"];
   readonly onUncaught: System["onUncaught"];
   readonly onExit: System["onExit"];
+  /** Prints a line of text for people, folded to the terminal's width. */
+  readonly say: (line: string) => void;
   /** A line of talk on standard error, unless `--quiet`. */
   talk(line: string): void;
   /** A line on standard error that `--quiet` does not silence: what went wrong. */
@@ -155,7 +159,10 @@ export function makeIo(system: System, flags: Loudness): Io {
   const complain = (line: string) => {
     out.flush();
     hide();
-    errWrite(`${printable(line)}\n`);
+    const lines = printable(line).split("\n").flatMap((each) =>
+      stderr.terminal ? folded(each, system.width()) : [each]
+    );
+    errWrite(`${lines.join("\n")}\n`);
   };
   const talk = (line: string) => flags.quiet ? undefined : complain(line);
   const place = { write: errWrite, now: system.now, width: system.width };
@@ -172,6 +179,7 @@ export function makeIo(system: System, flags: Loudness): Io {
     onInterrupt: system.onInterrupt,
     onUncaught: system.onUncaught,
     onExit: system.onExit,
+    say: (line) => wrapped(line, stdout.terminal ? system.width() : Infinity).forEach((piece) => out.line(piece)),
     talk,
     complain,
     progress(label, { total, unit = "events" } = {}) {
@@ -180,12 +188,18 @@ export function makeIo(system: System, flags: Loudness): Io {
       bars.push(bar);
       return bar;
     },
-    close({ next, summary, data }) {
+    close({ next, summary, mood, data }) {
       const write = data ? talk : (line: string) => out.line(line);
       if (next !== undefined) write(`next:  ${system.self} ${next}`);
-      write(`SUMMARY: ${summary}`);
+      const painted = mood === undefined || data ? summary : paint[mood](printable(summary));
+      write(`SUMMARY: ${painted}`);
     },
   };
+}
+
+/** A sentence for people is folded at its words; a command to paste, or a line that points at a column, is not. */
+function folded(line: string, width: number): string[] {
+  return /^(?: |next:|Try:|SUMMARY:)/.test(line) ? [line] : wrapped(line, width);
 }
 
 /** What comes on standard input comes once: to name it twice is a mistake. */

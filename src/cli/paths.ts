@@ -17,12 +17,12 @@ export function standingFolder(): { readonly folder: string; readonly underTask:
 
 /** A variable of the environment; undefined also where Deno does not let us look. */
 function environment(name: string): string | undefined {
-  try {
-    return Deno.env.get(name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    throw error;
-  }
+  return mayUse(name) ? Deno.env.get(name) : undefined;
+}
+
+/** Whether we may use a variable of the environment: asked first, since Deno would ask the user at the terminal. */
+export function mayUse(variable: string): boolean {
+  return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
 }
 
 /** The path that a user's word means, seen from `folder`; `-` stays as it is. */
@@ -161,7 +161,7 @@ function unreadable(path: string, error: unknown): unknown {
     : error instanceof PermissionDenied
     ? "its permissions forbid it"
     : error instanceof NotCapable
-    ? "this process may not read there; run it with --allow-read"
+    ? "Deno does not let this process read there (--allow-read, for devices --allow-all)"
     : systemReason(error);
   return why === undefined
     ? error
@@ -318,7 +318,7 @@ function unwritable(path: string, error: unknown): CliError {
     : error instanceof PermissionDenied
     ? "permissions forbid it"
     : error instanceof NotCapable
-    ? "this process may not write there; run it with --allow-write"
+    ? "Deno does not let this process write there (--allow-write, for devices --allow-all)"
     : systemReason(error) ?? String(error);
   return new CliError(EXIT.cutShort, `Cannot write "${path}": ${why}.`, { cause: error });
 }

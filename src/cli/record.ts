@@ -12,7 +12,7 @@ import { hasEventFilters } from "./open.ts";
 import { createOutput, type OutputFile, STANDARD_STREAM } from "./paths.ts";
 import { findProgram, type Found, traceName } from "./programs.ts";
 import { modelOptions } from "./replay.ts";
-import { recordInto, type Run } from "./run.ts";
+import { programsTalkOnStderr, recordInto, type Run } from "./run.ts";
 import { shellPath } from "./shell.ts";
 import { addFindingSites } from "./sites.ts";
 import { plural } from "./terminal.ts";
@@ -22,6 +22,15 @@ import { VERSION } from "./version.ts";
 export async function runRecord(args: RecordArgs, io: Io): Promise<number> {
   if (args.list) return listPrograms(io);
   checkFlags(args);
+  const undo = args.output === STANDARD_STREAM || args.show.json ? programsTalkOnStderr() : () => {};
+  try {
+    return await recordOne(args, io);
+  } finally {
+    undo();
+  }
+}
+
+async function recordOne(args: RecordArgs, io: Io): Promise<number> {
   const found = await findProgram(io, { program: args.program, args: args.args });
   const options = modelOptions(modelOptions(defaultsFor(found), Object.entries(found.options)), args.options);
   const output = createOutput(io, { output: args.output, name: traceName(found), force: args.force });

@@ -94,7 +94,7 @@ function report(
   const note = cutNote(names.length, limit);
   if (note !== undefined) io.out.line(io.paint.faint(note));
   if (stoppedEarly !== "") io.out.line(io.paint.warn(`${escapeText(opened.name)}: replay ends here: ${stoppedEarly}`));
-  if (divergence !== null) { for (const line of divergenceLines(io, divergence)) io.out.line(line); }
+  if (divergence !== null) { for (const line of divergenceLines(io, divergence)) io.say(line); }
 }
 
 function divergenceLines(io: Io, { event, call, field, recorded, replayed, objects }: Divergence): string[] {
@@ -122,12 +122,13 @@ function close(
   if (divergence === null) {
     const state = opened.trace.complete && stoppedEarly === "" ? "" : " (incomplete)";
     const summary = `no divergence: ${counts} replayed alike${state}`;
-    return io.close({ ...nextOn(opened, "audit"), summary, data });
+    return io.close({ ...nextOn(opened, "audit"), summary, ...(state === "" ? { mood: "good" } : {}), data });
   }
   const { event } = divergence;
   io.close({
     ...nextOn(opened, "dump", "--range", `@${Math.max(1, event - 8)}-@${event + 2}`),
     summary: `diverged at @${event}, after ${counts}`,
+    mood: "bad",
     data,
   });
 }

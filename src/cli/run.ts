@@ -64,3 +64,10 @@ function throwFailure(failure: { readonly error: unknown } | null): void {
 function isMistake(error: unknown): boolean {
   return error instanceof Error && error.name === "NotationError";
 }
+
+/** What a program prints goes to standard error while standard output is data; returns what undoes it. */
+export function programsTalkOnStderr(): () => void {
+  const { log, info, debug } = console;
+  Object.assign(console, { log: console.error, info: console.error, debug: console.error });
+  return () => Object.assign(console, { log, info, debug });
+}

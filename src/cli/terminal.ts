@@ -59,6 +59,44 @@ export function fit(text: string, width: number): string {
   return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join("")}…`;
 }
 
+/**
+ * The line in pieces of at most `width` columns, cut between its parts (three spaces), or between words where parts are
+ * too long; what follows is indented. A word that is longer than a line stays whole.
+ */
+export function wrapped(line: string, width: number): string[] {
+  if (columnsOf(line) <= width) return [line];
+  const [indent = ""] = /^ */.exec(line) ?? [];
+  const rest = line.slice(indent.length);
+  if (indent === "") return packed(rest.split(" "), { gap: " ", width, indent, further: " ".repeat(7) });
+  const further = `${indent}  `;
+  const byParts = packed(rest.split(GAP), { gap: GAP, width, indent, further });
+  if (byParts.every((piece) => columnsOf(piece) <= width)) return byParts;
+  return packed(rest.split(" "), { gap: " ", width, indent, further });
+}
+
+const GAP = "   ";
+
+interface Packing {
+  readonly gap: string;
+  readonly width: number;
+  readonly indent: string;
+  readonly further: string;
+}
+
+function packed(parts: readonly string[], { gap, width, indent, further }: Packing): string[] {
+  const lines: string[] = [];
+  let current = indent + (parts[0] ?? "");
+  for (const part of parts.slice(1)) {
+    const longer = current + gap + part;
+    if (columnsOf(longer) <= width) current = longer;
+    else {
+      lines.push(current.trimEnd());
+      current = further + part.trimStart();
+    }
+  }
+  return [...lines, current];
+}
+
 /** ` … 12 more (--limit 0 shows all)`, or undefined where nothing was cut. `total` and `shown` are counts. */
 export function cutNote(total: number, shown: number): string | undefined {
   return total > shown ? `… ${total - shown} more (--limit 0 shows all)` : undefined;

@@ -8,6 +8,8 @@ import { differenceOf, eventText } from "./event_text.ts";
 
 /** How far a missing counterpart is looked for, in events. */
 export const LOOKAHEAD = 256;
+/** How many events behind a difference are compared to tell a changed call from a missing one. */
+const FOLLOWED = 8;
 
 /** The first place where two traces differ. An event number of 0: that trace is over. */
 export interface Difference {
@@ -99,12 +101,31 @@ function classify(pairing: Pairing, one: TraceEvent, other: TraceEvent): Differe
   }
 }
 
-function formOf({ same, left, right }: Pairing, one: TraceEvent, other: TraceEvent): Difference["form"] {
-  if (isSameCall(one, other)) return "changed";
+function formOf(pairing: Pairing, one: TraceEvent, other: TraceEvent): Difference["form"] {
+  const { same, left, right } = pairing;
+  if (same.resembles(one, other)) return "changed";
   const inA = distanceTo((event) => same.resembles(event, other), left);
   const inB = distanceTo((event) => same.resembles(one, event), right);
   if (inA === null && inB === null) return "changed";
-  return inB === null || (inA !== null && inA <= inB) ? "missing" : "added";
+  const isMissing = inB === null || (inA !== null && inA <= inB);
+  const skipped = isMissing ? { inA: inA ?? 0, inB: 0 } : { inA: 0, inB: inB ?? 0 };
+  // The same call with other arguments is changed, unless what follows fits better where it is left out.
+  const isChanged = isSameCall(one, other) && alikeAfter(pairing, { inA: 0, inB: 0 }) >= alikeAfter(pairing, skipped);
+  if (isChanged) return "changed";
+  return isMissing ? "missing" : "added";
+}
+
+/** How many events behind these two places are alike, up to `FOLLOWED`; two ends are alike. */
+function alikeAfter(
+  { same, left, right }: Pairing,
+  { inA, inB }: { readonly inA: number; readonly inB: number },
+): number {
+  for (let count = 0; count < FOLLOWED; count += 1) {
+    const [one, other] = [left.peek(inA + count + 1), right.peek(inB + count + 1)];
+    if (one === undefined || other === undefined) return one === other ? FOLLOWED : count;
+    if (!same.resembles(one, other)) return count;
+  }
+  return FOLLOWED;
 }
 
 function isSameCall(one: TraceEvent, other: TraceEvent): boolean {

@@ -154,19 +154,9 @@ export class Session {
     return this.#running.has(callbackEvent);
   }
 
-  /** Writes a note. */
-  note(text: string): void {
-    this.#emit({ kind: "note", plan: null, side: "machine", actor: "machine", text });
-  }
-
   /** Counts an event that the engine cannot make, so that numbers stay those of the trace. */
   skip(): void {
     this.#lastEvent += 1;
-  }
-
-  /** Calls that have not returned, oldest first. */
-  waitingCalls(): readonly { readonly event: number; readonly plan: CallPlan; readonly actor: string }[] {
-    return [...this.#waiting].map(([event, { plan, actor }]) => ({ event, plan, actor }));
   }
 
   /** Calls that wait and callbacks that run in a restored engine. */

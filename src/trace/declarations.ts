@@ -11,7 +11,9 @@ import {
   type Level,
   objectKind,
   type ParamPlan,
+  type PlanSource,
   type TypeMeaning,
+  type TypeTable,
 } from "../api/mod.ts";
 import { Fields, pack, type Packable, WireError } from "../wire/mod.ts";
 
@@ -22,6 +24,8 @@ const STORAGES = ["u8", "u16", "u32", "i32", "u64", "i64", "bool", "function", "
 const PROSE = new Set(["doc", "source"]);
 const NAME = /^[A-Za-z_][A-Za-z0-9_.]{0,127}$/;
 const MAX_PARAMS = 256;
+/** Parameters and members of structures that one declaration may come to, compiled twice at most. */
+const MAX_TYPED = 4096;
 
 /** What is stored of a plan. */
 export function describePlan(plan: CallPlan): ReadonlyMap<string, Packable> {
@@ -68,18 +72,32 @@ export function restorePlan(stored: unknown): CallPlan {
   if (local !== undefined && equalBytes(describedBytes(local), pack(packable(fields.map)))) return local;
   const source = { name, level: fields.choice("level", LEVELS), isCallback: fields.flag("callback") };
   const declaration = restoreDeclaration(fields.fields("declaration"));
-  const types = fields.fields("types");
-  return compiled(() => compilePlan(source, declaration, (word) => storedType(word, types)));
+  return compileStored(source, declaration, storedTypes(fields.fields("types")));
 }
 
-/** What was compiled; a declaration that does not compile is bytes that make no sense. */
-function compiled(compile: () => CallPlan): CallPlan {
+/** Compiles a stored declaration; effects that make no sense here (a newer verb) are left out of the plan, not the rest. */
+function compileStored(source: PlanSource, declaration: Declaration, types: TypeTable): CallPlan {
   try {
-    return compile();
+    return compilePlan(source, declaration, types);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+  try {
+    return { ...compilePlan(source, { ...declaration, effects: [] }, types), declaration };
   } catch (error) {
     if (error instanceof TypeError) throw new WireError(`Cannot read declaration: ${error.message}`, 0);
     throw error;
   }
+}
+
+/** The stored types as a table; it answers only so often, since structures of structures can grow without end. */
+function storedTypes(types: Fields): TypeTable {
+  let left = MAX_TYPED;
+  return (word) => {
+    left -= 1;
+    if (left < 0) throw new WireError(`Cannot read declaration: more than ${MAX_TYPED} parameters and members`, 0);
+    return storedType(word, types);
+  };
 }
 
 /** What a word stands for by what is stored; a scalar that is known here with that storage keeps its meaning. */

@@ -20,7 +20,10 @@ export class RecentShapes {
 
   /** The index of an event's shape, -1: none of these. */
   find(event: TraceEvent): number {
-    for (const shape of this.#shapes) if (isShapeOf(shape, event)) return shape.index;
+    for (let index = 0; index < this.#shapes.length; index += 1) {
+      const shape = this.#shapes[index];
+      if (shape !== undefined && isShapeOf(shape, event)) return shape.index;
+    }
     return -1;
   }
 

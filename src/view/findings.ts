@@ -48,7 +48,9 @@ export function findingLines(group: FindingGroup, { paint, limit }: FindingsLayo
   const lines = [`${label}${rule}: ${escapeText(headline(group))}${verdictText(first.verdict)}`];
   const shown = findings.slice(0, limit);
   const width = Math.max(...shown.map(({ object }) => objectText(object).length));
-  for (const finding of shown) lines.push(`       ${storyOf(finding, width)}`);
+  const sizeWidth = Math.max(...shown.map((finding) => sizeOf(finding).length));
+  const told = new Set<string>();
+  for (const finding of shown) lines.push(`       ${storyOf(finding, { width, sizeWidth, told })}`);
   if (shown.length < findings.length) {
     lines.push(paint.faint(`       … ${findings.length - shown.length} more (--limit 0 shows all)`));
   }
@@ -103,17 +105,35 @@ function objectText(object: Finding["object"]): string {
   return object === null ? "" : `${object.kind}#${object.number}`;
 }
 
-function storyOf({ object, sizeBytes, evidence, event }: Finding, width: number): string {
-  const parts = [objectText(object).padEnd(width), sizeBytes > 0 ? sizeText(sizeBytes) : ""];
-  const steps = evidence.length === 0 ? [`@${event}`] : evidence.map(evidenceText);
+/** What stories of one group have told already: a place is said once, where it is the same in each of them. */
+interface Telling {
+  readonly width: number;
+  readonly sizeWidth: number;
+  readonly told: Set<string>;
+}
+
+function sizeOf({ sizeBytes }: Finding): string {
+  return sizeBytes > 0 ? sizeText(sizeBytes) : "";
+}
+
+function storyOf(finding: Finding, { width, sizeWidth, told }: Telling): string {
+  const { object, evidence, event } = finding;
+  const parts = [objectText(object).padEnd(width), sizeOf(finding).padStart(sizeWidth)];
+  const steps = evidence.length === 0
+    ? [`@${event}`]
+    : evidence.map((each, index) => evidenceText(each, { before: evidence[index - 1], told }));
   return [...parts, ...steps].filter((part) => part !== "").join("   ").trimEnd();
 }
 
-function evidenceText({ role, event, side, site }: Evidence): string {
-  const by = role === "created" || side === ""
-    ? ""
-    : ` by ${side === "client" || side === "server" ? `the ${side}` : side}`;
-  const at = site === null || role === "created" ? "" : ` (${site.file}:${site.line})`;
+function evidenceText(
+  { role, event, side, site }: Evidence,
+  { before, told }: { readonly before: Evidence | undefined; readonly told: Set<string> },
+): string {
+  const isSaid = role === "created" || side === "" || (before?.side === side && before.role !== "created");
+  const by = isSaid ? "" : ` by ${side === "client" || side === "server" ? `the ${side}` : side}`;
+  const place = site === null || role === "created" ? "" : ` (${site.file}:${site.line})`;
+  const at = told.has(`${role}${place}`) ? "" : place;
+  told.add(`${role}${place}`);
   return escapeText(`${role.replaceAll("-", " ")} @${event}${by}${at}`);
 }
 

@@ -21,8 +21,7 @@ const HALVES = new Uint32Array(WHOLE.buffer);
 
 /** Whether a bigint is a whole number of 64 bits. */
 export function isUint64(value: bigint): boolean {
-  WHOLE[0] = value;
-  return WHOLE[0] === value;
+  return BigInt.asUintN(64, value) === value;
 }
 
 /** Whole numbers from 0 to 2^64 - 1 that are appended one by one; the buffers are kept between uses. */

@@ -6,6 +6,7 @@ import {
   CallRows,
   CATALOGUE,
   compilePlan,
+  defaultValue,
   type Interned,
   type Interning,
   type Ref,
@@ -101,6 +102,46 @@ Deno.test("valueTrouble() takes every value that the arbitraries make, for every
       }
     }
   }
+});
+
+Deno.test("CallColumns.accepts() takes just the values that valueTrouble() has nothing against", () => {
+  const { interning } = tables();
+  const columns = new CallColumns(PLAN, interning);
+  const odd = fc.oneof(
+    fc.constantFrom<Value>(
+      null,
+      true,
+      -0,
+      0.5,
+      NaN,
+      255,
+      256,
+      -(2 ** 31),
+      2 ** 31,
+      2 ** 32,
+      2 ** 53,
+      -1n,
+      2n ** 63n,
+      2n ** 64n,
+    ),
+    fc.constantFrom<Value>("", "x", new Uint8Array(1), [], [1], {}, { kind: "gpadl", number: 1, handle: 2 ** 40 }),
+    fc.constantFrom<Value>({ kind: "gpadl", number: -1, handle: 0 }, { kind: "mdl", number: 1, handle: 0.5 }),
+  );
+  const changes = fc.tuple(fc.nat(PLAN.ins.length - 1), odd);
+  const check = fc.property(
+    fc.tuple(...PLAN.ins.map((param) => arbitraryValue(param, "in"))),
+    changes,
+    (ins, change) => {
+      const values = ins.with(change[0], change[1]);
+      const isFine = PLAN.ins.every((param, index) => valueTrouble(param, values[index], "in") === null);
+      assertEquals(columns.accepts(values, [], null), isFine);
+    },
+  );
+  fc.assert(check, { seed: 9, numRuns: 1000 });
+  const ins = PLAN.ins.map((param) => defaultValue(param));
+  assertEquals(columns.accepts([...ins, 0], [], null), false, "one value too many");
+  assertEquals(columns.accepts(ins, [], { form: "value", value: 5 }), false, "a number for 64 bits");
+  assertEquals(columns.accepts(ins, [], { form: "value", value: 5n }), true);
 });
 
 Deno.test("valueTrouble() says what a value is and what was wanted", () => {

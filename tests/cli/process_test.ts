@@ -115,6 +115,14 @@ done`;
     assertEquals(said(await shell(place, script).output()), { code: 0, out: "", err: "0\n0\n0\n" });
   }));
 
+Deno.test("what a program prints goes to standard error while standard output is data", () =>
+  inPlace(async (place) => {
+    place.put("chat.ts", 'console.log("loaded"); export default () => console.info("runs");');
+    const json = said(await command(place, ["record", "chat.ts", "--json"]).output());
+    assertEquals([json.code, JSON.parse(json.out).reason], [0, "ended"]);
+    assertMatch(json.err, /^loaded\nruns\nRecorded 0 events/);
+  }));
+
 /** Writes 3 MB that no compressor shrinks. */
 const NOISE = `export default async ({ guest, random }) => {
   const { value: Buffer } = await guest.AllocateBuffer({ ByteCount: 4096 });

@@ -5,7 +5,7 @@ import { CliError, EXIT, exitCodeOf, reportOf } from "../../src/cli/exit.ts";
 import { makeIo } from "../../src/cli/io.ts";
 import { main } from "../../src/cli/main.ts";
 import { nearest, unknownName } from "../../src/cli/suggest.ts";
-import { colorChoiceIn, columnsOf, cutNote, fit, grouped } from "../../src/cli/terminal.ts";
+import { colorChoiceIn, columnsOf, cutNote, fit, grouped, plural, wrapped } from "../../src/cli/terminal.ts";
 import { makePaint, progressLine, wantsColor } from "../../src/cli/terminal.ts";
 import { closedPort, fakeSystem } from "./fake_system.ts";
 
@@ -118,8 +118,41 @@ Deno.test("talk waits for the output that came before it", () => {
   assertEquals(system.output(), "first\n");
 });
 
+Deno.test("wrapped() cuts between parts, else between words, indents what follows, and loses nothing", () => {
+  assertEquals(wrapped("short", 80), ["short"]);
+  assertEquals(wrapped("  a#1   made @1   mapped @2 by it   gone @3", 24), [
+    "  a#1   made @1",
+    "    mapped @2 by it",
+    "    gone @3",
+  ]);
+  assertEquals(wrapped("error  rule: one two three four", 20), ["error  rule: one two", "       three four"]);
+  assertEquals(wrapped("\x1b[31merror\x1b[39m  rule: one two", 20), ["\x1b[31merror\x1b[39m  rule: one two"]);
+  const text = fc.array(fc.constantFrom("a", "bcd", "efghijkl", "")).map((words) => `  ${words.join(" ")}`);
+  fc.assert(
+    fc.property(text, fc.integer({ min: 12, max: 40 }), (line, width) => {
+      const lines = wrapped(line, width);
+      assert(lines.every((each) => columnsOf(each) <= width));
+      assertEquals(lines.join("").replaceAll(" ", ""), line.replaceAll(" ", ""));
+    }),
+    { seed: 1 },
+  );
+});
+
+Deno.test("on a terminal talk is folded at words, and commands and pointed-at lines are not", () => {
+  const long = "word ".repeat(30).trimEnd();
+  const system = fakeSystem("/nowhere", { terminal: true });
+  makeIo(system, LOUD).complain(`${long}\n  ${long}\nTry: ${long}`);
+  const lines = system.errors().trimEnd().split("\n");
+  assertEquals(lines.length, 4);
+  assertEquals([lines[0]?.length, lines[2], lines[3]], [79, `  ${long}`, `Try: ${long}`]);
+  const pipe = fakeSystem();
+  makeIo(pipe, LOUD).complain(long);
+  assertEquals(pipe.errors(), `${long}\n`);
+});
+
 Deno.test("small texts: groups of digits, cut lines, cut lists", () => {
   assertEquals([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+  assertEquals([0, 1, 1000].map((count) => plural(count, "event")), ["0 events", "1 event", "1,000 events"]);
   assertEquals([fit("abc", 3), fit("abcd", 3), fit("abcd", 0)], ["abc", "ab…", "…"]);
   assertEquals([cutNote(5, 3), cutNote(3, 3)], ["… 2 more (--limit 0 shows all)", undefined]);
 });

@@ -126,6 +126,23 @@ Deno.test("a thread may wait for the end of another that it was told of", async 
   ]);
 });
 
+Deno.test("a spawned thread's promise has then, catch and finally like any other", async () => {
+  const heard: string[] = [];
+  await runEvents(async ({ spawn }) => {
+    await spawn("one", () => Promise.resolve("then")).then((word) => heard.push(word));
+    heard.push(await spawn("two", () => Promise.resolve("catch")).catch(() => "none"));
+    heard.push(await spawn("three", () => Promise.resolve("finally")).finally(() => heard.push("over")));
+  });
+  assertEquals(heard, ["then", "catch", "over", "finally"]);
+});
+
+Deno.test("a callback that the library makes and nobody handles returns at once", async () => {
+  const { events } = await runEvents((context) => void open(context, {}), { model: { "initial-callbacks": "every" } });
+  const returned = events.filter(({ kind, side }) => kind === "return" && side === "server");
+  assertEquals(returned[0]?.outcome, { form: "status", status: STATUS.STATUS_SUCCESS });
+  assertEquals(returned[0]?.cause, (returned[0]?.event ?? 0) - 1);
+});
+
 Deno.test("Promise.all of calls makes each once, in an order that the seed picks", async () => {
   const program: Program = async ({ guest, machine }) => {
     const sizes = [1, 2, 3, 4, 5];

@@ -10,7 +10,7 @@ function draw(seed: number, count: number): number[] {
 }
 
 Deno.test("Random.next() gives one sequence a seed, on every machine", () => {
-  assertEquals(draw(1, 4), [3958820296, 3239015371, 2889926308, 3389741290]);
+  assertEquals(draw(1, 4), [1580013426, 350525680, 3524174333, 3011703609]);
   assertNotEquals(draw(1, 4), draw(2, 4));
   assertNotEquals(draw(0, 4), draw(0xffffffff, 4));
 });

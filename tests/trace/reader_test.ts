@@ -15,7 +15,7 @@ import {
   validate,
 } from "../../src/trace/mod.ts";
 import { restorePlan } from "../../src/trace/declarations.ts";
-import { Fields, writeBlock } from "../../src/wire/mod.ts";
+import { Fields, WireError, writeBlock } from "../../src/wire/mod.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { sampleEvent, sampleHeader, sampleStory, writeTrace } from "../support/sample_events.ts";
 import { blockStarts } from "../support/trace_blocks.ts";
@@ -161,7 +161,7 @@ Deno.test("a made-up version 0 is read through its upgrade, and refused without 
 Deno.test("restorePlan() compiles a declaration that is not the catalogue's from what is stored", () => {
   const types = new Map<string, unknown>([["gpadl", "object"], ["novelSize", "u64"], [
     "PAIR",
-    new Map([["A", "in novelSize"]]),
+    new Map([["A", "in novelSize"], ["B", "in? gpadl"]]),
   ]]);
   const params = new Map([["Handle", "in gpadl"], ["Size", "in novelSize"], ["Pairs", "in PAIR[]"]]);
   const declaration = new Map<string, unknown>([
@@ -169,7 +169,7 @@ Deno.test("restorePlan() compiles a declaration that is not the catalogue's from
     ["endpoint", "client"],
     ["params", params],
     ["returns", "status"],
-    ["effects", ["destroy Handle"]],
+    ["effects", ["destroy Handle", "create Pairs.B"]],
   ]);
   const stored = new Map<string, unknown>([
     ["name", "NovelCall"],
@@ -184,16 +184,44 @@ Deno.test("restorePlan() compiles a declaration that is not the catalogue's from
     true,
   ]]);
   assertEquals(plan.ins[2]?.members[0]?.storage, "u64");
+  assertEquals(plan.effects.map(({ verb, subject }) => [verb, subject.from, subject.index, subject.member]), [
+    ["destroy", "in", 0, null],
+    ["create", "in", 2, "B"],
+  ]);
+  declaration.set("effects", ["levitate Handle"]);
+  assertEquals(restorePlan(stored).effects, [], "an effect that is unknown here does not make the call unreadable");
   const event = sampleEvent(1, {
     kind: "call",
     plan,
     outcome: { form: "status", status: 0 },
-    ins: [null, 5n, [{ A: 7n }]],
+    ins: [null, 5n, [{ A: 7n, B: null }]],
   });
   const [read] = [...openTrace(bytesSource(writeTrace([event]))).events()];
   assertEquals([read?.plan?.name, read?.ins], ["NovelCall", event.ins]);
   params.set("Handle", "in unheardOf");
   assertStringIncludes(assertThrows(() => restorePlan(stored)).message, "unheardOf");
+});
+
+Deno.test("restorePlan() refuses structures that nest without end", () => {
+  const names = Array.from({ length: 6 }, (_, index) => `S${index}`);
+  const members = (inner: string) => new Map(Array.from({ length: 200 }, (_, index) => [`M${index}`, `in ${inner}`]));
+  const wide = new Map<string, unknown>(names.map((name, index) => [name, members(names[index + 1] ?? "u8")]));
+  const stored = (types: ReadonlyMap<string, unknown>) =>
+    new Map<string, unknown>([
+      ["name", "Deep"],
+      ["level", "kmcl"],
+      ["callback", false],
+      [
+        "declaration",
+        new Map<string, unknown>([["id", 1], ["endpoint", "client"], ["params", new Map([["A", "in S0"]])], [
+          "returns",
+          "void",
+        ]]),
+      ],
+      ["types", types],
+    ]);
+  assertThrows(() => restorePlan(stored(wide.set("u8", "u8"))), WireError, "more than 4096");
+  assertThrows(() => restorePlan(stored(new Map([["S0", new Map([["M", "in S0"]])]]))), WireError, "nests deeper");
 });
 
 Deno.test("encodeKeyframe() gives plain data back and refuses what is not", () => {

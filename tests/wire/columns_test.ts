@@ -4,8 +4,10 @@ import fc from "fast-check";
 import {
   ByteReader,
   ByteWriter,
+  isUint64,
   MAX_CELLS,
   NumberColumn,
+  PairTable,
   PlaneSink,
   PlaneSource,
   readBytes,
@@ -139,4 +141,39 @@ Deno.test("TupleTable.intern() gives each tuple one index, in order of first sig
   );
   table.clear();
   assertEquals(table.intern(Uint32Array.of(1, 1)), 0);
+});
+
+Deno.test("PairTable.intern() gives each pair one index, in order of first sight, also beyond 32 bits", () => {
+  const table = new PairTable();
+  const index = new Map<string, number>();
+  const number = fc.oneof(fc.nat(40), fc.nat(40).map((high) => high * 2 ** 32), fc.maxSafeNat());
+  const check = fc.property(number, number, (first, second) => {
+    const key = `${first},${second}`;
+    if (!index.has(key)) index.set(key, index.size);
+    const at = table.intern(first, second);
+    assertEquals([at, table.size, table.first(at), table.second(at)], [index.get(key), index.size, first, second]);
+  });
+  fc.assert(check, { seed: 6, numRuns: 3000 });
+  table.clear();
+  assertEquals([table.intern(1, 1), table.intern(0, 0), table.intern(1, 1)], [0, 1, 0]);
+});
+
+Deno.test("NumberColumn starts over with clear(), high halves too, and pads with zeros", () => {
+  const column = new NumberColumn();
+  for (let index = 0; index < 100; index += 1) column.pushBigint(2n ** 64n - 1n);
+  column.clear();
+  column.push(1);
+  assertEquals(column.view().high, null);
+  column.padTo(3);
+  column.padTo(2);
+  column.pushBigint(5n << 32n);
+  column.padTo(300);
+  const { low, high, length } = column.view();
+  assertEquals(length, 300);
+  assertEquals([...low.subarray(0, 300)], [1, ...new Array<number>(299).fill(0)]);
+  assertEquals([...high?.subarray(0, 300) ?? []], [0, 0, 0, 5, ...new Array<number>(296).fill(0)]);
+});
+
+Deno.test("isUint64() tells 64 bits from more and less", () => {
+  assertEquals([0n, 2n ** 64n - 1n, -1n, 2n ** 64n, 2n ** 128n].map(isUint64), [true, true, false, false, false]);
 });
