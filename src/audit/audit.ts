@@ -109,12 +109,14 @@ class FirstPass implements Walker {
   }
 
   called(call: JoinedCall): void {
+    this.#context.position = call.event;
     if (call.outcome === null) this.#context.waiting.set(call.event, call);
     else if (call.succeeded) this.#create(call);
     for (const detector of this.#hearersOf(call.shape)) detector.called?.(call, this.#context);
   }
 
   returned(call: JoinedCall): void {
+    this.#context.position = call.returnedAt;
     const hasWaited = call.returnedAt !== call.event;
     if (hasWaited && this.#context.waiting.delete(call.event) && call.succeeded) this.#create(call);
     for (const detector of this.#hearersOf(call.shape)) detector.returned?.(call, this.#context);
@@ -128,11 +130,13 @@ class FirstPass implements Walker {
   }
 
   callback(event: TraceEvent): void {
+    this.#context.position = event.event;
     this.#context.running.set(event.event, event);
     for (const detector of this.#detectors) detector.callback?.(event, this.#context);
   }
 
   callbackReturned(callback: TraceEvent, returned: TraceEvent): void {
+    this.#context.position = returned.event;
     this.#context.running.delete(callback.event);
     for (const detector of this.#detectors) detector.callbackReturned?.(callback, this.#context, returned);
   }

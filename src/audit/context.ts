@@ -26,8 +26,11 @@ export class Context implements AuditContext {
   readonly drafts: (FindingDraft & { readonly verdict: Verdict })[] = [];
   readonly running = new Map<number, TraceEvent>();
   readonly waiting = new Map<number, CallView>();
+  /** The newest event that the walk has come to. */
+  position = 0;
   readonly #rules: (name: RuleName) => boolean;
-  readonly #isLossy: boolean;
+  /** The first event that is lost: what stands before it is proven. 0: the maker lost something, nobody knows where. A damaged index loses no event. */
+  readonly #firstLost: number;
   readonly #endReason: string;
 
   constructor(trace: Trace, { strictRemap, rules }: ContextOptions) {
@@ -35,8 +38,7 @@ export class Context implements AuditContext {
     this.strictRemap = strictRemap;
     this.#rules = rules;
     this.#endReason = trace.end?.reason ?? "cut";
-    this.#isLossy = trace.losses.length > 0 || trace.header.losses.length > 0 ||
-      (trace.end !== null && !trace.complete);
+    this.#firstLost = firstLost(trace);
   }
 
   runningCallback(event: number): TraceEvent | undefined {
@@ -53,21 +55,26 @@ export class Context implements AuditContext {
 
   leakVerdict(): Verdict {
     if (this.#endReason !== "ended") return "live-at-end";
-    return this.#isLossy ? "unproven" : "certain";
+    return this.#firstLost === Infinity ? "certain" : "unproven";
   }
 
   historyVerdict(): Verdict {
     if (this.header.maker !== "engine") return "pre-existing";
-    return this.#isLossy ? "unproven" : "certain";
+    return this.position < this.#firstLost ? "certain" : "unproven";
   }
 
   report(draft: FindingDraft): void {
     if (!this.#rules(draft.rule)) return;
-    const { verdict = this.#isLossy ? "unproven" : "certain" } = draft;
+    const { verdict = this.position < this.#firstLost ? "certain" : "unproven" } = draft;
     this.drafts.push({ ...draft, verdict });
   }
 
   evidence(call: CallView, role: string): Evidence {
     return evidenceOf(call, role);
   }
+}
+
+function firstLost({ header, losses }: Trace): number {
+  if (header.losses.length > 0) return 0;
+  return losses.reduce((first, { firstEvent }) => firstEvent > 0 ? Math.min(first, firstEvent) : first, Infinity);
 }

@@ -36,7 +36,7 @@ Deno.test("audit() calls the end of what it never saw begin pre-existing in an i
   ]);
   assertEquals(imported.pairing.gpadl?.preExisting, 1);
   assertEquals(imported.pairing["gpadl-mapping"]?.preExisting, 1);
-  const loss = { what: "events", firstEvent: 0, lastEvent: 0, offsetBytes: -1 };
+  const loss = { what: "events", firstEvent: 1, lastEvent: 1, offsetBytes: -1 };
   assertEquals(verdicts(traceOf(list.events, { losses: [loss] })), ["unproven"]);
 });
 
