@@ -14,12 +14,17 @@ export interface QueueFacts {
   readonly syncObject: number;
 }
 
+interface ContextFacts {
+  readonly space: string;
+  readonly gpu: number;
+}
+
 /** Facts of live handles. An address space's name is `SIDE on LUID`. */
 export class GpuHandles {
   readonly #adapters = new Map<number, string>();
   readonly #devices = new Map<number, string>();
   readonly #queues = new Map<number, QueueFacts>();
-  readonly #contexts = new Map<number, string>();
+  readonly #contexts = new Map<number, ContextFacts>();
   readonly #allocations = new Map<number, bigint>();
   readonly #buffers = new Map<number, bigint>();
 
@@ -27,7 +32,12 @@ export class GpuHandles {
   spaceOf({ kind, number }: Ref): string | undefined {
     if (kind === "adapter") return this.#adapters.get(number);
     if (kind === "pagingQueue") return this.#queues.get(number)?.space;
-    return kind === "context" ? this.#contexts.get(number) : this.#devices.get(number);
+    return kind === "context" ? this.#contexts.get(number)?.space : this.#devices.get(number);
+  }
+
+  /** The physical GPU whose page tables a context's work uses: its lowest affinity bit, none set is the first (gpuva.md 2.2). */
+  gpuOf({ number }: Ref): number {
+    return this.#contexts.get(number)?.gpu ?? 0;
   }
 
   queue({ number }: Ref): QueueFacts | undefined {
@@ -69,7 +79,10 @@ export class GpuHandles {
     const space = owner === null ? undefined : this.spaceOf(owner);
     if (space === undefined) return;
     if (kind === "device") this.#devices.set(number, space);
-    if (kind === "context") this.#contexts.set(number, space);
+    if (kind === "context") {
+      const affinity = Number(u64In(call, "engineAffinity"));
+      this.#contexts.set(number, { space, gpu: affinity === 0 ? 0 : 31 - Math.clz32(affinity & -affinity) });
+    }
     if (kind === "pagingQueue") {
       const syncObject = made.find((other) => other.kind === "syncObject")?.number ?? 0;
       this.#queues.set(number, { space, gpu: Number(u64In(call, "physicalAdapterIndex")), syncObject });

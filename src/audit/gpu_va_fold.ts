@@ -108,9 +108,9 @@ export class GpuVaSpace {
     return gaps(span, mapped).reduce((sum, { start, end }) => sum - (end - start), span.end - span.start);
   }
 
-  /** What a page points to, on every GPU that has it mapped. */
-  mappingsAt(page: number): readonly PageMapping[] {
-    return [...this.#gpus.values()].flatMap((table) => table.at(page) ?? []);
+  /** What a page points to on one GPU. */
+  mappingAt(page: number, gpu: number): PageMapping | undefined {
+    return this.#gpus.get(gpu)?.at(page);
   }
 
   /** The obtained range of a page. */

@@ -151,7 +151,7 @@ class GpuVaDetector implements Detector {
       const space = this.#spaces.get(this.#handles.spaceOf(gpuContext) ?? "");
       for (const { start, sizeBytes } of accesses) {
         const span = pagesTouched(start, sizeBytes);
-        const early = span === null || space === undefined ? null : this.#earlyPage(space, span, gpuContext.number);
+        const early = span === null || space === undefined ? null : this.#earlyPage(space, span, gpuContext);
         if (early === null) continue;
         this.#reportEarly(call, context, early);
         return;
@@ -168,16 +168,14 @@ class GpuVaDetector implements Detector {
     context.report({ ...draft, rule: "gpuva-use-before-fence", message, object, evidence: [by, ...draft.evidence] });
   }
 
-  /**
-   * The first page whose operation is neither done nor awaited. Which physical GPU a context runs on is not said by any
-   * type word: a page counts as usable where one GPU's mapping of it is.
-   */
-  #earlyPage(space: GpuVaSpace, span: PageSpan, gpuContext: number): EarlyPage | null {
+  /** The first page whose operation, on the GPU that the context runs on, is neither done nor awaited. */
+  #earlyPage(space: GpuVaSpace, span: PageSpan, context: Ref): EarlyPage | null {
+    const gpuContext = context.number;
+    const gpu = this.#handles.gpuOf(context);
     for (const page of space.edgesIn(span)) {
-      const mappings = space.mappingsAt(page);
+      const mapping = space.mappingAt(page, gpu);
       const range = space.rangeAt(page);
-      if (mappings.some(({ paging }) => this.#fences.isOrdered(paging, gpuContext))) continue;
-      const [mapping] = mappings;
+      if (mapping !== undefined && this.#fences.isOrdered(mapping.paging, gpuContext)) continue;
       if (mapping !== undefined) return { page, paging: mapping.paging, by: mapping.mapped, range };
       if (range === undefined || this.#fences.isOrdered(range.paging, gpuContext)) continue;
       return { page, paging: range.paging, by: range.obtained, range };
