@@ -87,18 +87,20 @@ function objectText({ kind, number }: NonNullable<Finding["object"]>): string {
   return `${kind}#${number}`;
 }
 
-function toJson({ findings, pairing, events, complete }: AuditResult, file: string): object {
+/** The documented form; members that it does not name stand behind it, and only where they say something. */
+function toJson({ findings, pairing, events, complete, off }: AuditResult, file: string): object {
   return {
     schema: "maptrail.audit/1",
     trace: { file, events, complete },
     findings: findings.map(findingToJson),
     pairing,
     summary: countFindings(findings),
+    ...(off.length === 0 ? {} : { off }),
   };
 }
 
 function findingToJson(
-  { rule, code, severity, verdict, message, event, object, fingerprint, evidence }: Finding,
+  { rule, code, severity, verdict, message, event, object, fingerprint, evidence, sizeBytes, siblings }: Finding,
 ): object {
   return {
     rule,
@@ -109,7 +111,17 @@ function findingToJson(
     event,
     object: object === null ? null : objectText(object),
     fingerprint,
-    evidence: evidence.map(({ event, role }) => ({ event, role })),
+    evidence: evidence.map(({ event, role, site }) => ({ event, role, ...(site === null ? {} : { site }) })),
+    ...(sizeBytes === 0 ? {} : { sizeBytes }),
+    ...(siblings === null ? {} : { siblings: siblingsToJson(siblings) }),
+  };
+}
+
+function siblingsToJson({ created, released, example }: NonNullable<Finding["siblings"]>): object {
+  return {
+    created,
+    released,
+    ...(example === null ? {} : { example: { object: objectText(example.object), event: example.event } }),
   };
 }
 
