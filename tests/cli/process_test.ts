@@ -3,6 +3,11 @@
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { inPlace, type Place, PROCESS_WORDS, type Ran } from "./place.ts";
 
+/** Ours, without the folder that a task sets: these processes stand in a folder of their own. */
+const ENVIRONMENT: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries({ ...Deno.env.toObject(), NO_COLOR: "1" }).filter(([name]) => name !== "INIT_CWD"),
+);
+
 interface Starting {
   readonly env?: Record<string, string>;
   readonly cwd?: string;
@@ -16,7 +21,8 @@ function command(
   return new Deno.Command(Deno.execPath(), {
     args: [...PROCESS_WORDS, ...words],
     cwd,
-    env: { NO_COLOR: "1", ...env },
+    clearEnv: true,
+    env: { ...ENVIRONMENT, ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -28,7 +34,8 @@ function shell(place: Place, script: string): Deno.Command {
   return new Deno.Command("sh", {
     args: ["-c", `maptrail() { ${start} "$@"; }; ${script}`],
     cwd: place.folder,
-    env: { NO_COLOR: "1" },
+    clearEnv: true,
+    env: ENVIRONMENT,
     stdout: "piped",
     stderr: "piped",
   });
