@@ -45,8 +45,10 @@ export interface Reservation extends PageSpan {
 export interface Mapping extends PageSpan {
   readonly gpu: number;
   readonly entry: PageEntry;
-  /** The VAD that gets the pages that are free, not used where there are none. */
+  /** The VAD that gets the pages that are free; 0 where there are none. */
   readonly vad: number;
+  /** All pages are known to be free: `place` gave them. */
+  readonly isFree?: boolean;
 }
 
 /** A process's address space on an adapter. */
@@ -108,17 +110,14 @@ export class AddressSpace {
     if (when !== null) this.#operations.add({ start, end, gpu: -1, vad }, when);
   }
 
-  /** Points pages of one GPU to an entry; pages that are free become a mapped range. */
-  map({ start, end, gpu, entry, vad }: Mapping, when: When): void {
-    if (!this.isObtained({ start, end })) {
-      const made = this.#addVad({ number: vad, kind: "mapped", baseState: "invalid", driverProtection: 0n }, null);
-      for (const tile of [...tiles({ start, end }, this.#vads.overlapping(start, end))]) {
-        if (tile.value === undefined) this.#obtain(tile, made);
-      }
-    }
+  /** Points pages of one GPU to an entry; pages that are free become a mapped range, which `vad` must then number. */
+  map({ start, end, gpu, entry, vad, isFree = false }: Mapping, when: When): void {
+    const isFresh = vad > 0 && this.#obtainRest({ start, end }, { number: vad, isFree });
     const tables = this.#tablesOf(gpu);
-    if (when === null) tables.commit({ start, end }, entry);
-    else tables.queue({ start, end }, { operation: this.#operations.add({ start, end, gpu, vad: 0 }, when), entry });
+    if (when !== null) {
+      tables.queue({ start, end }, { operation: this.#operations.add({ start, end, gpu, vad: 0 }, when), entry });
+    } else if (isFresh) tables.commitFresh({ start, end }, entry);
+    else tables.commit({ start, end }, entry);
     if (entry.allocation > 0) this.#mapped.add({ start, end }, entry);
   }
 
@@ -256,9 +255,19 @@ export class AddressSpace {
   }
 
   #addVad(vad: Omit<Vad, "isCommitted" | "pageCount">, when: When): Vad {
-    const made: Vad = { ...vad, isCommitted: when === null, pageCount: 0 };
+    const { number, kind, baseState, driverProtection } = vad;
+    const made: Vad = { number, kind, baseState, driverProtection, isCommitted: when === null, pageCount: 0 };
     this.#byNumber.set(made.number, made);
     return made;
+  }
+
+  /** Makes the free pages of the span a mapped range; whether all of them were free, so that none has an entry. */
+  #obtainRest(span: PageSpan, { number, isFree }: { readonly number: number; readonly isFree: boolean }): boolean {
+    const made = this.#addVad({ number, kind: "mapped", baseState: "invalid", driverProtection: 0n }, null);
+    const obtained = isFree ? [] : this.#vads.overlapping(span.start, span.end);
+    if (obtained.length === 0) this.#obtain(span, made);
+    else for (const tile of [...tiles(span, obtained)]) if (tile.value === undefined) this.#obtain(tile, made);
+    return obtained.length === 0;
   }
 
   #obtain({ start, end }: PageSpan, vad: Vad): void {

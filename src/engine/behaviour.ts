@@ -5,13 +5,13 @@ import { type ModelOptions, type ObjectKind, type Outcome, STATUS, type Value, V
 import type { EngineObject, ObjectDataByKind } from "./objects.ts";
 import type { World } from "./world.ts";
 
-/** What a behaviour answers. */
+/** What a behaviour answers, and so what a call did. */
 export type Reply =
-  | { readonly form: "done"; readonly outcome: Outcome; readonly outs: readonly Value[] }
+  | { readonly blocked: false; readonly outcome: Outcome; readonly outs: readonly Value[] }
   /** Not yet: it is tried again after each input, with `retry` set. */
-  | { readonly form: "blocked" };
+  | { readonly blocked: true };
 
-/** Who calls, and the world it happens in. */
+/** Who calls, and the world it happens in; of one call only, the next one finds it changed. */
 export interface Scope {
   readonly world: World;
   /** The caller's side; a user-mode driver's is its process. */
@@ -29,16 +29,20 @@ export interface Scope {
 /** A call's behaviour: its in parameters by position, objects resolved; structures with objects resolved inside. */
 export type Behaviour = (scope: Scope, ...ins: never[]) => Reply;
 
-const BLOCKED: Reply = Object.freeze({ form: "blocked" });
+const BLOCKED: Reply = Object.freeze({ blocked: true });
+const SUCCESS: Outcome = Object.freeze({ form: "status", status: STATUS.STATUS_SUCCESS });
+const NO_OUTS: readonly Value[] = Object.freeze([]);
+const SUCCEEDED: Reply = Object.freeze({ blocked: false, outcome: SUCCESS, outs: NO_OUTS });
+const DONE: Reply = Object.freeze({ blocked: false, outcome: VOID, outs: NO_OUTS });
 
 /** STATUS_SUCCESS with the out parameters by position. */
 export function success(...outs: readonly Value[]): Reply {
-  return { form: "done", outcome: { form: "status", status: STATUS.STATUS_SUCCESS }, outs };
+  return outs.length === 0 ? SUCCEEDED : { blocked: false, outcome: SUCCESS, outs };
 }
 
 /** A status that NT_SUCCESS accepts or not, with outs (none where it failed). */
 export function answer(status: number, ...outs: readonly Value[]): Reply {
-  return { form: "done", outcome: { form: "status", status }, outs };
+  return { blocked: false, outcome: { form: "status", status }, outs };
 }
 
 /** The status that an option names: the model's choice where no document lists one. */
@@ -54,17 +58,17 @@ export function fail(status: keyof typeof STATUS): Reply {
 
 /** A VOID call that did its work. */
 export function done(...outs: readonly Value[]): Reply {
-  return { form: "done", outcome: VOID, outs };
+  return outs.length === 0 ? DONE : { blocked: false, outcome: VOID, outs };
 }
 
 /** A call that returns a value. */
 export function value(returned: Value, ...outs: readonly Value[]): Reply {
-  return { form: "done", outcome: { form: "value", value: returned }, outs };
+  return { blocked: false, outcome: { form: "value", value: returned }, outs };
 }
 
 /** A call without a status that was misused: no effect. */
 export function refuse(reason: string): Reply {
-  return { form: "done", outcome: { form: "refused", reason }, outs: [] };
+  return { blocked: false, outcome: { form: "refused", reason }, outs: NO_OUTS };
 }
 
 /** The call waits. */

@@ -1,7 +1,7 @@
 // Turns a driver's arguments into canonical values: numbers to their width, handles to the objects they name.
 // Bad arguments to the toolkit (a string for a number) throw; a handle that names nothing stays a number, for the model to refuse.
 
-import { defaultValue, isArray, isRef, isStruct, type ParamPlan, type Value } from "../api/mod.ts";
+import { defaultValue, type ParamPlan, type Value } from "../api/mod.ts";
 import type { World } from "./world.ts";
 
 /** Arguments by name, as a program or a scenario gives them. */
@@ -9,42 +9,69 @@ export interface GivenArgs {
   readonly [name: string]: unknown;
 }
 
-/** The values of `plans` in order; what is left out is 0, null, false or empty. `TypeError` for names and types that do not fit. */
-export function bindArgs(world: World, plans: readonly ParamPlan[], given: GivenArgs): Value[] {
-  for (const name of Object.keys(given)) {
-    if (!plans.some((plan) => plan.name === name)) {
-      throw new TypeError(
-        `Cannot pass ${name}: there are ${plans.map((plan) => plan.name).join(", ") || "no parameters"}`,
-      );
-    }
+/** A parameter, and its members where it is a structure. */
+interface Slot {
+  readonly place: number;
+  readonly plan: ParamPlan;
+  readonly members: Signature;
+}
+
+/** The in parameters of a call, or the members of a structure, by name: compiled once, bound at every call. */
+export class Signature {
+  readonly #slots: ReadonlyMap<string, Slot>;
+  /** What is left out is 0, null, false or empty. */
+  readonly #defaults: readonly Value[];
+
+  constructor(plans: readonly ParamPlan[]) {
+    this.#defaults = plans.map(defaultValue);
+    this.#slots = new Map(plans.map((plan, place) => [plan.name, { place, plan, members: membersOf(plan) }]));
   }
-  return plans.map((plan) => {
-    const value = Object.hasOwn(given, plan.name) ? given[plan.name] : undefined;
-    return value === undefined ? defaultValue(plan) : bindValue(world, plan, value);
-  });
+
+  /** The values in order; `TypeError` for names and types that do not fit, the first in the order given. */
+  bind(world: World, given: GivenArgs): Value[] {
+    const values = this.#defaults.slice();
+    for (const name of Object.keys(given)) {
+      const slot = this.#slots.get(name);
+      if (slot === undefined) throw this.#unknown(name);
+      const value = given[name];
+      if (value !== undefined) values[slot.place] = bindValue(world, slot, value);
+    }
+    return values;
+  }
+
+  /** A structure of the members that it knows; what else is given is ignored. */
+  bindMembers(world: World, given: object): Value {
+    const values = this.#defaults.slice();
+    for (const [name, value] of Object.entries(given)) {
+      const slot = this.#slots.get(name);
+      if (slot !== undefined && value !== undefined) values[slot.place] = bindValue(world, slot, value);
+    }
+    return Object.fromEntries([...this.#slots.values()].map(({ plan, place }) => [plan.name, values[place] ?? null]));
+  }
+
+  #unknown(name: string): TypeError {
+    const names = [...this.#slots.keys()].join(", ");
+    return new TypeError(`Cannot pass ${name}: there are ${names || "no parameters"}`);
+  }
 }
 
-function bindValue(world: World, plan: ParamPlan, value: unknown): Value {
-  if (!plan.isArray) return bindOne(world, plan, value);
-  if (!Array.isArray(value)) throw mismatch(plan, value, "an array");
-  return value.map((each) => bindOne(world, plan, each));
+const NO_MEMBERS = new Signature([]);
+
+function membersOf(plan: ParamPlan): Signature {
+  return plan.storage === "struct" ? new Signature(plan.members.filter((member) => member.goesIn)) : NO_MEMBERS;
 }
 
-function bindOne(world: World, plan: ParamPlan, value: unknown): Value {
-  if (plan.storage === "struct") return bindStruct(world, plan, value);
+function bindValue(world: World, slot: Slot, value: unknown): Value {
+  if (!slot.plan.isArray) return bindOne(world, slot, value);
+  if (!Array.isArray(value)) throw mismatch(slot.plan, value, "an array");
+  return value.map((each) => bindOne(world, slot, each));
+}
+
+function bindOne(world: World, { plan, members }: Slot, value: unknown): Value {
   if (plan.storage === "object") return bindHandle(world, plan, value);
-  return bindScalar(plan, value);
-}
-
-function bindStruct(world: World, plan: ParamPlan, value: unknown): Value {
+  if (plan.storage !== "struct") return bindScalar(plan, value);
   if (typeof value !== "object" || value === null) throw mismatch(plan, value, "a structure");
-  const members = plan.members.filter((member) => member.goesIn);
-  const values = bindArgs(
-    world,
-    members,
-    Object.fromEntries(Object.entries(value).filter(([name]) => members.some((member) => member.name === name))),
-  );
-  return Object.fromEntries(members.map((member, index) => [member.name, values[index] ?? null]));
+  return members.bindMembers(world, value);
 }
 
 function bindHandle(world: World, plan: ParamPlan, value: unknown): Value {
@@ -60,20 +87,32 @@ function isReference(value: unknown): value is Value {
   return typeof value === "object" && value !== null && "kind" in value && "number" in value && "handle" in value;
 }
 
-const WIDTHS = { u8: 0xff, u16: 0xffff, u32: 0xffffffff } as const;
+interface Limits<T> {
+  readonly low: T;
+  readonly high: T;
+}
+
+const U8: Limits<number> = { low: 0, high: 0xff };
+const U16: Limits<number> = { low: 0, high: 0xffff };
+const U32: Limits<number> = { low: 0, high: 0xffffffff };
+const I32: Limits<number> = { low: -0x80000000, high: 0x7fffffff };
+const U64: Limits<bigint> = { low: 0n, high: (1n << 64n) - 1n };
+const I64: Limits<bigint> = { low: -(1n << 63n), high: (1n << 63n) - 1n };
 
 function bindScalar(plan: ParamPlan, value: unknown): Value {
   switch (plan.storage) {
     case "u8":
+      return bindNumber(plan, value, U8);
     case "u16":
+      return bindNumber(plan, value, U16);
     case "u32":
-      return bindNumber(plan, value, { low: 0, high: WIDTHS[plan.storage] });
+      return bindNumber(plan, value, U32);
     case "i32":
-      return bindNumber(plan, value, { low: -0x80000000, high: 0x7fffffff });
+      return bindNumber(plan, value, I32);
     case "u64":
-      return bindBigint(plan, value, { low: 0n, high: (1n << 64n) - 1n });
+      return bindBigint(plan, value, U64);
     case "i64":
-      return bindBigint(plan, value, { low: -(1n << 63n), high: (1n << 63n) - 1n });
+      return bindBigint(plan, value, I64);
     case "bool":
       if (typeof value === "boolean") return value;
       throw mismatch(plan, value, "true or false");
@@ -90,11 +129,7 @@ function bindScalar(plan: ParamPlan, value: unknown): Value {
   }
 }
 
-function bindNumber(
-  plan: ParamPlan,
-  value: unknown,
-  { low, high }: { readonly low: number; readonly high: number },
-): number {
+function bindNumber(plan: ParamPlan, value: unknown, { low, high }: Limits<number>): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   if (typeof number !== "number" || !Number.isInteger(number)) throw mismatch(plan, value, "a whole number");
   if (number < low || number > high) {
@@ -103,11 +138,8 @@ function bindNumber(
   return number;
 }
 
-function bindBigint(
-  plan: ParamPlan,
-  value: unknown,
-  { low, high }: { readonly low: bigint; readonly high: bigint },
-): bigint {
+function bindBigint(plan: ParamPlan, value: unknown, { low, high }: Limits<bigint>): bigint {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return BigInt(value);
   if (typeof value !== "bigint" && !(typeof value === "number" && Number.isSafeInteger(value))) {
     throw mismatch(plan, value, "a bigint, or a whole number up to 2^53");
   }
@@ -133,17 +165,4 @@ function mismatch(plan: ParamPlan, value: unknown, wanted: string): TypeError {
   return new TypeError(
     `Cannot pass ${plan.name}=${shown}: it takes ${wanted} (${plan.word}${plan.isArray ? "[]" : ""})`,
   );
-}
-
-/** Every object reference inside values, for admission. */
-export function* referencesIn(
-  plan: ParamPlan,
-  value: Value,
-): IterableIterator<{ readonly plan: ParamPlan; readonly value: Value }> {
-  if (plan.isArray) {
-    if (isArray(value)) { for (const each of value) yield* referencesIn({ ...plan, isArray: false }, each); }
-  } else if (plan.storage === "object") yield { plan, value };
-  else if (plan.storage === "struct" && isStruct(value) && !isRef(value)) {
-    for (const member of plan.members) if (member.goesIn) yield* referencesIn(member, value[member.name] ?? null);
-  }
 }

@@ -8,16 +8,18 @@ import {
   isStruct,
   type ModelOptions,
   ntSuccess,
+  type ObjectKind,
   type Outcome,
   type ParamPlan,
   type Ref,
   STATUS,
   type Value,
 } from "../api/mod.ts";
-import type { Behaviour, Reply, Scope } from "./behaviour.ts";
-import { answer, optionStatus, refuse } from "./behaviour.ts";
-import { BEHAVIOURS, CALLBACK_RETURNS } from "./behaviours.ts";
-import { bindArgs, type GivenArgs, referencesIn } from "./bind.ts";
+import type { Reply, Scope } from "./behaviour.ts";
+import { answer, done, optionStatus, refuse, success, value as returning } from "./behaviour.ts";
+import { CALLBACK_RETURNS } from "./behaviours.ts";
+import type { GivenArgs } from "./bind.ts";
+import { compileCall, type CompiledCall } from "./compiled.ts";
 import type { EngineObject, ObjectDataByKind } from "./objects.ts";
 import { restoreWorld, type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { type Output, type PendingCallback, World } from "./world.ts";
@@ -35,20 +37,28 @@ export interface CallInput {
 }
 
 /** What a call did: answered, or waits. */
-export type CallResult = { readonly blocked: true } | {
-  readonly blocked: false;
-  readonly outcome: Outcome;
-  readonly outs: readonly Value[];
-};
+export type CallResult = Reply;
+
+/** Why a call is refused, and the status that says so; null: the declaration's or the model's own. */
+interface Trouble {
+  readonly reason: string;
+  readonly status: number | null;
+}
 
 const OPTION_STATUS = new Map<string, number>(Object.entries(STATUS));
+const NO_CALLBACKS: readonly PendingCallback[] = [];
+const NO_OUTPUTS: readonly Output[] = [];
 
 /** The model of KMCL, GPU virtual addresses and the machine they share. */
 export class Engine {
   readonly world: World;
+  readonly #scope: CallScope;
+  /** By the declaration's id. */
+  readonly #compiled: CompiledCall[] = [];
 
   constructor(options?: ModelOptions) {
     this.world = new World(options);
+    this.#scope = new CallScope(this.world);
   }
 
   /** An engine in the state of a snapshot: from here on both do the same. */
@@ -65,25 +75,25 @@ export class Engine {
 
   /** Canonical values of a call's arguments; throws `TypeError` or `RangeError` for what the toolkit cannot pass. */
   bind(plan: CallPlan, args: GivenArgs): Value[] {
-    return bindArgs(this.world, plan.ins, args);
+    return this.#compile(plan).signature.bind(this.world, args);
   }
 
   /** Makes a call. What else it made happen is in `takeOutputs` and `deliverable`. */
   call(input: CallInput): CallResult {
-    const reply = this.#admit(input) ?? this.#perform(input, false);
-    if (reply.form === "blocked") {
-      this.world.parked.push({ event: input.event, name: input.plan.name, side: input.side, ins: input.ins });
-      this.#retryParked(input.event);
-      return { blocked: true };
-    }
-    this.#retryParked();
-    return { blocked: false, outcome: reply.outcome, outs: reply.outs };
+    const { parked } = this.world;
+    const compiled = this.#compile(input.plan);
+    const reply = this.#admit(compiled, input) ?? this.#perform(compiled, input, false);
+    if (reply.blocked) parked.push({ event: input.event, name: input.plan.name, side: input.side, ins: input.ins });
+    if (parked.length > 0) this.#retryParked(reply.blocked ? input.event : 0);
+    return reply;
   }
 
   /** Callbacks that may be delivered now, oldest first: an endpoint is in one at a time. */
   deliverable(): readonly PendingCallback[] {
-    const busy = new Set(this.world.running.map((callback) => callback.channel));
-    return this.world.pending.filter((callback) => {
+    const { pending, running } = this.world;
+    if (pending.length === 0) return NO_CALLBACKS;
+    const busy = new Set(running.map((callback) => callback.channel));
+    return pending.filter((callback) => {
       if (busy.has(callback.channel)) return false;
       busy.add(callback.channel);
       return true;
@@ -111,51 +121,81 @@ export class Engine {
     if (channel !== undefined) {
       CALLBACK_RETURNS[callback.name]?.({ world: this.world, channel, status, event: returned.event });
     }
-    this.#retryParked();
+    if (this.world.parked.length > 0) this.#retryParked(0);
   }
 
   /** What the last input made happen, in order: memory deltas, and leaves of calls that waited. */
   takeOutputs(): readonly Output[] {
-    return this.world.outputs.splice(0);
+    const { outputs } = this.world;
+    return outputs.length === 0 ? NO_OUTPUTS : outputs.splice(0);
   }
 
-  #admit({ plan, side, ins }: CallInput): Reply | null {
-    const fault = this.#takeFault(plan);
-    if (fault !== null) {
-      return plan.returned === null && plan.declaration.returns === "status" ? answer(fault) : refuse("FailNext");
+  #compile(plan: CallPlan): CompiledCall {
+    const known = this.#compiled[plan.id];
+    if (known?.plan === plan) return known;
+    const compiled = compileCall(plan);
+    this.#compiled[plan.id] = compiled;
+    return compiled;
+  }
+
+  /** Refusals in order: a planned fault, not modelled, the wrong end, objects, their states. Null: it may go on. */
+  #admit(compiled: CompiledCall, { side, ins }: CallInput): Reply | null {
+    const fault = this.#takeFault(compiled.plan);
+    if (fault !== null) return compiled.returnsStatus ? answer(fault) : refuse("FailNext");
+    if (!compiled.isModelled) {
+      return this.#refusal(compiled, { reason: "not modelled", status: STATUS.STATUS_NOT_IMPLEMENTED });
     }
-    if (plan.declaration.modelled === false) {
-      return this.#refusal(plan, { reason: "not modelled", status: STATUS.STATUS_NOT_IMPLEMENTED });
+    const { endpoint } = compiled;
+    if (endpoint !== null && side !== endpoint) {
+      const reason = `called by the ${side}, belongs to the ${endpoint}`;
+      return this.#refusal(compiled, { reason, status: this.#optionStatus("wrong-endpoint-status") });
     }
-    return this.#admitEndpoint(plan, side) ?? this.#admitObjects(plan, ins, side) ?? this.#admitStates(plan, ins);
+    const trouble = this.#takeArgs(compiled, ins, side) ?? stateTrouble(compiled);
+    return trouble === null ? null : this.#refusal(compiled, trouble);
   }
 
-  #admitEndpoint(plan: CallPlan, side: string): Reply | null {
-    const { endpoint } = plan.declaration;
-    if ((endpoint !== "client" && endpoint !== "server") || side === endpoint) return null;
-    return this.#refusal(plan, {
-      reason: `called by the ${side}, belongs to the ${endpoint}`,
-      status: this.#optionStatus("wrong-endpoint-status"),
-    });
-  }
-
-  #admitObjects(plan: CallPlan, ins: readonly Value[], side: string): Reply | null {
-    for (const [index, param] of plan.ins.entries()) {
-      for (const { plan: inner, value } of referencesIn(param, ins[index] ?? null)) {
-        const trouble = this.#objectTrouble(inner, value, side);
-        if (trouble !== null) return this.#refusal(plan, trouble);
-      }
+  /** What the behaviour is given: values, and for handles the objects they name. With a side it admits each. */
+  #takeArgs({ args, objects }: CompiledCall, ins: readonly Value[], side: string | null): Trouble | null {
+    for (let index = 0; index < args.length; index += 1) args[index] = ins[index] ?? null;
+    for (const { index, param, isDirect } of objects) {
+      const value = ins[index] ?? null;
+      const object = isDirect ? this.#objectOf(param.kind, value) : undefined;
+      const trouble = side === null || (object !== undefined && isUsable(object, side))
+        ? null
+        : this.#troubleIn(param, value, side);
+      if (trouble !== null) return trouble;
+      args[index] = isDirect ? object ?? null : this.#resolve(param, value);
     }
     return null;
   }
 
-  #objectTrouble(param: ParamPlan, value: Value, side: string): { reason: string; status: number | null } | null {
+  /** The first reference inside a value that cannot be used. */
+  #troubleIn(param: ParamPlan, value: Value, side: string): Trouble | null {
+    if (!param.isArray) return this.#troubleOf(param, value, side);
+    for (const each of isArray(value) ? value : []) {
+      const trouble = this.#troubleOf(param, each, side);
+      if (trouble !== null) return trouble;
+    }
+    return null;
+  }
+
+  #troubleOf(param: ParamPlan, value: Value, side: string): Trouble | null {
+    if (param.storage === "object") return this.#objectTrouble(param, value, side);
+    if (param.storage !== "struct" || !isStruct(value)) return null;
+    for (const member of param.members) {
+      const trouble = member.goesIn ? this.#troubleIn(member, value[member.name] ?? null, side) : null;
+      if (trouble !== null) return trouble;
+    }
+    return null;
+  }
+
+  #objectTrouble(param: ParamPlan, value: Value, side: string): Trouble | null {
     if (value === null) {
       return param.optional || param.direction === "inout"
         ? null
         : { reason: `${param.name} is null`, status: this.#unknownStatus(param) };
     }
-    const object = this.#objectOf(param, value);
+    const object = this.#objectOf(param.kind, value);
     if (object === undefined) {
       return { reason: `${param.name} names no ${param.kind}`, status: this.#unknownStatus(param) };
     }
@@ -172,30 +212,15 @@ export class Engine {
     return null;
   }
 
-  #objectOf(param: ParamPlan, value: Value): EngineObject | undefined {
-    if (param.kind === null || value === null || typeof value !== "object" || !("handle" in value)) return undefined;
+  #objectOf(kind: ObjectKind | null, value: Value): EngineObject | undefined {
+    if (kind === null || value === null || typeof value !== "object" || !("handle" in value)) return undefined;
     const { number, handle } = value;
-    const live = typeof number === "number" ? this.world.find(param.kind, number) : undefined;
-    return live ?? (typeof handle === "number" ? this.world.resolve(param.kind, handle) : undefined);
+    const live = typeof number === "number" ? this.world.find(kind, number) : undefined;
+    return live ?? (typeof handle === "number" ? this.world.resolve(kind, handle) : undefined);
   }
 
-  #admitStates(plan: CallPlan, ins: readonly Value[]): Reply | null {
-    for (const [name, states] of Object.entries(plan.declaration.needs ?? {})) {
-      const index = plan.ins.findIndex((param) => param.name === name);
-      const param = plan.ins[index];
-      const object = param === undefined ? undefined : this.#objectOf(param, ins[index] ?? null);
-      if (object !== undefined && !states.includes(object.state)) {
-        return this.#refusal(plan, {
-          reason: `${object.kind}#${object.number} is ${object.state}, not ${states.join(" or ")}`,
-          status: null,
-        });
-      }
-    }
-    return null;
-  }
-
-  #refusal(plan: CallPlan, { reason, status }: { readonly reason: string; readonly status: number | null }): Reply {
-    if (plan.declaration.returns !== "status") return refuse(reason);
+  #refusal({ plan, returnsStatus }: CompiledCall, { reason, status }: Trouble): Reply {
+    if (!returnsStatus) return refuse(reason);
     return answer(status ?? OPTION_STATUS.get(plan.declaration.refusal ?? "") ?? this.#optionStatus("refusal-status"));
   }
 
@@ -219,89 +244,101 @@ export class Engine {
     return due.status;
   }
 
-  #perform(input: CallInput, retry: boolean): Reply {
-    const { plan, ins } = input;
-    const scope = this.#scope(input, retry);
-    const resolved = plan.ins.map((param, index) => this.#resolve(param, ins[index] ?? null));
-    const behaviour = BEHAVIOURS[plan.name];
-    const reply = behaviour === undefined
-      ? this.#regular(plan, resolved, scope)
-      : runBehaviour(behaviour, scope, resolved);
-    if (reply.form === "done" && succeeded(reply.outcome)) this.#applyTables(plan, resolved);
+  /** Runs a call whose arguments were taken. */
+  #perform(compiled: CompiledCall, { side, event, insideCallback }: CallInput, retry: boolean): Reply {
+    const { behaviour, args } = compiled;
+    const scope = this.#scope;
+    scope.side = side;
+    scope.event = event;
+    scope.insideCallback = insideCallback;
+    scope.retry = retry;
+    // Positions and types of the arguments follow from the declaration that behaviour and plan share.
+    const reply = behaviour === undefined ? regular(compiled, scope) : behaviour(scope, ...(args as never[]));
+    if (!reply.blocked && succeeded(reply.outcome)) this.#applyTables(compiled);
     return reply;
   }
 
-  #scope({ side, event, insideCallback }: CallInput, retry: boolean): Scope {
-    const { world } = this;
-    return {
-      world,
-      side,
-      event,
-      retry,
-      insideCallback,
-      create: (kind, data, owner) => world.create(kind, { side, owner: owner ?? null, data }),
-    };
+  #resolve(param: ParamPlan, value: Value): unknown {
+    if (!param.isArray) return this.#resolveOne(param, value);
+    return isArray(value) ? value.map((each) => this.#resolveOne(param, each)) : [];
   }
 
-  #resolve(param: ParamPlan, value: Value): unknown {
-    if (param.isArray) {
-      return isArray(value) ? value.map((each) => this.#resolve({ ...param, isArray: false }, each)) : [];
-    }
-    if (param.storage === "object") return this.#objectOf(param, value) ?? null;
+  #resolveOne(param: ParamPlan, value: Value): unknown {
+    if (param.storage === "object") return this.#objectOf(param.kind, value) ?? null;
     if (param.storage !== "struct" || !isStruct(value)) return value;
+    const members = param.members.filter((member) => member.goesIn);
     return Object.fromEntries(
-      param.members.filter((member) => member.goesIn).map((
-        member,
-      ) => [member.name, this.#resolve(member, value[member.name] ?? null)]),
+      members.map((member) => [member.name, this.#resolve(member, value[member.name] ?? null)]),
     );
   }
 
-  /** A call that the tables say all about: creates what it creates, owned by what it names. */
-  #regular(plan: CallPlan, resolved: readonly unknown[], scope: Scope): Reply {
-    const named = resolved.filter(isObject);
-    const made: EngineObject[] = [];
-    for (const { verb, param } of plan.effects) {
-      if (verb !== "create" || param.kind === null) continue;
-      const owner = named.at(0);
-      const data = owner === undefined ? {} : { [owner.kind]: owner.number };
-      made.push(scope.create(param.kind, regularData(data), owner));
-    }
-    if (plan.returned !== null) {
-      return { form: "done", outcome: { form: "value", value: made[0]?.ref ?? null }, outs: [] };
-    }
-    const outcome: Outcome = plan.declaration.returns === "status"
-      ? { form: "status", status: STATUS.STATUS_SUCCESS }
-      : { form: "void" };
-    return { form: "done", outcome, outs: made.map((object): Ref => object.ref) };
-  }
-
-  #applyTables(plan: CallPlan, resolved: readonly unknown[]): void {
-    for (const [name, state] of Object.entries(plan.declaration.moves ?? {})) {
-      const object = resolved[plan.ins.findIndex((param) => param.name === name)];
+  #applyTables({ args, moves, destroys }: CompiledCall): void {
+    for (const { index, state } of moves) {
+      const object = args[index];
       if (isObject(object)) object.state = state;
     }
-    for (const { verb, subject } of plan.effects) {
-      if (verb !== "destroy" || subject.from !== "in") continue;
-      for (const object of [resolved[subject.index]].flat()) if (isObject(object)) this.world.destroy(object);
+    for (const index of destroys) {
+      for (const object of [args[index]].flat()) if (isObject(object)) this.world.destroy(object);
     }
   }
 
   /** Tries calls that wait again, oldest first, until none returns; `justParked` was tried just now. */
-  #retryParked(justParked = 0): void {
-    for (let index = 0; index < this.world.parked.length; index += 1) {
-      const parked = this.world.parked[index];
-      const plan = parked === undefined ? undefined : findPlan(parked.name);
-      if (parked === undefined || plan === undefined || parked.event === justParked) continue;
-      const reply = this.#perform(
-        { plan, side: parked.side, ins: parked.ins, event: parked.event, insideCallback: 0 },
-        true,
-      );
-      if (reply.form === "blocked") continue;
-      this.world.parked.splice(index, 1);
-      this.world.outputs.push({ form: "leave", event: parked.event, outcome: reply.outcome, outs: reply.outs });
+  #retryParked(justParked: number): void {
+    const { parked, outputs } = this.world;
+    for (let index = 0; index < parked.length; index += 1) {
+      const call = parked[index];
+      const plan = call === undefined ? undefined : findPlan(call.name);
+      if (call === undefined || plan === undefined || call.event === justParked) continue;
+      const compiled = this.#compile(plan);
+      this.#takeArgs(compiled, call.ins, null);
+      const reply = this.#perform(compiled, { ...call, plan, insideCallback: 0 }, true);
+      if (reply.blocked) continue;
+      parked.splice(index, 1);
+      outputs.push({ form: "leave", event: call.event, outcome: reply.outcome, outs: reply.outs });
       index = -1;
     }
   }
+}
+
+/** The one scope of an engine: calls do not nest, so each call finds it set anew. */
+class CallScope implements Scope {
+  readonly world: World;
+  side = "";
+  event = 0;
+  retry = false;
+  insideCallback = 0;
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  create<K extends ObjectKind>(kind: K, data: ObjectDataByKind[K], owner: EngineObject | null = null): EngineObject<K> {
+    return this.world.create(kind, { side: this.side, owner, data });
+  }
+}
+
+/** The first object that is in none of the states that its call needs. */
+function stateTrouble({ needs, args }: CompiledCall): Trouble | null {
+  for (const { index, states } of needs) {
+    const object = args[index];
+    if (isObject(object) && !states.includes(object.state)) {
+      const reason = `${object.kind}#${object.number} is ${object.state}, not ${states.join(" or ")}`;
+      return { reason, status: null };
+    }
+  }
+  return null;
+}
+
+/** A call that the tables say all about: creates what it creates, owned by what it names. */
+function regular({ plan, args, returnsStatus }: CompiledCall, scope: Scope): Reply {
+  const owner = args.find(isObject);
+  const data = owner === undefined ? {} : { [owner.kind]: owner.number };
+  const made: Ref[] = [];
+  for (const { verb, param } of plan.effects) {
+    if (verb === "create" && param.kind !== null) made.push(scope.create(param.kind, regularData(data), owner).ref);
+  }
+  if (plan.returned !== null) return returning(made[0] ?? null);
+  return returnsStatus ? success(...made) : done(...made);
 }
 
 function succeeded(outcome: Outcome): boolean {
@@ -309,21 +346,18 @@ function succeeded(outcome: Outcome): boolean {
   return outcome.form !== "refused";
 }
 
+function isUsable(object: EngineObject, side: string): boolean {
+  return object.alive && mayUse(object, side);
+}
+
 /** GPU objects belong to their process, channels to their end; memory and GPADLs are named by both. */
 function mayUse(object: EngineObject, side: string): boolean {
-  if (side === "gpu" || side === "machine" || side === "kmd") return true;
-  if (object.kind === "channel") return object.side === side;
-  if (object.kind === "buffer" || object.kind === "mdl" || object.kind === "gpadl") return true;
-  return object.side === side;
+  if (object.side === side || side === "gpu" || side === "machine" || side === "kmd") return true;
+  return object.kind === "buffer" || object.kind === "mdl" || object.kind === "gpadl";
 }
 
 function isObject(value: unknown): value is EngineObject {
   return typeof value === "object" && value !== null && "kind" in value && "alive" in value;
-}
-
-/** The one dispatch: positions and types of `ins` follow from the declaration that behaviour and plan share. */
-function runBehaviour(behaviour: Behaviour, scope: Scope, resolved: readonly unknown[]): Reply {
-  return behaviour(scope, ...(resolved as never[]));
 }
 
 /** A regular object knows its owner and nothing else; its kind's data type is just that. */

@@ -14,7 +14,7 @@ import {
   success,
 } from "./behaviour.ts";
 import { type Channel, hasOpenedBegun, isUp } from "./connection.ts";
-import { slicePiece } from "./memory.ts";
+import { pageCountOf, slicePiece } from "./memory.ts";
 import type { EngineObject, Piece } from "./objects.ts";
 import type { World } from "./world.ts";
 
@@ -26,6 +26,9 @@ const READ_ONLY = SYMBOLS.gpadlFlags.READ_ONLY;
 const MAX_DESCRIPTION_BYTES = 65_535;
 const RANGE_HEADER_BYTES = 8;
 const PFN_BYTES = 8;
+
+/** What is left of a GPADL or a mapping that ended: a dead object is remembered for long, its pages need not be. */
+const NO_PIECES: readonly Piece[] = [];
 
 /** Bytes [offset, offset + length) of a byte string. */
 interface Slice {
@@ -124,7 +127,7 @@ function slicePieces(pieces: readonly Piece[], { offset, length }: Slice): reado
 }
 
 function descriptionBytes(pieces: readonly Piece[]): number {
-  return pieces.reduce((sum, piece) => sum + RANGE_HEADER_BYTES + piece.pages.length * PFN_BYTES, 0);
+  return pieces.reduce((sum, piece) => sum + RANGE_HEADER_BYTES + pageCountOf(piece) * PFN_BYTES, 0);
 }
 
 /** Waits while the server has it mapped; from the first moment on no new mapping is made (kmcl.md 5.4, 5.5). */
@@ -138,6 +141,7 @@ function deleteGpadl(scope: Scope, channel: Channel, gpadl: Gpadl): Reply {
   }
   if (gpadl.data.mappings.length > 0 && !isWaitSpared(world, channel, gpadl)) return blocked();
   if (world.options["handle-reuse"] === "after-delete") world.releaseHandle(gpadl);
+  gpadl.data.pieces = NO_PIECES;
   return done();
 }
 
@@ -198,7 +202,10 @@ function unmap({ world }: Scope, channel: Channel, gpadl: Gpadl): Reply {
   const number = data.mappings.shift();
   if (number === undefined) return refuse(`gpadl#${gpadl.number} is not mapped`);
   const mdl = world.find("mdl", number);
-  if (mdl !== undefined) world.destroy(mdl);
+  if (mdl !== undefined) {
+    mdl.data.pieces = NO_PIECES;
+    world.destroy(mdl);
+  }
   if (!data.isDeleting && data.mappings.length === 0) gpadl.state = "live";
   return done();
 }

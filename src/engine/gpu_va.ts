@@ -121,7 +121,8 @@ function mapPages(scope: Scope, target: Target, request: MapRequest, pageCount: 
   const span = over ?? place(space, request, { pageCount, alignment: 1 });
   if (span === null) return fail("STATUS_NO_MEMORY");
   const when = issue(scope, queue);
-  space.map({ ...span, gpu, entry: entryOf(request, span), vad: obtain(scope, target, span) }, when);
+  const vad = over !== null && space.isObtained(over) ? 0 : obtain(scope, target);
+  space.map({ start: span.start, end: span.end, gpu, entry: entryOf(request, span), vad, isFree: over === null }, when);
   const status = when === null ? STATUS.STATUS_SUCCESS : STATUS.STATUS_PENDING;
   return answer(status, BigInt(span.start) * PAGE, when?.fence ?? 0n);
 }
@@ -148,9 +149,8 @@ function entryOf({ allocation, offset, protection, driverProtection }: MapReques
   return { state: "mapped" as const, allocation: allocation.number, origin, protection: rights, driverProtection };
 }
 
-/** A new range's object, for the pages that are free; 0 where there are none. */
-function obtain(scope: Scope, { name, space }: Target, span: PageSpan): number {
-  if (space.isObtained(span)) return 0;
+/** A new range's object. */
+function obtain(scope: Scope, { name }: Target): number {
   const vad = scope.create("vad", { space: name });
   vad.state = "mapped";
   return vad.number;
@@ -217,8 +217,9 @@ function free({ world, side }: Scope, adapter: EngineObject<"adapter">, base: bi
   const { space } = spaceOnAdapter(world, { side, luid: adapter.data.luid });
   if ((base + size) / PAGE > BigInt(space.pageLimit)) return invalid();
   const span = spanAt(base, Number(size / PAGE));
-  const [piece, ...others] = space.vadsIn(span);
-  if (piece === undefined || others.length > 0 || !space.isObtained(span)) return invalid();
+  const pieces = space.vadsIn(span);
+  const piece = pieces[0];
+  if (piece === undefined || pieces.length > 1 || span.start < piece.start || piece.end < span.end) return invalid();
   const isPart = piece.start < span.start || span.end < piece.end;
   if (isPart && world.options["partial-free"] === "refuse") return invalid();
   endVads(world, space.free(span));

@@ -91,12 +91,10 @@ function write(
     return refuse(`bytes ${offset} to ${offset + data.length} are outside its pages`);
   }
   let written = 0;
-  for (const run of runs) {
-    scope.world.writeMemory(partition, run.page, {
-      offset: run.offset,
-      bytes: data.subarray(written, written + run.length),
-    });
-    written += run.length;
+  for (const { page, offset, length } of runs) {
+    const bytes = length === data.length ? data : data.subarray(written, written + length);
+    scope.world.writeMemory(partition, page, { offset, bytes });
+    written += length;
   }
   return done();
 }
@@ -118,8 +116,9 @@ function read(
 }
 
 function advanceTime({ world }: Scope, nanoseconds: bigint): Reply {
-  if (nanoseconds > MAX_TIME_NS - world.timeNs) return refuse(`virtual time ends at ${MAX_TIME_NS} ns`);
-  world.timeNs += nanoseconds;
+  const timeNs = world.timeNs + nanoseconds;
+  if (timeNs > MAX_TIME_NS) return refuse(`virtual time ends at ${MAX_TIME_NS} ns`);
+  world.timeNs = timeNs;
   return done();
 }
 

@@ -35,15 +35,14 @@ export class MappedSpans {
 
   /** Notes a mapping. */
   add({ start, end }: PageSpan, { allocation, driverProtection }: PageEntry): void {
-    const spans = this.#spans.get(allocation) ?? { ranges: new RangeMap<true>(), hasUnique: false };
+    const spans = this.#spans.get(allocation) ?? this.#addSpans(allocation);
     spans.ranges.carve(start, end);
     spans.ranges.insert({ start, end, value: true });
     spans.hasUnique ||= isUnique(driverProtection);
-    this.#spans.set(allocation, spans);
   }
 
   /** Forgets freed pages of the allocations that were mapped there last. */
-  free({ start, end }: PageSpan, allocations: Iterable<number>): void {
+  free({ start, end }: PageSpan, allocations: readonly number[]): void {
     for (const allocation of allocations) {
       const ranges = this.#spans.get(allocation)?.ranges;
       ranges?.carve(start, end);
@@ -96,6 +95,12 @@ export class MappedSpans {
     ) mapped.#spans.set(allocation, spans);
     return mapped;
   }
+
+  #addSpans(allocation: number): Spans {
+    const spans: Spans = { ranges: new RangeMap<true>(), hasUnique: false };
+    this.#spans.set(allocation, spans);
+    return spans;
+  }
 }
 
 /**
@@ -124,5 +129,5 @@ function isReplaced(
 }
 
 function isUnique(driverProtection: bigint): boolean {
-  return (driverProtection & UNIQUE_DRIVER_PROTECTION) !== 0n;
+  return driverProtection >= UNIQUE_DRIVER_PROTECTION;
 }

@@ -60,9 +60,9 @@ export class Memory {
   write({ partition, page, offset }: PageAddress, bytes: Uint8Array): void {
     assertInside(offset, bytes.length);
     const { contents } = this.#partitions[partition];
-    const content = contents.get(page) ?? new Uint8Array(PAGE_SIZE);
-    content.set(bytes, offset);
-    contents.set(page, content);
+    const content = contents.get(page);
+    if (content !== undefined) content.set(bytes, offset);
+    else contents.set(page, newPage(bytes, offset));
   }
 
   /** Reads bytes inside one page; `RangeError` past its end. */
@@ -83,6 +83,12 @@ export class Memory {
   }
 }
 
+function newPage(bytes: Uint8Array, offset: number): Uint8Array {
+  const content = new Uint8Array(PAGE_SIZE);
+  content.set(bytes, offset);
+  return content;
+}
+
 function emptyPartition(name: PartitionName): PartitionState {
   return { next: FIRST_PAGE[name], free: [], contents: new Map() };
 }
@@ -91,6 +97,13 @@ function assertInside(offset: number, length: number): void {
   if (offset < 0 || offset + length > PAGE_SIZE) {
     throw new RangeError(`Cannot touch ${length} bytes at offset ${offset}: a page has ${PAGE_SIZE}`);
   }
+}
+
+/** Bytes inside one page. */
+export interface PageRun {
+  readonly page: number;
+  readonly offset: number;
+  readonly length: number;
 }
 
 /** Where a part of a piece's bytes lies: runs inside single pages, in order. */
@@ -104,35 +117,26 @@ export function runsOf(
   for (const [index, piece] of pieces.entries()) {
     const isLast = index === pieces.length - 1;
     const room = isLast ? piece.pages.length * PAGE_SIZE - piece.byteOffset : piece.byteCount;
-    if (skip >= room) {
-      skip -= room;
-      continue;
-    }
-    const taken = Math.min(left, room - skip);
-    runs.push(...runsInPiece(piece, { offset: skip, length: taken }));
-    left -= taken;
-    skip = 0;
-    if (left === 0) break;
+    if (skip < room) {
+      const taken = Math.min(left, room - skip);
+      addRuns(runs, piece, { offset: skip, length: taken });
+      left -= taken;
+      skip = 0;
+      if (left === 0) return runs;
+    } else skip -= room;
   }
   return left === 0 ? runs : [];
 }
 
-/** Bytes inside one page. */
-export interface PageRun {
-  readonly page: number;
-  readonly offset: number;
-  readonly length: number;
-}
-
-function runsInPiece(
-  piece: Piece,
+function addRuns(
+  runs: PageRun[],
+  { pages, byteOffset }: Piece,
   { offset, length }: { readonly offset: number; readonly length: number },
-): PageRun[] {
-  const runs: PageRun[] = [];
-  let at = piece.byteOffset + offset;
+): void {
+  let at = byteOffset + offset;
   let left = length;
   while (left > 0) {
-    const page = piece.pages[Math.floor(at / PAGE_SIZE)];
+    const page = pages[Math.floor(at / PAGE_SIZE)];
     if (page === undefined) break;
     const inPage = at % PAGE_SIZE;
     const taken = Math.min(left, PAGE_SIZE - inPage);
@@ -140,7 +144,11 @@ function runsInPiece(
     at += taken;
     left -= taken;
   }
-  return runs;
+}
+
+/** How many pages the bytes of a piece touch. */
+export function pageCountOf({ byteOffset, byteCount }: Piece): number {
+  return Math.ceil((byteOffset + byteCount) / PAGE_SIZE);
 }
 
 /** The pages from the first to the last byte of a part of a piece. */
@@ -148,8 +156,31 @@ export function slicePiece(
   piece: Piece,
   { offset, length }: { readonly offset: number; readonly length: number },
 ): Piece {
-  const start = piece.byteOffset + offset;
-  const firstPage = Math.floor(start / PAGE_SIZE);
-  const endPage = Math.ceil((start + length) / PAGE_SIZE);
-  return { pages: piece.pages.slice(firstPage, endPage), byteOffset: start % PAGE_SIZE, byteCount: length };
+  return new PartOfPiece(piece.pages, piece.byteOffset + offset, length);
+}
+
+/** A piece as plain data, for a snapshot. */
+export function plainPiece({ pages, byteOffset, byteCount }: Piece): Piece {
+  return { pages, byteOffset, byteCount };
+}
+
+/** A part of other pages, which it lists only when it is asked to: most GPADLs come and go without that. */
+class PartOfPiece implements Piece {
+  readonly byteOffset: number;
+  readonly byteCount: number;
+  readonly #whole: readonly number[];
+  readonly #firstPage: number;
+  #pages: readonly number[] | null = null;
+
+  constructor(whole: readonly number[], startOffset: number, byteCount: number) {
+    this.#whole = whole;
+    this.#firstPage = Math.floor(startOffset / PAGE_SIZE);
+    this.byteOffset = startOffset % PAGE_SIZE;
+    this.byteCount = byteCount;
+  }
+
+  get pages(): readonly number[] {
+    this.#pages ??= this.#whole.slice(this.#firstPage, this.#firstPage + pageCountOf(this));
+    return this.#pages;
+  }
 }

@@ -69,7 +69,7 @@ export interface GpadlData {
   /** The connection that it was created in. */
   readonly connection: number;
   readonly readOnly: boolean;
-  readonly pieces: readonly Piece[];
+  pieces: readonly Piece[];
   readonly byteCount: number;
   /** Numbers of the MDLs of live mappings, oldest first. */
   readonly mappings: number[];
@@ -79,7 +79,7 @@ export interface GpadlData {
 /** An MDL: a logical byte string over pages. */
 export interface MdlData {
   readonly partition: PartitionName;
-  readonly pieces: readonly Piece[];
+  pieces: readonly Piece[];
   readonly byteCount: number;
   /** The next MDL's number in the chain, else 0. */
   readonly next: number;
@@ -189,4 +189,16 @@ export interface EngineObject<K extends ObjectKind = ObjectKind> {
   state: string;
   alive: boolean;
   readonly data: ObjectDataByKind[K];
+  /** It may have ended. The links below are the object tables' to change. */
+  owner: EngineObject | null;
+  newestChild: EngineObject | null;
+  /** Children of the same owner, made just before and just after. */
+  olderSibling: EngineObject | null;
+  newerSibling: EngineObject | null;
 }
+
+/** An object as plain data; its reference follows from kind, number and handle. */
+export type ObjectState<K extends ObjectKind = ObjectKind> = Pick<
+  EngineObject<K>,
+  "kind" | "number" | "handle" | "side" | "state" | "alive" | "data"
+>;

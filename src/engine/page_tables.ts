@@ -40,6 +40,11 @@ export class PageTables {
     this.#committed.insert({ start, end, value: entry });
   }
 
+  /** Points pages to an entry, at once; they have none, committed or pending. */
+  commitFresh({ start, end }: PageSpan, entry: PageEntry): void {
+    this.#committed.insert({ start, end, value: entry });
+  }
+
   /** Queues an entry for pages. */
   queue(span: PageSpan, pending: PendingEntry): void {
     this.#restack(span, (stack) => [...stack, pending]);
@@ -54,13 +59,14 @@ export class PageTables {
     }
   }
 
-  /** Empties pages, of pending entries too; returns the numbers of the allocations that they pointed to. */
-  release({ start, end }: PageSpan): Set<number> {
-    const allocations = new Set(this.#committed.carve(start, end).map(({ value }) => value.allocation));
+  /** Empties pages, of pending entries too; returns the numbers of the allocations that they pointed to, some maybe twice. */
+  release({ start, end }: PageSpan): number[] {
+    const allocations: number[] = [];
+    for (const { value } of this.#committed.carve(start, end)) addNumber(allocations, value.allocation);
+    if (this.#pending.size === 0) return allocations;
     for (const { value } of this.#pending.carve(start, end)) {
-      for (const { entry } of value) allocations.add(entry.allocation);
+      for (const { entry } of value) addNumber(allocations, entry.allocation);
     }
-    allocations.delete(0);
     return allocations;
   }
 
@@ -162,6 +168,11 @@ export class PageTables {
   #stack({ start, end }: PageSpan, value: readonly PendingEntry[]): void {
     if (value.length > 0) this.#pending.insert({ start, end, value });
   }
+}
+
+/** Pieces of one allocation often follow each other. */
+function addNumber(allocations: number[], allocation: number): void {
+  if (allocation > 0 && allocations.at(-1) !== allocation) allocations.push(allocation);
 }
 
 /** The span in order: ascending ranges clipped to it, and between them the gaps, whose value is undefined. */

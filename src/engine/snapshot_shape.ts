@@ -4,9 +4,9 @@
 
 import { HANDLE_SPACES, type ObjectKind, OBJECTS, OPTIONS, type Outcome, type Ref, type Value } from "../api/mod.ts";
 import { PAGE_SIZE, type PartitionState } from "./memory.ts";
-import type { ObjectDataByKind, Piece } from "./objects.ts";
+import type { ObjectDataByKind, ObjectState, Piece } from "./objects.ts";
 import type { Snapshot } from "./snapshot.ts";
-import type { ObjectState, Output, PendingCallback } from "./world.ts";
+import type { Output, PendingCallback } from "./world.ts";
 
 type Check<T> = (value: unknown) => value is T;
 type Shape<T> = { readonly [K in keyof T]-?: Check<T[K]> };

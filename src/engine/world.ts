@@ -3,7 +3,6 @@
 
 import {
   defaultOptions,
-  HANDLE_SPACES,
   type HandleSpace,
   type ModelOptions,
   type ObjectKind,
@@ -13,11 +12,9 @@ import {
   type Value,
 } from "../api/mod.ts";
 import { AddressSpace } from "./address_space.ts";
-import { Memory } from "./memory.ts";
-import type { EngineObject, ObjectDataByKind } from "./objects.ts";
-
-/** Dead objects of a handle space whose values still resolve, so that a use after the end names what it was. */
-export const DEAD_HANDLES_KEPT = 65536;
+import { Memory, plainPiece } from "./memory.ts";
+import { adopt, childrenOf, HandleTable, KindTable, leaveFamily } from "./object_tables.ts";
+import type { EngineObject, ObjectDataByKind, ObjectState } from "./objects.ts";
 
 /** A callback that the library wants to make. */
 export interface PendingCallback {
@@ -72,9 +69,6 @@ export interface ObjectSeed<K extends ObjectKind> {
   readonly data: ObjectDataByKind[K];
 }
 
-/** An object as plain data; its reference follows from kind, number and handle. */
-export type ObjectState = Omit<EngineObject, "ref">;
-
 /** Every object that anything still names, as plain data; the other members name objects by their place in `objects`. */
 export interface ObjectTables {
   readonly objects: readonly ObjectState[];
@@ -104,104 +98,100 @@ export class World {
   nextCallbackId = 1;
   /** The number that the next connection of two channels gets. */
   nextConnection = 1;
-  readonly #live = new Map<ObjectKind, Map<number, EngineObject>>();
-  readonly #counts = new Map<ObjectKind, number>();
-  readonly #handles = new Map<HandleSpace, Map<number, EngineObject>>();
-  readonly #nextHandle = new Map<HandleSpace, number>();
-  readonly #dead = new Map<HandleSpace, EngineObject[]>();
-  readonly #children = new Map<EngineObject, Set<EngineObject>>();
-  readonly #owners = new Map<EngineObject, EngineObject>();
+  /** Made at first use. */
+  readonly #kinds = new Map<ObjectKind, KindTable>();
+  readonly #handles = new Map<HandleSpace, HandleTable>();
 
   constructor(options: ModelOptions = defaultOptions()) {
     this.options = options;
   }
 
   /** Makes an object: next number of its kind, next handle of its space. */
-  create<K extends ObjectKind>(kind: K, seed: ObjectSeed<K>): EngineObject<K> {
-    const number = (this.#counts.get(kind) ?? 0) + 1;
-    const handle = this.#takeHandle(kind);
-    const ref: Ref = Object.freeze({ kind, number, handle });
-    const object: EngineObject<K> = {
+  create<K extends ObjectKind>(kind: K, { side, owner, data }: ObjectSeed<K>): EngineObject<K> {
+    const table = this.#tableOf(kind);
+    table.count += 1;
+    const { firstState: state } = table;
+    const object = newObject({
       kind,
-      number,
-      handle,
-      ref,
-      side: seed.side,
-      state: OBJECTS[kind].states[0],
+      number: table.count,
+      handle: table.handles.take(),
+      side,
+      state,
       alive: true,
-      data: seed.data,
-    };
-    this.#counts.set(kind, number);
-    tableOf(this.#live, kind).set(number, object);
-    tableOf(this.#handles, OBJECTS[kind].handles).set(handle, object);
-    if (seed.owner !== null) this.#adopt(seed.owner, object);
+      data,
+    });
+    table.live.set(object.number, object);
+    table.handles.name(object);
+    if (owner !== null) adopt(owner, object);
     return object;
   }
 
   /** Ends an object; what its kind's table says is released with it ends too, newest first. */
   destroy(object: EngineObject): void {
     if (!object.alive) return;
-    const children = [...(this.#children.get(object) ?? [])].reverse();
-    for (const child of children) if (OBJECTS[child.kind].ownerEnd === "released") this.destroy(child);
+    for (let child = object.newestChild; child !== null;) {
+      const { olderSibling } = child;
+      if (this.#tableOf(child.kind).ownerEnd === "released") this.destroy(child);
+      child = olderSibling;
+    }
+    const table = this.#tableOf(object.kind);
     object.alive = false;
-    object.state = OBJECTS[object.kind].states.at(-1) ?? "dead";
-    this.#live.get(object.kind)?.delete(object.number);
-    this.#forget(object);
+    object.state = table.lastState;
+    table.live.delete(object.number);
+    leaveFamily(object);
+    table.handles.bury(object);
   }
 
-  /** Live objects that an object owns. */
+  /** Live objects that an object owns, oldest first. */
   childrenOf(object: EngineObject): readonly EngineObject[] {
-    return [...(this.#children.get(object) ?? [])];
+    return childrenOf(object);
   }
 
   /** The object that owns this one, or null. */
   ownerOf(object: EngineObject): EngineObject | null {
-    return this.#owners.get(object) ?? null;
+    return object.owner;
   }
 
   /** The live object of this kind and number, or undefined. */
   find<K extends ObjectKind>(kind: K, number: number): EngineObject<K> | undefined {
-    const object = this.#live.get(kind)?.get(number);
+    const object = this.#kinds.get(kind)?.live.get(number);
     return object !== undefined && isKind(object, kind) ? object : undefined;
   }
 
   /** Live objects of a kind, in order of their numbers. */
   *all<K extends ObjectKind>(kind: K): IterableIterator<EngineObject<K>> {
-    for (const object of this.#live.get(kind)?.values() ?? []) if (isKind(object, kind)) yield object;
+    for (const object of this.#kinds.get(kind)?.live.values() ?? []) if (isKind(object, kind)) yield object;
   }
 
   /** How many objects of a kind were made so far. */
   countOf(kind: ObjectKind): number {
-    return this.#counts.get(kind) ?? 0;
+    return this.#kinds.get(kind)?.count ?? 0;
   }
 
   /** How many objects of a kind live. */
   liveCountOf(kind: ObjectKind): number {
-    return this.#live.get(kind)?.size ?? 0;
+    return this.#kinds.get(kind)?.live.size ?? 0;
   }
 
   /** The newest object of this kind that has or had this handle value, or undefined. */
   resolve(kind: ObjectKind, handle: number): EngineObject | undefined {
-    const object = this.#handles.get(OBJECTS[kind].handles)?.get(handle);
+    const object = this.#kinds.get(kind)?.handles.resolve(handle);
     return object?.kind === kind ? object : undefined;
   }
 
   /** Gives a handle value back for reuse (option `handle-reuse`). */
   releaseHandle(object: EngineObject): void {
-    const { first, step } = HANDLE_SPACES[OBJECTS[object.kind].handles];
-    const freed = tableOf(this.#freed, OBJECTS[object.kind].handles);
-    freed.set((object.handle - first) / step, object.handle);
+    this.#tableOf(object.kind).handles.giveBack(object.handle);
   }
-  readonly #freed = new Map<HandleSpace, Map<number, number>>();
 
-  /** Writes memory and reports it as a delta of each page touched. */
+  /** Writes memory and reports it as a delta of each page touched; the bytes must not change afterwards. */
   writeMemory(
     partition: "guest" | "host" | "video",
     page: number,
     { offset, bytes }: { readonly offset: number; readonly bytes: Uint8Array },
   ): void {
     this.memory.write({ partition, page, offset }, bytes);
-    this.outputs.push({ form: "memory", partition, page, offset, bytes: bytes.slice() });
+    this.outputs.push({ form: "memory", partition, page, offset, bytes });
   }
 
   /** Queues a callback; the driver says when it runs. */
@@ -212,95 +202,86 @@ export class World {
 
   /** A copy of all objects, as plain data. */
   captureObjects(): ObjectTables {
-    const live = [...this.#live.values()].flatMap((objects) => [...objects.values()]);
-    const objects = [...new Set([...live, ...[...this.#dead.values()].flat(), ...this.#owners.values()])];
+    const kinds = [...this.#kinds];
+    const tables = [...this.#handles];
+    const live = kinds.flatMap(([, table]) => [...table.live.values()]);
+    const owners = live.flatMap(({ owner }) => owner ?? []);
+    const objects = [...new Set([...live, ...tables.flatMap(([, { dead }]) => dead), ...owners])];
     const places = new Map(objects.map((object, place) => [object, place]));
     const placeOf = (object: EngineObject): number => places.get(object) ?? -1;
+    const orphans = live.filter(({ owner }) => owner !== null && !owner.alive);
+    const owned = [...objects.flatMap((object) => childrenOf(object)), ...orphans];
     return {
-      objects: objects.map(({ ref: _ref, ...rest }) => ({ ...rest, data: structuredClone(rest.data) })),
-      counts: new Map(this.#counts),
-      nextHandles: new Map(this.#nextHandle),
-      freedHandles: structuredClone(this.#freed),
-      named: [...this.#handles.values()].flatMap((handles) => [...handles.values()].map(placeOf)),
-      dead: new Map([...this.#dead].map(([space, dead]) => [space, dead.map(placeOf)])),
-      owners: [...this.#owners].map(([child, owner]) => [placeOf(child), placeOf(owner)]),
+      objects: objects.map(plainObject),
+      counts: new Map(kinds.map(([kind, { count }]) => [kind, count])),
+      nextHandles: new Map(tables.map(([space, { next }]) => [space, next])),
+      freedHandles: new Map(tables.flatMap(([space, { freed }]) => freed === null ? [] : [[space, new Map(freed)]])),
+      named: tables.flatMap(([, table]) => [...table.named()].map(placeOf)),
+      dead: new Map(tables.flatMap(([space, { dead }]) => dead.length === 0 ? [] : [[space, dead.map(placeOf)]])),
+      owners: owned.flatMap((child) => child.owner === null ? [] : [[placeOf(child), placeOf(child.owner)] as const]),
     };
   }
 
   /** Takes the objects that `captureObjects` gave; only for a world that has none. */
   restoreObjects({ objects, counts, nextHandles, freedHandles, named, dead, owners }: ObjectTables): void {
-    const made = objects.map((state) => revive(state));
+    const made = objects.map((state) => newObject({ ...state, data: structuredClone(state.data) }));
     const at = (place: number): EngineObject => {
       const object = made[place];
       if (object === undefined) throw new RangeError(`Cannot restore object ${place}: there are ${made.length}`);
       return object;
     };
-    for (const object of made) if (object.alive) tableOf(this.#live, object.kind).set(object.number, object);
-    for (const [kind, count] of counts) this.#counts.set(kind, count);
-    for (const [space, next] of nextHandles) this.#nextHandle.set(space, next);
-    for (const [space, freed] of freedHandles) this.#freed.set(space, new Map(freed));
-    for (const object of named.map(at)) tableOf(this.#handles, OBJECTS[object.kind].handles).set(object.handle, object);
-    for (const [space, places] of dead) this.#dead.set(space, places.map(at));
-    for (const [child, owner] of owners) this.#adopt(at(owner), at(child));
+    for (const [kind, count] of counts) this.#tableOf(kind).count = count;
+    for (const object of made) if (object.alive) this.#tableOf(object.kind).live.set(object.number, object);
+    for (const [space, next] of nextHandles) this.#handlesOf(space).next = next;
+    for (const [space, freed] of freedHandles) this.#handlesOf(space).freed = new Map(freed);
+    for (const object of named.map(at)) this.#tableOf(object.kind).handles.name(object);
+    for (const [space, places] of dead) this.#handlesOf(space).dead = places.map(at);
+    for (const [child, owner] of owners) adopt(at(owner), at(child));
   }
 
-  #takeHandle(kind: ObjectKind): number {
-    const space = OBJECTS[kind].handles;
-    const { first, step } = HANDLE_SPACES[space];
-    const freed = this.#freed.get(space);
-    if (freed !== undefined && freed.size > 0) {
-      const lowest = Math.min(...freed.keys());
-      freed.delete(lowest);
-      return first + lowest * step;
-    }
-    const next = this.#nextHandle.get(space) ?? first;
-    this.#nextHandle.set(space, next + step);
-    return next;
+  #tableOf(kind: ObjectKind): KindTable {
+    const found = this.#kinds.get(kind);
+    if (found !== undefined) return found;
+    const made = new KindTable(kind, this.#handlesOf(OBJECTS[kind].handles));
+    this.#kinds.set(kind, made);
+    return made;
   }
 
-  /** A dead owner is remembered, but has no children any more. */
-  #adopt(owner: EngineObject, child: EngineObject): void {
-    this.#owners.set(child, owner);
-    if (!owner.alive) return;
-    const children = this.#children.get(owner) ?? new Set();
-    children.add(child);
-    this.#children.set(owner, children);
-  }
-
-  #forget(object: EngineObject): void {
-    const owner = this.#owners.get(object);
-    if (owner !== undefined) this.#children.get(owner)?.delete(object);
-    this.#owners.delete(object);
-    this.#children.delete(object);
-    const space = OBJECTS[object.kind].handles;
-    const dead = this.#dead.get(space) ?? [];
-    dead.push(object);
-    this.#dead.set(space, dead);
-    if (dead.length > 2 * DEAD_HANDLES_KEPT) this.#pruneDead(space, dead);
-  }
-
-  #pruneDead(space: HandleSpace, dead: EngineObject[]): void {
-    const handles = tableOf(this.#handles, space);
-    for (const object of dead.splice(0, dead.length - DEAD_HANDLES_KEPT)) {
-      if (handles.get(object.handle) === object) handles.delete(object.handle);
-    }
+  #handlesOf(space: HandleSpace): HandleTable {
+    const found = this.#handles.get(space);
+    if (found !== undefined) return found;
+    const made = new HandleTable(space);
+    this.#handles.set(space, made);
+    return made;
   }
 }
 
-/** An object of its plain data, its own from here on. */
-function revive(state: ObjectState): EngineObject {
-  const { kind, number, handle } = state;
-  return { ...state, ref: Object.freeze({ kind, number, handle }), data: structuredClone(state.data) };
+/** An object of its plain data, without a family yet. All objects are made here, so that all have one shape. */
+function newObject<K extends ObjectKind>(
+  { kind, number, handle, side, state, alive, data }: ObjectState<K>,
+): EngineObject<K> {
+  const ref: Ref = { kind, number, handle };
+  return {
+    kind,
+    number,
+    handle,
+    ref,
+    side,
+    state,
+    alive,
+    data,
+    owner: null,
+    newestChild: null,
+    olderSibling: null,
+    newerSibling: null,
+  };
+}
+
+function plainObject({ kind, number, handle, side, state, alive, data }: EngineObject): ObjectState {
+  const plain = "pieces" in data ? { ...data, pieces: data.pieces.map(plainPiece) } : data;
+  return { kind, number, handle, side, state, alive, data: structuredClone(plain) };
 }
 
 function isKind<K extends ObjectKind>(object: EngineObject, kind: K): object is EngineObject<K> {
   return object.kind === kind;
-}
-
-function tableOf<K, A, B>(tables: Map<K, Map<A, B>>, key: K): Map<A, B> {
-  const found = tables.get(key);
-  if (found !== undefined) return found;
-  const made = new Map<A, B>();
-  tables.set(key, made);
-  return made;
 }
