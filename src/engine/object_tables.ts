@@ -6,7 +6,7 @@ import type { EngineObject } from "./objects.ts";
 import { Slots } from "./slots.ts";
 
 /** Dead objects of a handle space whose values still resolve, so that a use after the end names what it was. */
-export const DEAD_HANDLES_KEPT = 65536;
+export const DEAD_HANDLES_KEPT = 8192;
 
 /** Objects of a kind. */
 export class KindTable {

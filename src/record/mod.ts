@@ -2,7 +2,6 @@
 
 export {
   ENGINE_VERSION,
-  KEYFRAME_EVENTS,
   record,
   type Recordable,
   type Recorded,

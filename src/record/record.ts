@@ -25,12 +25,10 @@ import {
   type TraceHeader,
   TraceWriter,
 } from "../trace/mod.ts";
+import { MAX_BODY_BYTES } from "../wire/mod.ts";
 
 /** The version of the engine's behaviour: it changes when the same calls may answer otherwise. */
 export const ENGINE_VERSION = 1;
-
-/** Events between keyframes. */
-export const KEYFRAME_EVENTS = 500_000;
 
 /** What is run. */
 export type Recordable =
@@ -62,7 +60,7 @@ export interface RecordOptions {
   readonly pause?: () => Promise<void>;
   readonly onStart?: (control: RunControl) => void;
   readonly onEvents?: (events: number) => void;
-  /** Events between keyframes, at least 1; default `KEYFRAME_EVENTS`. */
+  /** Events between keyframes, at least 1; left out: one whenever it is worth its bytes (see the writer). */
   readonly keyframeEvents?: number;
 }
 
@@ -104,16 +102,23 @@ export async function record(options: RecordOptions): Promise<Recorded> {
 
 function sessionOf(options: RecordOptions, writer: TraceWriter): Session {
   const engine = new Engine(options.options);
-  const { keyframeEvents = KEYFRAME_EVENTS, wallNs } = options;
-  let nextKeyframe = keyframeEvents;
+  const { keyframeEvents, wallNs } = options;
+  let lastKeyframe = 0;
+  const isDue = (lastEvent: number) =>
+    keyframeEvents === undefined
+      ? writer.keyframeDue && lastEvent > lastKeyframe
+      : lastEvent >= lastKeyframe + keyframeEvents;
   return new Session({
     engine,
     sink: new RecordingSink(writer, options),
     memory: options.memory,
     onBoundary: (lastEvent) => {
-      if (lastEvent < nextKeyframe) return;
-      nextKeyframe = lastEvent + keyframeEvents;
-      writer.keyframe(lastEvent, encodeKeyframe(engine.snapshot()));
+      if (!isDue(lastEvent)) return;
+      lastKeyframe = lastEvent;
+      const state = encodeKeyframe(engine.snapshot());
+      // A world too large for a block has no more keyframes: they serve seeking, never correctness.
+      if (state.length <= MAX_BODY_BYTES) writer.keyframe(lastEvent, state);
+      else lastKeyframe = Infinity;
     },
     ...(wallNs === undefined ? {} : { wallNs: rarely(wallNs) }),
   });
