@@ -45,7 +45,7 @@ export interface Operand {
 
 /** An effect, compiled. */
 export interface EffectPlan {
-  readonly verb: "create" | "destroy" | "map" | "unmap" | "open" | "close" | "reserve" | "free";
+  readonly verb: (typeof VERBS)[number];
   readonly subject: Operand;
   /** The size operand of an address range. */
   readonly size: Operand | null;

@@ -10,7 +10,7 @@ import { DOES, DONE_WITH, FIRST_CODE, NULL_CODE, RAW_CODE, SIGN, SIGN_64 } from 
 import type { Outcome, Ref, StructValue, Value } from "./values.ts";
 
 export { type CallRowCounts, CallRows, type CodedObjects, type Interned } from "./value_rows.ts";
-export { membersOf, valueTrouble, valueWeight, type Way } from "./fit.ts";
+export { INTEGER_BOUNDS, membersOf, valueTrouble, valueWeight, type Way } from "./fit.ts";
 
 /** Where what repeats gets a number, while writing. */
 export interface Interning {

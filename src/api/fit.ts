@@ -10,6 +10,16 @@ export type Way = "in" | "out";
 export const UNSIGNED_LIMITS = { u8: 0x100, u16: 0x10000, u32: 0x100000000, bool: 2, function: 2 } as const;
 const SIGN = 0x80000000;
 
+/** The least and greatest integer of each storage that holds integers. */
+export const INTEGER_BOUNDS = {
+  u8: [0n, 0xffn],
+  u16: [0n, 0xffffn],
+  u32: [0n, 0xffffffffn],
+  i32: [-0x80000000n, 0x7fffffffn],
+  u64: [0n, (1n << 64n) - 1n],
+  i64: [-(1n << 63n), (1n << 63n) - 1n],
+} as const;
+
 /** The members of a structure that stand in a value that goes this way. */
 export function membersOf(param: ParamPlan, way: Way): readonly ParamPlan[] {
   return param.members.filter((member) => way === "in" ? member.goesIn : member.goesOut);
@@ -59,7 +69,7 @@ function isWhole(value: Value | undefined, low: number, end: number): boolean {
 
 function objectTrouble(param: ParamPlan, value: Value | undefined): string | null {
   if (value === null || isWhole(value, 0, 2 ** 53)) return null;
-  const fits = value !== undefined && isRef(value) && value.kind === param.kind && isWhole(value.number, 0, 2 ** 53) &&
+  const fits = isRef(value) && value.kind === param.kind && isWhole(value.number, 0, 2 ** 53) &&
     isWhole(value.handle, 0, 2 ** 53);
   return fits ? null : wanted(param, value, `a ${param.kind}, a raw handle value or null`);
 }

@@ -129,10 +129,3 @@ export type ResultOf<D> = D extends { readonly returns: "status" } ? { readonly 
   : D extends { readonly returns: infer R }
     ? { readonly value: OutValue<R>; readonly refused: string | null } & OutsOf<D>
   : never;
-/** The arguments that a callback is given. */
-export type CallbackArgsOf<D> = D extends { readonly params: infer P } ? {
-    readonly [K in keyof P as Goes<P[K] & string, "in" | "in?" | "inout"> extends true ? K : never]: OutOf<
-      P[K] & string
-    >;
-  }
-  : never;

@@ -2,12 +2,13 @@
 
 export type * from "./grammar.ts";
 export * from "./values.ts";
+export * from "./refs.ts";
 export * from "./catalogue.ts";
 export * from "./codec.ts";
 export * from "./sides.ts";
 export { HANDLE_SPACES, type HandleSpace, type ObjectDeclaration, OBJECTS, type OwnerEnd } from "./objects.ts";
 export { STRUCTS } from "./structs.ts";
-export { type ScalarStorage, type ScalarType, TYPES } from "./types.ts";
+export { firstPhysicalAdapter, PAGE_BYTES, type ScalarStorage, type ScalarType, TYPES } from "./types.ts";
 export { ntSuccess, STATUS, statusName, SYMBOLS } from "./symbols.ts";
 export { KMCL, KMCL_CALLBACKS } from "./kmcl.ts";
 export { GPU_VA, GPU_VA_CALLBACKS } from "./gpu_va.ts";

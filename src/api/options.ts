@@ -1,7 +1,7 @@
 // The open questions of the documents, each a named option with a default: the first value.
 // Where documents fix an answer there is no option.
 
-import { STATUS } from "./symbols.ts";
+import { ntSuccess, STATUS } from "./symbols.ts";
 
 /** One option of the model. */
 export interface OptionDeclaration {
@@ -71,7 +71,7 @@ export const OPTIONS = {
     from: "kmcl.md 9.3",
   },
   "post-started": {
-    doc: "PostStarted after or before the incoming queue is on",
+    doc: "PostStarted after or before the incoming queue is on; no effect yet: packets are not modelled",
     values: ["after-queue-on", "before-queue-on"],
     from: "kmcl.md X19",
   },
@@ -166,5 +166,5 @@ function accepts(values: readonly string[], value: string): boolean {
   if (values.includes(value) && value !== "number" && value !== "status") return true;
   if (values.includes("number") && /^[1-9][0-9]{0,8}$/.test(value)) return true;
   return values.includes("status") &&
-    Object.entries(STATUS).some(([name, number]) => name === value && number >= 0x80000000);
+    Object.entries(STATUS).some(([name, number]) => name === value && !ntSuccess(number));
 }

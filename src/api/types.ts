@@ -28,6 +28,9 @@ export interface ScalarType {
   readonly hex?: true;
 }
 
+/** Bytes of a page, always. */
+export const PAGE_BYTES = 4096;
+
 /** Every scalar type word. */
 export const TYPES = {
   u8: { storage: "u8", doc: "a number of 8 bits" },
@@ -85,3 +88,8 @@ export const TYPES = {
   access: { storage: "u32", doc: "what the GPU does to memory", names: SYMBOLS.access },
   irql: { storage: "u8", doc: "interrupt request level", names: SYMBOLS.irql },
 } as const satisfies Readonly<Record<string, ScalarType>>;
+
+/** The physical GPU that a value of type `engineAffinity` stands for: its lowest bit, none set is the first (gpuva.md 2.2). */
+export function firstPhysicalAdapter(engineAffinity: number): number {
+  return engineAffinity === 0 ? 0 : 31 - Math.clz32(engineAffinity & -engineAffinity);
+}

@@ -1,7 +1,7 @@
 // The audit: one pass that joins calls, keeps the table of objects and asks every detector; then, where something was
 // found, a second one for evidence. It knows no rule: detectors do. Memory is bound to what lives.
 
-import { type ObjectKind, OBJECTS, type Ref } from "../api/mod.ts";
+import { type ObjectKind, OBJECTS, operandRefs, type Ref } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
 import { channelDetector } from "./channel_rules.ts";
 import { ChannelStates } from "./channel_states.ts";
@@ -18,7 +18,7 @@ import { gpuObjectDetector } from "./gpu_object_rules.ts";
 import { gpuVaDetector } from "./gpu_va_rules.ts";
 import { type JoinedCall, walk, type Walker } from "./join.ts";
 import { memoryDetector } from "./memory_rules.ts";
-import { type ObjectTable, refsAt, type Tracked } from "./object_table.ts";
+import { type ObjectTable, type Tracked } from "./object_table.ts";
 import { observationDetector, observationLimits } from "./observation_rules.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import { type RuleName, RULES, SEVERITIES } from "./rules.ts";
@@ -110,15 +110,14 @@ class FirstPass implements Walker {
 
   called(call: JoinedCall): void {
     this.#context.position = call.event;
-    if (call.outcome === null) this.#context.waiting.set(call.event, call);
-    else if (call.succeeded) this.#create(call);
+    if (call.succeeded) this.#create(call);
     for (const detector of this.#hearersOf(call.shape)) detector.called?.(call, this.#context);
   }
 
   returned(call: JoinedCall): void {
     this.#context.position = call.returnedAt;
     const hasWaited = call.returnedAt !== call.event;
-    if (hasWaited && this.#context.waiting.delete(call.event) && call.succeeded) this.#create(call);
+    if (hasWaited && call.succeeded) this.#create(call);
     for (const detector of this.#hearersOf(call.shape)) detector.returned?.(call, this.#context);
     if (!call.succeeded) return;
     if (call.shape.isWrite) this.hasWrites = true;
@@ -141,9 +140,7 @@ class FirstPass implements Walker {
     for (const detector of this.#detectors) detector.callbackReturned?.(callback, this.#context, returned);
   }
 
-  memory(event: TraceEvent): void {
-    for (const detector of this.#detectors) detector.memory?.(event, this.#context);
-  }
+  memory(): void {}
 
   /** The trace is over. */
   end(): void {
@@ -185,7 +182,7 @@ class FirstPass implements Walker {
   /** An end that succeeded, of an object that was never seen to begin. */
   #countUnmatched(call: JoinedCall): void {
     for (const { subject } of call.shape.destroys) {
-      for (const ref of refsAt(call, subject)) {
+      for (const ref of operandRefs(call, subject)) {
         if (isCountedElsewhere(ref.kind) || this.#context.objects.find(ref) !== undefined) continue;
         this.#context.pairing.unmatchedEnd(thingOf(ref.kind), this.#context.historyVerdict() !== "certain");
       }

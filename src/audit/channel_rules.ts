@@ -1,6 +1,7 @@
 // Rules of a channel's life (L): who calls, on which handle, in which state, from where. Conditions: kmcl.md 1.2, 2.1, 2.9.
 // One misuse is one finding, the most specific: wrong end, then dead handle, then another end's handle, then state.
 
+import { printObject } from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
 import {
   channelNeeds,
@@ -17,7 +18,7 @@ import type { ChannelRecord, ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import { creationOf, type Tracked } from "./object_table.ts";
 import type { RuleName } from "./rules.ts";
-import { nameOf, placeText } from "./wording.ts";
+import { placeText } from "./wording.ts";
 
 /** Watches channels; it also keeps the states that other rules ask for. */
 export function channelDetector(channels: ChannelStates): Detector {
@@ -68,7 +69,7 @@ function deadChannel(call: CallView, context: AuditContext): FindingDraft | null
     ...misuse(
       isCleanup ? "channel-double-cleanup" : "channel-use-after-cleanup",
       { call, context },
-      `${nameOf(ref)} was ${how} after its cleanup @${channel.endedAt}`,
+      `${printObject(ref)} was ${how} after its cleanup @${channel.endedAt}`,
     ),
     evidence: [
       creationOf(channel),
@@ -83,7 +84,7 @@ function otherEndsChannel(call: CallView, context: AuditContext): FindingDraft |
   const channel = ref === null ? undefined : context.objects.live(ref);
   if (ref === null || channel === undefined || channel.side === call.side) return null;
   if (call.side !== "client" && call.side !== "server") return null;
-  const text = `${nameOf(ref)} is the ${channel.side}'s end; the ${call.side} called ${call.plan.name} on it`;
+  const text = `${printObject(ref)} is the ${channel.side}'s end; the ${call.side} called ${call.plan.name} on it`;
   return misuse("wrong-endpoint", { call, context }, text);
 }
 
@@ -113,7 +114,7 @@ function stateRule({ plan, shape }: CallView, { state }: ChannelRecord): RuleNam
 function windowMisuse(call: CallView, record: ChannelRecord, context: AuditContext): FindingDraft | null {
   const inside = stateCallbackOf(context.runningCallback(call.insideCallback), record);
   if (inside !== null) {
-    const text = `${call.plan.name} on ${nameOf(record.ref)} inside its ${inside.plan?.name} @${inside.event}`;
+    const text = `${call.plan.name} on ${printObject(record.ref)} inside its ${inside.plan?.name} @${inside.event}`;
     return {
       ...misuse("channel-start-pause-in-callback", { call, context }, text),
       shape: inside.plan?.name ?? "",
@@ -131,7 +132,7 @@ function stateCallbackOf(callback: TraceEvent | undefined, { ref }: ChannelRecor
 }
 
 function stateText({ ref, state, since }: ChannelRecord): string {
-  return `${nameOf(ref)}, which is ${state} since @${since}`;
+  return `${printObject(ref)}, which is ${state} since @${since}`;
 }
 
 function misuse(
@@ -149,7 +150,9 @@ function leak(channel: Tracked, context: AuditContext): FindingDraft {
   const created = creationOf(channel);
   return {
     rule: "channel-leak",
-    message: `${nameOf(channel.ref)}, allocated by the ${channel.side} ${placeText(created)}, was never cleaned up`,
+    message: `${printObject(channel.ref)}, allocated by the ${channel.side} ${
+      placeText(created)
+    }, was never cleaned up`,
     event: channel.createdAt,
     object: channel.ref,
     evidence: [created],

@@ -187,7 +187,7 @@ function isStateCallbackName(name: string): name is StateCallback {
 /** What a setter of the time before Enable says about callbacks and identity. */
 function configure(record: ChannelRecord, call: CallView): void {
   const given = call.in(CALLBACKS_STRUCT);
-  if (given !== undefined && isStruct(given)) {
+  if (isStruct(given)) {
     record.callbacks.clear();
     for (const [name, member] of Object.entries(STATE_CALLBACKS)) {
       if (given[member] === true) record.callbacks.add(name);

@@ -25,7 +25,6 @@ export class Context implements AuditContext {
   /** What was reported so far, each with the default verdict in place. */
   readonly drafts: (FindingDraft & { readonly verdict: Verdict })[] = [];
   readonly running = new Map<number, TraceEvent>();
-  readonly waiting = new Map<number, CallView>();
   /** The newest event that the walk has come to. */
   position = 0;
   readonly #rules: (name: RuleName) => boolean;
@@ -43,14 +42,6 @@ export class Context implements AuditContext {
 
   runningCallback(event: number): TraceEvent | undefined {
     return this.running.get(event);
-  }
-
-  runningCallbacks(): Iterable<TraceEvent> {
-    return this.running.values();
-  }
-
-  waitingCalls(): Iterable<CallView> {
-    return this.waiting.values();
   }
 
   leakVerdict(): Verdict {

@@ -62,10 +62,6 @@ export interface AuditContext {
   readonly strictRemap: boolean;
   /** The callback event of this number while it runs, or undefined. */
   runningCallback(event: number): TraceEvent | undefined;
-  /** All callbacks running now, oldest first. */
-  runningCallbacks(): Iterable<TraceEvent>;
-  /** Calls that have not returned, oldest first. */
-  waitingCalls(): Iterable<CallView>;
   /** What a leak at the trace's end is worth: certain only where the program ended and nothing was lost. */
   leakVerdict(): Verdict;
   /** What an end without a start is worth: certain only where the trace began with the world and nothing was lost. */
@@ -86,7 +82,6 @@ export interface Detector {
   callback?(event: TraceEvent, context: AuditContext): void;
   /** A callback returned; `returned` is the event with its outcome. */
   callbackReturned?(callback: TraceEvent, context: AuditContext, returned: TraceEvent): void;
-  memory?(event: TraceEvent, context: AuditContext): void;
   /** Objects that a call ended, and what went along: they are dead in the table. After `returned` of that call. */
   ended?(objects: readonly Tracked[], context: AuditContext): void;
   /** The trace is over. */

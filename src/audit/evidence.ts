@@ -1,6 +1,7 @@
 // The second pass over a trace, made only where there are findings: who wrote the memory of what was found last, and the
 // calls and sites behind positions that the first pass knew by number alone. Bounded by the findings that it is asked for.
 
+import { printObject } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
 import type { Evidence, Finding } from "./finding.ts";
 import { GuestPages, runsOf } from "./guest_pages.ts";
@@ -53,7 +54,7 @@ class SecondPass implements Walker {
   ) {
     this.#hasMemory = hasMemory;
     for (const { object, evidence } of findings) {
-      const name = !hasWrites || object === null || !MEMORY_KINDS.has(object.kind) ? "" : keyOf(object);
+      const name = !hasWrites || object === null || !MEMORY_KINDS.has(object.kind) ? "" : printObject(object);
       if (name !== "" && !this.#watched.has(name)) {
         const watched = { user: this.#byUser.length, lastWritten: null };
         this.#watched.set(name, watched);
@@ -71,7 +72,7 @@ class SecondPass implements Walker {
   /** The finding with what this pass saw. */
   complete(finding: Finding): Finding {
     const evidence = finding.evidence.map((each) => isBare(each) ? { ...each, ...this.#wanted.get(each.event) } : each);
-    const watched = finding.object === null ? undefined : this.#watched.get(keyOf(finding.object));
+    const watched = finding.object === null ? undefined : this.#watched.get(printObject(finding.object));
     const written = watched?.lastWritten ?? null;
     return { ...finding, evidence: written === null ? evidence : [...evidence, written] };
   }
@@ -109,7 +110,7 @@ class SecondPass implements Walker {
   }
 
   #watch(ref: Tracked["ref"]): void {
-    const watched = this.#watched.get(keyOf(ref));
+    const watched = this.#watched.get(printObject(ref));
     const extent = watched === undefined ? undefined : this.#pages.extentOf(ref);
     if (watched !== undefined && extent !== undefined) this.#users.add(watched.user, runsOf(extent.pieces));
   }
@@ -133,7 +134,7 @@ class SecondPass implements Walker {
   /** A GPADL, buffer or allocation that ended is written no more; pages of a freed buffer stay its GPADLs'. */
   #ended(objects: readonly Tracked[]): void {
     for (const { ref } of objects) {
-      const watched = this.#watched.get(keyOf(ref));
+      const watched = this.#watched.get(printObject(ref));
       if (watched !== undefined) this.#users.remove(watched.user);
       this.#pages.ended(ref);
     }
@@ -143,8 +144,4 @@ class SecondPass implements Walker {
 /** A position of the first pass without the call that stands there. */
 function isBare({ call }: Evidence): boolean {
   return call === "";
-}
-
-function keyOf({ kind, number }: { readonly kind: string; readonly number: number }): string {
-  return `${kind}#${number}`;
 }

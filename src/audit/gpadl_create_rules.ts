@@ -1,6 +1,7 @@
 // Rules of a GPADL's creation: when, flags, which bytes, which handle (G-10, G-14, G-15, G-18, G-20, G-21).
 // Conditions: kmcl.md 2.9, 5.2, 5.7.
 
+import { printObject } from "../api/mod.ts";
 import { channelNeeds, refOf } from "./call_shapes.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
@@ -9,7 +10,8 @@ import type { Gpadls } from "./gpadl_states.ts";
 import { descriptionBytes, type GuestPages, type Request } from "./guest_pages.ts";
 import { creationOf } from "./object_table.ts";
 import type { RuleName } from "./rules.ts";
-import { nameOf, placeText, sizeText } from "./wording.ts";
+import { hexText, placeText } from "./wording.ts";
+import { sizeText } from "../wire/mod.ts";
 
 /** What a create is judged by. */
 export interface CreateScene {
@@ -32,7 +34,7 @@ function outsideOpen(call: CallView, { channels }: CreateScene): FindingDraft | 
   const record = channels.find(call.object("channel"));
   const needs = channelNeeds(call.plan);
   if (record === undefined || needs === null || needs.includes(record.state)) return null;
-  const state = `${nameOf(record.ref)}, which is ${record.state} since @${record.since}`;
+  const state = `${printObject(record.ref)}, which is ${record.state} since @${record.since}`;
   const text = `${call.plan.name} on ${state}; wanted: from its Opened callback until its Closed returned`;
   return { ...draft("gpadl-create-outside-open", call, text), object: record.ref };
 }
@@ -66,7 +68,7 @@ function deadSource(call: CallView, context: AuditContext): FindingDraft | null 
   const ref = call.object("buffer") ?? call.object("mdl");
   const source = ref === null ? undefined : context.objects.find(ref);
   if (ref === null || source === undefined || source.endedAt === 0 || ref.kind === "mdl") return null;
-  const text = `${call.plan.name} of ${nameOf(ref)}, which was freed @${source.endedAt}`;
+  const text = `${call.plan.name} of ${printObject(ref)}, which was freed @${source.endedAt}`;
   return { ...draft("gpadl-range-outside-mdl", call, text), object: ref };
 }
 
@@ -92,7 +94,7 @@ function sourced(
 
 function sourceText(call: CallView): string {
   const ref = call.object("buffer") ?? call.object("mdl");
-  return ref === null ? "nothing" : nameOf(ref);
+  return ref === null ? "nothing" : printObject(ref);
 }
 
 /** A handle value is its GPADL's until the delete returned (G-21). */
@@ -102,8 +104,10 @@ function handleReused(call: CallView, { gpadls, context }: CreateScene): Finding
   const channel = call.object("channel")?.number ?? 0;
   const gpadl = gpadls.named(channel, made.handle);
   if (gpadl === undefined || gpadl.ref.number === made.number) return null;
-  const handle = `0x${made.handle.toString(16)}`;
-  const text = `${nameOf(made)} got handle ${handle}, which ${nameOf(gpadl.ref)} has since ${placeText(gpadl.created)}`;
+  const handle = hexText(made.handle);
+  const text = `${printObject(made)} got handle ${handle}, which ${printObject(gpadl.ref)} has since ${
+    placeText(gpadl.created)
+  }`;
   return {
     ...draft("gpadl-handle-reused-while-live", call, text),
     object: made,

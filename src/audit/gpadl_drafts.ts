@@ -1,11 +1,13 @@
 // Findings about GPADLs in the making: what all of them say alike. It decides nothing but flag bits.
 
+import { printObject } from "../api/mod.ts";
 import { numberIn } from "./call_shapes.ts";
 import type { CallView, FindingDraft } from "./detector.ts";
 import { type GpadlRecord, historyOf, READ_ONLY } from "./gpadl_states.ts";
 import { evidenceOf } from "./join.ts";
 import type { RuleName } from "./rules.ts";
-import { nameOf, placeText, sizeText } from "./wording.ts";
+import { hexText, placeText } from "./wording.ts";
+import { sizeText } from "../wire/mod.ts";
 
 /** A finding about a known GPADL at a call. */
 export function about(
@@ -28,7 +30,7 @@ export function about(
 export function badFlags(call: CallView, gpadl?: GpadlRecord): FindingDraft | null {
   const flags = numberIn(call, "gpadlFlags");
   if ((flags & ~READ_ONLY) === 0) return null;
-  const text = `${call.plan.name} with flags 0x${flags.toString(16)}; only READ_ONLY (0x1) exists`;
+  const text = `${call.plan.name} with flags ${hexText(flags)}; only READ_ONLY (0x1) exists`;
   if (gpadl !== undefined) return about(gpadl, "gpadl-bad-flags", { call, role: "used", text });
   return {
     rule: "gpadl-bad-flags",
@@ -41,5 +43,5 @@ export function badFlags(call: CallView, gpadl?: GpadlRecord): FindingDraft | nu
 
 /** `gpadl#4 (64 KB), created @120 at x.ts:88 (share),`. */
 export function sized(gpadl: GpadlRecord): string {
-  return `${nameOf(gpadl.ref)} (${sizeText(gpadl.byteCount)}), created ${placeText(gpadl.created)},`;
+  return `${printObject(gpadl.ref)} (${sizeText(gpadl.byteCount)}), created ${placeText(gpadl.created)},`;
 }

@@ -1,12 +1,13 @@
 // What is left of GPADLs: mappings and GPADLs that nobody gave back (G-06, G-07), deletes that wait for ever (G-09).
 // Conditions: kmcl.md 2.9, 5.4, 5.6. A GPADL whose delete waits is G-09's, not leaked.
 
-import type { Ref } from "../api/mod.ts";
+import { printObject, type Ref } from "../api/mod.ts";
 import type { AuditContext, FindingDraft } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
 import { sized } from "./gpadl_drafts.ts";
 import { type GpadlRecord, type Gpadls, historyOf, type Mapping } from "./gpadl_states.ts";
-import { nameOf, placeText, sizeText } from "./wording.ts";
+import { placeText } from "./wording.ts";
+import { sizeText } from "../wire/mod.ts";
 
 /** A channel was cleaned up: what it still had will never be given back. */
 export function leftBehind(
@@ -14,7 +15,7 @@ export function leftBehind(
   gpadls: Gpadls,
   { context, cleanedUpAt }: { readonly context: AuditContext; readonly cleanedUpAt: number },
 ): void {
-  const when = `when ${nameOf(channel)} was cleaned up @${cleanedUpAt}`;
+  const when = `when ${printObject(channel)} was cleaned up @${cleanedUpAt}`;
   for (const gpadl of gpadls.live()) {
     if (gpadl.channel !== channel.number && gpadl.server !== channel.number) continue;
     for (const mapping of gpadl.mappings) reportMapping(mapping, { context, text: `was still mapped ${when}` });
@@ -28,7 +29,7 @@ export function mappedAfterClosed(
   gpadls: Gpadls,
   { context, closedAt }: { readonly context: AuditContext; readonly closedAt: number },
 ): void {
-  const text = `was still mapped when the Closed callback of ${nameOf(server)} returned @${closedAt}`;
+  const text = `was still mapped when the Closed callback of ${printObject(server)} returned @${closedAt}`;
   for (const mapping of gpadls.openMappings()) {
     if (mapping.gpadl.server === server.number) reportMapping(mapping, { context, text });
   }
@@ -61,7 +62,7 @@ function reportMapping(mapping: Mapping, { context, text, verdict }: Leak): void
   const { gpadl, mapped, mdl } = mapping;
   context.report({
     rule: "gpadl-mapping-leak",
-    message: `${nameOf(gpadl.ref)} (${sizeText(gpadl.byteCount)}), mapped by the ${mapped.side} ${
+    message: `${printObject(gpadl.ref)} (${sizeText(gpadl.byteCount)}), mapped by the ${mapped.side} ${
       placeText(mapped)
     }, ${text}`,
     event: mapped.event,
@@ -105,7 +106,7 @@ function deadlock(
   const by = `the mapping made by the ${mapping.mapped.side} ${placeText(mapping.mapped)}`;
   return {
     rule: "gpadl-delete-deadlock",
-    message: `The delete of ${nameOf(gpadl.ref)} @${event} waits for ${by}, which was never unmapped`,
+    message: `The delete of ${printObject(gpadl.ref)} @${event} waits for ${by}, which was never unmapped`,
     event,
     object: gpadl.ref,
     evidence: historyOf(gpadl).map((each) => each.role === "mapped" ? { ...each, role: "holder" } : each),

@@ -8,7 +8,7 @@
 // - With the option `mapping-limit=many` a second mapping is legal (kmcl.md X17).
 // - A mapping that outlives its GPADL (`rescind-delete=returns`) still wants its unmap.
 
-import { isRef, type Ref, type Value } from "../api/mod.ts";
+import { isRef, printObject, type Ref, type Value } from "../api/mod.ts";
 import { isStateCallback, numberIn, refOf } from "./call_shapes.ts";
 import { handleMisuse } from "./channel_rules.ts";
 import type { ChannelStates } from "./channel_states.ts";
@@ -19,7 +19,7 @@ import { left, leftBehind, mappedAfterClosed } from "./gpadl_leaks.ts";
 import { type GpadlRecord, type Gpadls, historyOf, type Mapping, READ_ONLY } from "./gpadl_states.ts";
 import type { GuestPages } from "./guest_pages.ts";
 import type { RuleName } from "./rules.ts";
-import { handleText, nameOf, placeText } from "./wording.ts";
+import { handleText, placeText } from "./wording.ts";
 
 /** What GPADL rules look at: folds that one audit shares. */
 export interface GpadlFolds {
@@ -83,7 +83,7 @@ function wrongChannel(call: CallView, { gpadl }: Scene): FindingDraft | null {
   if (gpadl === undefined || channel === null) return null;
   const own = call.shape.verbOn("gpadl") === "destroy" ? gpadl.channel : gpadl.server;
   if (own === 0 || own === channel.number) return null;
-  const text = `${call.plan.name} on ${nameOf(channel)}, but ${nameOf(gpadl.ref)} belongs to channel#${own}`;
+  const text = `${call.plan.name} on ${printObject(channel)}, but ${printObject(gpadl.ref)} belongs to channel#${own}`;
   return about(gpadl, "gpadl-wrong-channel", { call, role: "used", text });
 }
 
@@ -98,7 +98,7 @@ function mapMisuses(call: CallView, scene: Scene): readonly FindingDraft[] {
 function mapMisuse(call: CallView, flags: number, { gpadl, context }: Scene): FindingDraft | null {
   const handle = call.in("gpadl");
   if (gpadl === undefined) return unknown("gpadl-map-unknown", { call, handle, context });
-  const name = nameOf(gpadl.ref);
+  const name = printObject(gpadl.ref);
   const at = { call, role: "mapped" };
   if (gpadl.deletedAt > 0) {
     return about(gpadl, "gpadl-map-unknown", {
@@ -124,7 +124,7 @@ function unmapMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | 
   const handle = call.in("gpadl");
   if (gpadl === undefined) return unknown("gpadl-unmatched-unmap", { call, handle, context });
   if (gpadl.mappings.length > 0) return null;
-  const name = nameOf(gpadl.ref);
+  const name = printObject(gpadl.ref);
   const last = gpadl.lastMapping?.unmapped;
   if (last == null) {
     const text = `${name} was unmapped, but it was never mapped`;
@@ -144,7 +144,7 @@ function deleteMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft |
   return about(gpadl, "gpadl-unmatched-delete", {
     call,
     role: "deleted",
-    text: `${nameOf(gpadl.ref)} was deleted again; ${state}`,
+    text: `${printObject(gpadl.ref)} was deleted again; ${state}`,
   });
 }
 
@@ -161,7 +161,7 @@ function unknown(
     readonly context: AuditContext;
   },
 ): FindingDraft | null {
-  const isNamed = handle !== undefined && isRef(handle);
+  const isNamed = isRef(handle);
   if (isNamed && rule === "gpadl-map-unknown" && context.historyVerdict() !== "certain") return null;
   return {
     rule,
@@ -174,7 +174,7 @@ function unknown(
 }
 
 function recordOf(handle: Value | undefined, gpadls: Gpadls): GpadlRecord | undefined {
-  return handle !== undefined && isRef(handle) ? gpadls.find(handle) : undefined;
+  return isRef(handle) ? gpadls.find(handle) : undefined;
 }
 
 /** Ends without a start: what a misused unmap or delete counts as. */
@@ -226,7 +226,7 @@ function deleted(
   gpadls.deleted(gpadl, call.returnedAt);
   context.pairing.pair("gpadl");
   if (waited == null) return;
-  const text = `The delete of ${nameOf(gpadl.ref)} had to wait until @${call.returnedAt} for the unmap ${
+  const text = `The delete of ${printObject(gpadl.ref)} had to wait until @${call.returnedAt} for the unmap ${
     placeText(waited)
   }`;
   context.report({ ...about(gpadl, "gpadl-delete-deadlock", { call, role: "blocked", text }), severity: "note" });
@@ -245,7 +245,7 @@ function afterClosed(
     if (gpadl.channel !== record.ref.number || gpadl.deletion !== null) continue;
     context.report({
       rule: "gpadl-alive-after-closed",
-      message: `${sized(gpadl)} was alive when the Closed callback of ${nameOf(record.ref)} returned @${event}`,
+      message: `${sized(gpadl)} was alive when the Closed callback of ${printObject(record.ref)} returned @${event}`,
       event,
       object: gpadl.ref,
       evidence: [...historyOf(gpadl), { event, role: "closed", site: null, call: CLOSED, side: "client" }],

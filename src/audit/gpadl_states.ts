@@ -1,7 +1,7 @@
 // The automaton of each GPADL (kmcl.md 5.5), folded from calls that succeeded: live, mapped, being deleted, dead.
 // It judges nothing. Of the dead only the newest are kept.
 
-import type { Ref } from "../api/mod.ts";
+import { type Ref, SYMBOLS } from "../api/mod.ts";
 import { numberIn, refOf } from "./call_shapes.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { CallView } from "./detector.ts";
@@ -10,7 +10,7 @@ import { evidenceOf } from "./join.ts";
 import { Newest } from "./newest.ts";
 
 /** The one flag that there is. */
-export const READ_ONLY = 0x1;
+export const { READ_ONLY } = SYMBOLS.gpadlFlags;
 
 /** A mapping at the server, from its Map on. */
 export interface Mapping {

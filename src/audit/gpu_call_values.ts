@@ -9,7 +9,10 @@ import {
   isRef,
   isStruct,
   type ObjectKind,
+  objectKind,
   OBJECTS,
+  operandRefs,
+  PAGE_BYTES,
   type ParamPlan,
   planOf,
   type Ref,
@@ -18,21 +21,17 @@ import {
 import { RANGE_LIMIT } from "../range/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { PageSpan } from "./gpu_va_fold.ts";
-import { refsAt } from "./object_table.ts";
 import type { PlanShape } from "./plan_shape.ts";
+import { hexText } from "./wording.ts";
 
-/** Bytes of a page. */
-export const PAGE_BYTES = 4096n;
-const PAGE_SIZE = 4096;
+/** Bytes of a page, for addresses. */
+export const PAGE = BigInt(PAGE_BYTES);
 
 /** Kinds of objects that a user-mode graphics driver holds. */
-export const GPU_KINDS: readonly ObjectKind[] = Object.entries<{ readonly handles: string }>(OBJECTS).flatMap(
-  ([kind, { handles }]) => handles === "d3dkmt" && kind !== "vad" && isKind(kind) ? [kind] : [],
-);
-
-function isKind(word: string): word is ObjectKind {
-  return Object.hasOwn(OBJECTS, word);
-}
+export const GPU_KINDS: readonly ObjectKind[] = Object.keys(OBJECTS).flatMap((name) => {
+  const kind = objectKind(name);
+  return kind !== null && kind !== "vad" && OBJECTS[kind].handles === "d3dkmt" ? [kind] : [];
+});
 
 /** A 64-bit argument, 0 where the call has none of the type. */
 export function u64In(call: CallView, word: string): bigint {
@@ -43,13 +42,6 @@ export function u64In(call: CallView, word: string): bigint {
 export function bigintOf(value: Value | undefined): bigint {
   if (typeof value === "bigint") return value;
   return typeof value === "number" ? BigInt(value) : 0n;
-}
-
-/** The refs in a value: one, an array of them, or none. */
-export function refsOf(value: Value | undefined): readonly Ref[] {
-  if (value === undefined || value === null) return [];
-  if (isArray(value)) return value.flatMap(refsOf);
-  return isRef(value) ? [value] : [];
 }
 
 /** The objects that a call made; a resource that it was given and answers again is none. */
@@ -68,8 +60,8 @@ const NONE: readonly Ref[] = [];
 
 function effectRefs(call: CallView, effects: readonly EffectPlan[]): readonly Ref[] {
   const [only] = effects;
-  if (only !== undefined && effects.length === 1) return refsAt(call, only.subject);
-  return effects.flatMap(({ subject }) => refsAt(call, subject));
+  if (only !== undefined && effects.length === 1) return operandRefs(call, only.subject);
+  return effects.flatMap(({ subject }) => operandRefs(call, subject));
 }
 
 function isGiven(values: readonly Value[], { kind, number, handle }: Ref): boolean {
@@ -87,12 +79,12 @@ export function rangeVerb({ range }: PlanShape): "map" | "reserve" | "free" | nu
 /** The pages that bytes [start, start+size) touch, cut off at the end of all addresses; null where there are none. */
 export function pagesTouched(start: bigint, sizeBytes: bigint): PageSpan | null {
   const [from, size] = [Number(start), Number(sizeBytes)];
-  if (from + size < Number.MAX_SAFE_INTEGER - PAGE_SIZE) {
-    return size > 0 ? { start: Math.floor(from / PAGE_SIZE), end: Math.ceil((from + size) / PAGE_SIZE) } : null;
+  if (from + size < Number.MAX_SAFE_INTEGER - PAGE_BYTES) {
+    return size > 0 ? { start: Math.floor(from / PAGE_BYTES), end: Math.ceil((from + size) / PAGE_BYTES) } : null;
   }
   const limit = BigInt(RANGE_LIMIT);
-  const end = (start + sizeBytes + PAGE_BYTES - 1n) / PAGE_BYTES;
-  const span = { start: Number(start / PAGE_BYTES), end: Number(end < limit ? end : limit) };
+  const end = (start + sizeBytes + PAGE - 1n) / PAGE;
+  const span = { start: Number(start / PAGE), end: Number(end < limit ? end : limit) };
   return sizeBytes > 0n && span.start < span.end ? span : null;
 }
 
@@ -123,7 +115,32 @@ function listedAccesses(param: ParamPlan, value: Value): readonly ByteSpan[] {
 /** The first member of this type word. */
 export function memberOf(param: ParamPlan, value: Value | undefined, word: string): Value | undefined {
   const member = param.members.find((each) => each.word === word);
-  return member === undefined || value === undefined || !isStruct(value) ? undefined : value[member.name];
+  return member === undefined || !isStruct(value) ? undefined : value[member.name];
+}
+
+/** An allocation that a call made, and what it was asked to stand for. */
+export interface MadeAllocation {
+  readonly ref: Ref;
+  /** Existing memory that it is over, or null. */
+  readonly buffer: Ref | null;
+  /** 0: the buffer's, or not said. */
+  readonly sizeBytes: bigint;
+}
+
+/** The allocations that a call made: what came in stands at the places of what went out. */
+export function madeAllocations(call: CallView): readonly MadeAllocation[] {
+  return call.plan.outs.flatMap((param, index) => {
+    const made = call.outs[index];
+    if (!isArray(made) || !param.members.some(({ kind }) => kind === "allocation")) return [];
+    const asked = call.ins[call.plan.ins.indexOf(param)];
+    return made.flatMap((each, place) => {
+      const ref = memberOf(param, each, "allocation");
+      const given = isArray(asked) ? asked[place] : undefined;
+      const buffer = memberOf(param, given, "buffer");
+      const sizeBytes = bigintOf(memberOf(param, given, "byteSize"));
+      return isRef(ref) ? [{ ref, buffer: isRef(buffer) ? buffer : null, sizeBytes }] : [];
+    });
+  });
 }
 
 /** The call by which a process dies. */
@@ -147,7 +164,7 @@ export function spanText({ start, end }: PageSpan): string {
 
 /** A page's address, `0x1000`. */
 export function addressText(page: number): string {
-  return `0x${(BigInt(page) * PAGE_BYTES).toString(16)}`;
+  return hexText(BigInt(page) * PAGE);
 }
 
 /** `1 page`, `2 pages`. */

@@ -1,9 +1,9 @@
 // What GPU handles stand for, kept as long as they live: the address space behind an adapter, device, queue or context,
 // a queue's GPU and fence, an allocation's size. It must not know rules or ranges.
 
-import { canonicalSide, isArray, isRef, type Ref } from "../api/mod.ts";
+import { canonicalSide, firstPhysicalAdapter, type Ref } from "../api/mod.ts";
 import type { CallView } from "./detector.ts";
-import { bigintOf, createdBy, destroyedBy, memberOf, PAGE_BYTES, u64In } from "./gpu_call_values.ts";
+import { createdBy, destroyedBy, madeAllocations, PAGE, u64In } from "./gpu_call_values.ts";
 
 /** A paging queue. */
 export interface QueueFacts {
@@ -80,8 +80,7 @@ export class GpuHandles {
     if (space === undefined) return;
     if (kind === "device") this.#devices.set(number, space);
     if (kind === "context") {
-      const affinity = Number(u64In(call, "engineAffinity"));
-      this.#contexts.set(number, { space, gpu: affinity === 0 ? 0 : 31 - Math.clz32(affinity & -affinity) });
+      this.#contexts.set(number, { space, gpu: firstPhysicalAdapter(Number(u64In(call, "engineAffinity"))) });
     }
     if (kind === "pagingQueue") {
       const syncObject = made.find((other) => other.kind === "syncObject")?.number ?? 0;
@@ -90,21 +89,10 @@ export class GpuHandles {
   }
 
   #takeSizes(call: CallView): void {
-    for (const [index, param] of call.plan.outs.entries()) {
-      if (!param.isArray || !param.members.some(({ kind }) => kind === "allocation")) continue;
-      const asked = call.ins[call.plan.ins.findIndex(({ name }) => name === param.name)];
-      const got = call.outs[index];
-      if (got === undefined || !isArray(got)) continue;
-      for (const [place, each] of got.entries()) {
-        const ref = memberOf(param, each, "allocation");
-        const given = asked !== undefined && isArray(asked) ? asked[place] : undefined;
-        const buffer = memberOf(param, given, "buffer");
-        const size = bigintOf(memberOf(param, given, "byteSize"));
-        const whole = buffer !== undefined && buffer !== null && isRef(buffer) ? this.#buffers.get(buffer.number) : 0n;
-        const bytes = size === 0n ? whole ?? 0n : size;
-        if (ref === undefined || ref === null || !isRef(ref) || bytes === 0n) continue;
-        this.#allocations.set(ref.number, (bytes + PAGE_BYTES - 1n) / PAGE_BYTES);
-      }
+    for (const { ref, buffer, sizeBytes } of madeAllocations(call)) {
+      const whole = buffer === null ? undefined : this.#buffers.get(buffer.number);
+      const bytes = sizeBytes === 0n ? whole ?? 0n : sizeBytes;
+      if (bytes > 0n) this.#allocations.set(ref.number, (bytes + PAGE - 1n) / PAGE);
     }
   }
 }

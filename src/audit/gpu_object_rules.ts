@@ -1,13 +1,13 @@
 // GPU objects: owners that end with children alive (V-31), allocations (V-39) and other objects (V-40) never closed.
 // It must not know addresses.
 
-import { type ObjectKind, OBJECTS } from "../api/mod.ts";
+import { type ObjectKind, OBJECTS, printObject } from "../api/mod.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
-import { destroyedBy, GPU_KINDS, PAGE_BYTES, pagesText } from "./gpu_call_values.ts";
+import { destroyedBy, GPU_KINDS, PAGE, pagesText } from "./gpu_call_values.ts";
 import { GpuHandles } from "./gpu_handles.ts";
 import { creationOf, type Tracked } from "./object_table.ts";
 import type { PlanShape } from "./plan_shape.ts";
-import { countText, nameOf, placeText } from "./wording.ts";
+import { countText, placeText } from "./wording.ts";
 
 /** A detector of the V rules about objects. */
 export function gpuObjectDetector(): Detector {
@@ -51,12 +51,14 @@ class GpuObjectDetector implements Detector {
     const size = pages === undefined ? "" : ` (${pagesText(pages)})`;
     context.report({
       rule: "allocation-leak",
-      message: `${nameOf(object.ref)}${size}, created ${placeText(created)}, was never destroyed, nor was its device`,
+      message: `${printObject(object.ref)}${size}, created ${
+        placeText(created)
+      }, was never destroyed, nor was its device`,
       event: object.createdAt,
       object: object.ref,
       evidence: [created],
       verdict: context.leakVerdict(),
-      ...(pages === undefined ? {} : { sizeBytes: Number(pages * PAGE_BYTES), shape: pagesText(pages) }),
+      ...(pages === undefined ? {} : { sizeBytes: Number(pages * PAGE), shape: pagesText(pages) }),
     });
   }
 }
@@ -75,7 +77,7 @@ function reportObject(object: Tracked, context: AuditContext): void {
   const held = kindsText(heldBy(object, context));
   context.report({
     rule: "gpu-object-leak",
-    message: `${nameOf(ref)}, created ${placeText(created)}, was never closed` +
+    message: `${printObject(ref)}, created ${placeText(created)}, was never closed` +
       (held === "" ? "" : `; it holds ${held}`),
     event: createdAt,
     object: ref,
@@ -101,7 +103,7 @@ function reportChildren(call: CallView, context: AuditContext): void {
     const counts = kindsText(children);
     context.report({
       rule: "device-children-alive",
-      message: `${nameOf(ref)} ended while ${counts} lived`,
+      message: `${printObject(ref)} ended while ${counts} lived`,
       event: call.event,
       object: ref,
       evidence: [

@@ -1,10 +1,10 @@
 // How far paging queues are, as far as a trace shows it, and which of their fences GPU work waits for.
 // It must not know addresses. A queue that ended has done all its work: its destroy waits for it (gpuva.md 2.3).
 
-import { isArray, type Ref, STATUS, type Value } from "../api/mod.ts";
+import { heldRefs, isArray, type Ref, STATUS, type Value } from "../api/mod.ts";
 import type { CallName } from "../api/mod.ts";
 import type { CallView } from "./detector.ts";
-import { bigintOf, refsOf, u64In } from "./gpu_call_values.ts";
+import { bigintOf, u64In } from "./gpu_call_values.ts";
 import type { GpuHandles } from "./gpu_handles.ts";
 import type { PagingPoint } from "./gpu_va_fold.ts";
 
@@ -82,7 +82,7 @@ export class PagingFences {
 
   /** A signal sets the value; a wait that was met shows it. A wait for any of several shows nothing of each. */
   #reach(call: CallView): readonly PagingPoint[] {
-    const objects = refsOf(call.in("syncObject"));
+    const objects = heldRefs(call.in("syncObject"));
     const isTimeout = call.outcome?.form === "status" && call.outcome.status === STATUS.STATUS_TIMEOUT;
     if (isTimeout || (call.in("bool") === true && objects.length > 1)) return [];
     return pairsOf(call).flatMap(({ object, value }) => {
@@ -111,7 +111,7 @@ function raise(progress: QueueProgress, value: bigint): readonly PagingPoint[] {
 function pairsOf(call: CallView): readonly { readonly object: Ref; readonly value: bigint }[] {
   const values = listOf(call.in("fenceValue"));
   return listOf(call.in("syncObject")).flatMap((each, index) =>
-    refsOf(each).map((object) => ({ object, value: bigintOf(values[index]) }))
+    heldRefs(each).map((object) => ({ object, value: bigintOf(values[index]) }))
   );
 }
 

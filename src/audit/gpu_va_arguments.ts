@@ -3,8 +3,9 @@
 
 import { baseSide, SYMBOLS } from "../api/mod.ts";
 import type { CallView } from "./detector.ts";
-import { bigintOf, PAGE_BYTES, pagesText, rangeVerb, u64In } from "./gpu_call_values.ts";
+import { bigintOf, PAGE, pagesText, rangeVerb, u64In } from "./gpu_call_values.ts";
 import type { RuleName, Severity } from "./rules.ts";
+import { hexText } from "./wording.ts";
 
 /** Bytes of the unit of reservations. */
 export const RESERVATION_BYTES = 65536n;
@@ -64,7 +65,7 @@ export function requestOf(call: CallView, facts: RequestFacts): RangeRequest | n
     base: u64In(call, "gpuVaBase"),
     minimum: u64In(call, "gpuVaMinimum"),
     maximum: u64In(call, "gpuVaMaximum"),
-    sizeBytes: verb === "map" ? mappedPages(call, facts) * PAGE_BYTES : u64In(call, "byteSize"),
+    sizeBytes: verb === "map" ? mappedPages(call, facts) * PAGE : u64In(call, "byteSize"),
     answered: answered === undefined ? null : bigintOf(answered),
     isUnbacked,
     hasAllocation: allocation !== undefined && allocation !== null,
@@ -107,7 +108,7 @@ export function isAligned({ verb, base, sizeBytes }: RangeRequest): boolean {
 }
 
 function unitOf(verb: RangeRequest["verb"]): bigint {
-  return verb === "reserve" ? RESERVATION_BYTES : PAGE_BYTES;
+  return verb === "reserve" ? RESERVATION_BYTES : PAGE;
 }
 
 function zeroWithAllocation({ isUnbacked, hasAllocation }: RangeRequest, { isLenient }: RequestFacts): Breach | null {
@@ -124,7 +125,7 @@ function misaligned({ verb, base, minimum, maximum, sizeBytes }: RangeRequest): 
   const limits = base === 0n ? [["minimum", minimum], ["maximum", maximum]] as const : [];
   const wrong = ([["base", base], ...limits, ["size", sizeBytes]] as const).filter(([, value]) => value % unit !== 0n);
   if (wrong.length === 0) return null;
-  const named = wrong.map(([name, value]) => `${name} ${hex(value)}`).join(" and ");
+  const named = wrong.map(([name, value]) => `${name} ${hexText(value)}`).join(" and ");
   const shape = wrong.map(([name]) => name).join(" ");
   return { rule: "gpuva-misaligned", message: `${verb} of ${named}: wanted multiples of ${unit} bytes`, shape };
 }
@@ -132,15 +133,17 @@ function misaligned({ verb, base, minimum, maximum, sizeBytes }: RangeRequest): 
 /** A free beyond the space is one of addresses that nobody obtained (V-05), not this. */
 function outsideSpace({ verb, base, sizeBytes }: RangeRequest, { vaBits, limit }: RequestFacts): Breach | null {
   if (verb === "free" || base === 0n || base + sizeBytes <= limit) return null;
-  const message = `${verb} of ${hex(sizeBytes)} bytes at ${hex(base)}: the address space of ${vaBits} bits ends at ${
-    hex(limit)
-  }`;
+  const message = `${verb} of ${hexText(sizeBytes)} bytes at ${
+    hexText(base)
+  }: the address space of ${vaBits} bits ends at ${hexText(limit)}`;
   return { rule: "gpuva-outside-space", message };
 }
 
 function deadConstraint({ verb, base, minimum, maximum }: RangeRequest): Breach | null {
   if (base === 0n || (minimum === 0n && maximum === 0n)) return null;
-  const message = `${verb} with base ${hex(base)}: minimum ${hex(minimum)} and maximum ${hex(maximum)} are ignored`;
+  const message = `${verb} with base ${hexText(base)}: minimum ${hexText(minimum)} and maximum ${
+    hexText(maximum)
+  } are ignored`;
   return { rule: "gpuva-dead-constraint", message };
 }
 
@@ -148,21 +151,21 @@ function resultOutside(request: RangeRequest): Breach | null {
   const { verb, base, minimum, maximum, sizeBytes, answered } = request;
   if (answered === null) return null;
   const wrong = base !== 0n
-    ? answered !== base && `not at its base ${hex(base)}`
+    ? answered !== base && `not at its base ${hexText(base)}`
     : answered < minimum
-    ? `below the minimum ${hex(minimum)}`
+    ? `below the minimum ${hexText(minimum)}`
     : maximum !== 0n && answered + sizeBytes > maximum
-    ? `beyond the maximum ${hex(maximum)}`
+    ? `beyond the maximum ${hexText(maximum)}`
     : answered % unitOf(verb) !== 0n && `no multiple of ${unitOf(verb)} bytes`;
   if (wrong === false) return null;
-  const message = `${verb} of ${hex(sizeBytes)} bytes was given ${hex(answered)}: ${wrong}`;
+  const message = `${verb} of ${hexText(sizeBytes)} bytes was given ${hexText(answered)}: ${wrong}`;
   return { rule: "gpuva-result-outside-constraint", message };
 }
 
 function outsideAllocation(request: RangeRequest, { allocationPages }: RequestFacts): Breach | null {
   const { hasAllocation, isUnbacked, offsetInPages, sizeBytes } = request;
   if (!hasAllocation || isUnbacked || allocationPages === undefined) return null;
-  const pages = sizeBytes / PAGE_BYTES;
+  const pages = sizeBytes / PAGE;
   if (offsetInPages + pages <= allocationPages && offsetInPages < allocationPages) return null;
   const message = `map of ${pagesText(pages)} from page ${offsetInPages} on: the allocation has ${
     pagesText(allocationPages)
@@ -181,7 +184,7 @@ export function reservedBits(call: CallView): readonly Breach[] {
   return call.shape.strayBits.flatMap(({ index, name, allowed }) => {
     const bits = bigintOf(call.ins[index]) & ~allowed;
     if (bits === 0n) return NONE;
-    const message = `${name} has ${hex(bits)} set: reserved, must be 0`;
+    const message = `${name} has ${hexText(bits)} set: reserved, must be 0`;
     return [{ rule: "gpuva-reserved-bits", message, shape: name }];
   });
 }
@@ -194,8 +197,4 @@ function hasStrayBits({ shape, ins }: CallView): boolean {
     if (value !== 0 && value !== 0n && (bigintOf(value) & ~allowed) !== 0n) return true;
   }
   return false;
-}
-
-function hex(value: bigint): string {
-  return `0x${value.toString(16)}`;
 }

@@ -4,6 +4,7 @@ import { pagesText, spanText } from "./gpu_call_values.ts";
 import type { Evidence } from "./finding.ts";
 import type { Breach } from "./gpu_va_arguments.ts";
 import type { GpuVaSpace, PageSpan, PlacedMapping } from "./gpu_va_fold.ts";
+import { hexText } from "./wording.ts";
 
 /** Bit 63: every mapping of the same allocation pages must have this very value (gpuva.md 3.3). */
 export const UNIQUE_DRIVER_PROTECTION = 1n << 63n;
@@ -91,8 +92,9 @@ function protectionConflict(question: MapQuestion): MapBreach | null {
     const last = Math.min(other.end, firstPage + pageCount + value.origin);
     const isReplaced = span !== null && other.gpu === gpu && isInside({ start: first, end: last }, span);
     if (!isUnique(value.driverProtection) && (isReplaced || !isUnique(driverProtection))) continue;
-    const message = `map of allocation#${question.allocation} with driver protection ${hex(driverProtection)}: its ` +
-      `mapping at ${spanText(other)} has ${hex(value.driverProtection)}, and a unique value must be the same`;
+    const message =
+      `map of allocation#${question.allocation} with driver protection ${hexText(driverProtection)}: its ` +
+      `mapping at ${spanText(other)} has ${hexText(value.driverProtection)}, and a unique value must be the same`;
     return { rule: "gpuva-driver-protection-conflict", message, evidence: [value.mapped] };
   }
   return null;
@@ -110,8 +112,4 @@ function isInside(inner: PageSpan, outer: PageSpan): boolean {
 /** Whether a driver protection is unique. */
 export function isUnique(driverProtection: bigint): boolean {
   return (driverProtection & UNIQUE_DRIVER_PROTECTION) !== 0n;
-}
-
-function hex(value: bigint): string {
-  return `0x${value.toString(16)}`;
 }

@@ -2,7 +2,7 @@
 // One fold per process and adapter; each call is judged by its arguments and by what was before it, refused or not.
 // It must not know why a call failed.
 
-import { canonicalSide, type Ref } from "../api/mod.ts";
+import { canonicalSide, heldRefs, PAGE_BYTES, type Ref } from "../api/mod.ts";
 import type { TraceHeader } from "../trace/mod.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
@@ -15,10 +15,9 @@ import {
   exitedSide,
   GPU_KINDS,
   isProcessExit,
-  PAGE_BYTES,
+  PAGE,
   pagesText,
   pagesTouched,
-  refsOf,
   spanText,
 } from "./gpu_call_values.ts";
 import { GpuHandles } from "./gpu_handles.ts";
@@ -116,7 +115,7 @@ class GpuVaDetector implements Detector {
     const facts = queue === null ? undefined : this.#handles.queue(queue);
     if (space === undefined || facts === undefined) return null;
     const place = request.answered ?? (request.base === 0n ? null : request.base);
-    const isPlaced = place !== null && isAligned(request) && place % PAGE_BYTES === 0n;
+    const isPlaced = place !== null && isAligned(request) && place % PAGE === 0n;
     const span = isPlaced ? pagesTouched(place, request.sizeBytes) : null;
     const allocation = request.isUnbacked ? 0 : call.object("allocation")?.number ?? 0;
     if (allocation === 0 && !request.isUnbacked) return null;
@@ -124,7 +123,7 @@ class GpuVaDetector implements Detector {
       space,
       gpu: facts.gpu,
       span,
-      pageCount: pageNumber(request.sizeBytes / PAGE_BYTES),
+      pageCount: pageNumber(request.sizeBytes / PAGE),
       allocation,
       firstPage: pageNumber(request.offsetInPages),
       driverProtection: request.driverProtection,
@@ -147,7 +146,7 @@ class GpuVaDetector implements Detector {
   #judgeAccesses(call: CallView, context: AuditContext): void {
     const accesses = accessesOf(call);
     if (accesses.length === 0) return;
-    for (const gpuContext of refsOf(call.in("context"))) {
+    for (const gpuContext of heldRefs(call.in("context"))) {
       const space = this.#spaces.get(this.#handles.spaceOf(gpuContext) ?? "");
       for (const { start, sizeBytes } of accesses) {
         const span = pagesTouched(start, sizeBytes);
@@ -342,7 +341,7 @@ function reportLeaks(space: GpuVaSpace, context: AuditContext): void {
       evidence: [obtained],
       verdict,
       shape: pagesText(pageCount),
-      sizeBytes: pageCount * Number(PAGE_BYTES),
+      sizeBytes: pageCount * PAGE_BYTES,
     });
   }
 }

@@ -2,11 +2,10 @@
 // It knows obtained ranges only as "mapped here or not"; the rules of addresses are V's.
 
 import { RANGE_LIMIT, RangeMap } from "../range/mod.ts";
-import { isRef, type Operand, type Ref, SYMBOLS } from "../api/mod.ts";
+import { isRef, type Operand, PAGE_BYTES, type Ref, SYMBOLS } from "../api/mod.ts";
 import type { AuditContext, CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import { evidenceOf } from "./join.ts";
-import { PAGE_SIZE } from "./page_runs.ts";
 
 /** An allocation that the GPU reaches, or did. */
 export interface GpuView {
@@ -47,7 +46,7 @@ export class GpuViews {
     if (effect === undefined || effect.size === null || this.#views.size === 0) return null;
     const view = effect.verb === "map" ? this.#viewOf(call) : undefined;
     const start = numberAt(call, effect.subject);
-    const unit = call.plan.ins[effect.size.index]?.word === "pageCount" ? PAGE_SIZE : 1;
+    const unit = call.plan.ins[effect.size.index]?.word === "pageCount" ? PAGE_BYTES : 1;
     const end = start + (numberAt(call, effect.size) * unit || restOf(call, view));
     if (!(start < end && end <= RANGE_LIMIT)) return null;
     const tables = this.#tablesOf(this.#spaceOf(call, context));
@@ -133,7 +132,7 @@ function tableOf(tables: Map<number, RangeMap<number>>, gpu: number): RangeMap<n
 /** A map of 0 pages that was accepted is one of the rest of the allocation (gpuva.md 4.7). */
 function restOf(call: CallView, view: GpuView | undefined): number {
   const offset = call.in("pageOffset");
-  return view === undefined || typeof offset !== "bigint" ? 0 : view.sizeInBytes - Number(offset) * PAGE_SIZE;
+  return view === undefined || typeof offset !== "bigint" ? 0 : view.sizeInBytes - Number(offset) * PAGE_BYTES;
 }
 
 function numberAt(call: CallView, { from, index }: Operand): number {

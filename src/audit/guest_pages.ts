@@ -1,10 +1,11 @@
 // Which pages buffers, MDLs, GPADLs and allocations stand for, folded from the machine's calls. Numbers are the audit's
 // own: pages of a partition are given out lowest first, as AllocateBuffer is declared. It judges nothing.
 
-import { isArray, isRef, isStruct, type Ref, type Value } from "../api/mod.ts";
+import { isRef, PAGE_BYTES, type Ref } from "../api/mod.ts";
 import { numberIn, refOf } from "./call_shapes.ts";
 import type { CallView } from "./detector.ts";
-import { PAGE_SIZE, PageAllocator, type PageRun, sliceRuns } from "./page_runs.ts";
+import { madeAllocations } from "./gpu_call_values.ts";
+import { PageAllocator, type PageRun, sliceRuns } from "./page_runs.ts";
 
 /** Bytes of a buffer's pages, in order. */
 export interface Piece {
@@ -40,7 +41,6 @@ interface MdlRecord {
 
 /** Host pages are counted far above the guest's, so that a number says whose page it is. */
 const HOST_BASE = 2 ** 32;
-const ALLOCATION_INFO = "D3DDDI_ALLOCATIONINFO2";
 
 /** The pages of all live objects that have any. */
 export class GuestPages {
@@ -63,13 +63,13 @@ export class GuestPages {
   returned(call: CallView): void {
     if (!call.succeeded) return;
     const made = call.out("return");
-    const ref = made !== undefined && isRef(made) ? made : null;
+    const ref = isRef(made) ? made : null;
     if (ref?.kind === "buffer") this.#addBuffer(call, ref);
     else if (ref?.kind === "mdl") this.#addMdl(call, ref);
     const verb = call.shape.verbOn("gpadl");
     if (verb === "create") this.#addGpadl(call);
     else if (verb === "map") this.#addMapping(call);
-    this.#addAllocations(call);
+    if (call.shape.verbOn("allocation") === "create") this.#addAllocations(call);
   }
 
   /** Forgets an object; a buffer's pages are free again. */
@@ -115,7 +115,7 @@ export class GuestPages {
     const byteOffset = numberIn(call, "byteOffset");
     const byteCount = numberIn(call, "byteCount");
     const own = this.#partitions[call.side === "host" ? "host" : "guest"];
-    const runs = own.allocate(Math.ceil((byteOffset + byteCount) / PAGE_SIZE));
+    const runs = own.allocate(Math.ceil((byteOffset + byteCount) / PAGE_BYTES));
     this.#buffers.set(ref.number, { runs, byteOffset, byteCount, buffer: ref.number });
   }
 
@@ -147,18 +147,12 @@ export class GuestPages {
     if (ref !== null && extent !== undefined) this.#mdls.set(ref.number, { extent, next: null });
   }
 
-  /** Allocations over existing memory: the infos that came in stand at the places of those that went out. */
+  /** Allocations over existing memory. */
   #addAllocations(call: CallView): void {
-    const infos = call.in(ALLOCATION_INFO);
-    const made = call.out(ALLOCATION_INFO);
-    if (infos === undefined || made === undefined || !isArray(infos) || !isArray(made)) return;
-    for (const [index, info] of infos.entries()) {
-      const ref = memberRef(made[index], "hAllocation");
-      const buffer = memberRef(info, "pSystemMem");
+    for (const { ref, buffer, sizeBytes } of madeAllocations(call)) {
       const whole = buffer === null ? undefined : this.#buffers.get(buffer.number);
-      if (ref === null || buffer === null || whole === undefined) continue;
-      const size = isStruct(info) ? Number(info.Size ?? 0) : 0;
-      const length = size === 0 ? whole.byteCount : size;
+      if (buffer === null || whole === undefined) continue;
+      const length = sizeBytes === 0n ? whole.byteCount : Number(sizeBytes);
       const pieces = slicePieces([whole], { offset: 0, length });
       this.#allocations.set(ref.number, { pieces, byteCount: length, sources: [buffer] });
     }
@@ -183,11 +177,6 @@ export class GuestPages {
   }
 }
 
-function memberRef(value: Value | undefined, member: string): Ref | null {
-  const inner = value !== undefined && isStruct(value) ? value[member] : undefined;
-  return inner !== undefined && isRef(inner) ? inner : null;
-}
-
 /** The part of a byte string over pieces; what reaches outside is cut off, but not inside the last page. */
 function slicePieces(
   pieces: readonly Piece[],
@@ -197,7 +186,7 @@ function slicePieces(
   let start = 0;
   for (const [index, piece] of pieces.entries()) {
     const isLast = index === pieces.length - 1;
-    const room = isLast ? pagesIn(piece) * PAGE_SIZE - piece.byteOffset : piece.byteCount;
+    const room = isLast ? pagesIn(piece) * PAGE_BYTES - piece.byteOffset : piece.byteCount;
     const from = Math.max(offset, start);
     const to = Math.min(offset + length, start + room);
     if (from < to) part.push(slicePiece(piece, { offset: from - start, length: to - from }));
@@ -208,11 +197,11 @@ function slicePieces(
 
 function slicePiece(piece: Piece, { offset, length }: { readonly offset: number; readonly length: number }): Piece {
   const start = piece.byteOffset + offset;
-  const first = Math.floor(start / PAGE_SIZE);
-  const end = Math.ceil((start + length) / PAGE_SIZE);
+  const first = Math.floor(start / PAGE_BYTES);
+  const end = Math.ceil((start + length) / PAGE_BYTES);
   return {
     runs: sliceRuns(piece.runs, { first, count: end - first }),
-    byteOffset: start % PAGE_SIZE,
+    byteOffset: start % PAGE_BYTES,
     byteCount: length,
     buffer: piece.buffer,
   };

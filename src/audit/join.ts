@@ -1,7 +1,7 @@
 // Walks a trace and joins what belongs together: enter with leave, callback with return.
 // It must not know any rule, nor what a call does.
 
-import { type CallPlan, isRef, ntSuccess, type Outcome, type Ref, type Value } from "../api/mod.ts";
+import { type CallPlan, hasSucceeded, isRef, type Outcome, type Ref, type Value } from "../api/mod.ts";
 import type { Site, Trace, TraceEvent } from "../trace/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
@@ -40,8 +40,7 @@ export class JoinedCall implements CallView {
   }
 
   get succeeded(): boolean {
-    if (this.outcome === null) return false;
-    return this.outcome.form === "status" ? ntSuccess(this.outcome.status) : this.outcome.form !== "refused";
+    return hasSucceeded(this.outcome);
   }
 
   /** Takes what its call or leave event says. */

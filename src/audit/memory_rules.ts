@@ -7,7 +7,7 @@
 // - X-03 looks when pages are given out: who reaches them then was not told that they were freed.
 // - FreeMdl of a mapping's own MDL is G-19 while it is mapped, G-12 after.
 
-import { isRef, type Ref } from "../api/mod.ts";
+import { isRef, operandRefs, PAGE_BYTES, printObject, type Ref } from "../api/mod.ts";
 import { isModelled } from "./call_shapes.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
@@ -18,10 +18,10 @@ import { Grouped } from "./grouped.ts";
 import { type GuestPages, runsOf } from "./guest_pages.ts";
 import { evidenceOf } from "./join.ts";
 import { Newest } from "./newest.ts";
-import { creationOf, refsAt, type Tracked } from "./object_table.ts";
+import { creationOf, type Tracked } from "./object_table.ts";
 import { type PageRun, PageUsers } from "./page_runs.ts";
 import type { PlanShape } from "./plan_shape.ts";
-import { countText, nameOf, placeText } from "./wording.ts";
+import { countText, placeText } from "./wording.ts";
 
 /** Others that one finding names, at most. */
 const MAX_OTHERS = 8;
@@ -64,7 +64,7 @@ class MemoryWatch {
     const mdl = call.object("mdl");
     if (mdl !== null && isModelled(call.plan)) this.#mappingUsed(call, mdl, context);
     for (const { subject } of call.shape.destroys) {
-      for (const ref of refsAt(call, subject)) {
+      for (const ref of operandRefs(call, subject)) {
         if (ref.kind === "buffer" || ref.kind === "mdl") this.#freedEarly(call, ref, context);
       }
     }
@@ -74,9 +74,9 @@ class MemoryWatch {
     if (!call.succeeded) return;
     this.#pages.returned(call);
     const made = call.out("return");
-    if (made !== undefined && isRef(made) && made.kind === "buffer") this.#allocated(call, made, context);
+    if (isRef(made) && made.kind === "buffer") this.#allocated(call, made, context);
     for (const { subject } of call.shape.creates) {
-      for (const ref of refsAt(call, subject)) {
+      for (const ref of operandRefs(call, subject)) {
         if (ref.kind === "gpadl") this.#described(call, ref, context);
         else if (ref.kind === "allocation") this.#follow(ref);
       }
@@ -103,7 +103,7 @@ class MemoryWatch {
     const mapping = this.#gpadls.mappingOf(mdl);
     if (mapping === undefined) return;
     const { gpadl, unmapped, isReadOnly, mapped } = mapping;
-    const name = `${nameOf(mdl)}, the mapping of ${nameOf(gpadl.ref)} made ${placeText(mapped)},`;
+    const name = `${printObject(mdl)}, the mapping of ${printObject(gpadl.ref)} made ${placeText(mapped)},`;
     const report = (
       rule: "gpadl-use-after-unmap" | "gpadl-write-through-read-only" | "gpadl-buffer-freed-early",
       text: string,
@@ -131,7 +131,7 @@ class MemoryWatch {
     const [first] = holders;
     if (first === undefined) return;
     const more = holders.length > 1 ? ` and ${countText(holders.length - 1, "other GPADL")}` : "";
-    const text = `${nameOf(source)} was freed while ${sized(first)} describes it${more}`;
+    const text = `${printObject(source)} was freed while ${sized(first)} describes it${more}`;
     const draft = about(first, "gpadl-buffer-freed-early", { call, role: "freed", text });
     const others = holders.slice(1, MAX_OTHERS).map(({ created }) => ({ ...created, role: "holder" }));
     context.report({ ...draft, evidence: [...draft.evidence, ...others] });
@@ -166,10 +166,10 @@ class MemoryWatch {
     const [first] = sharing;
     if (first === undefined) return;
     const more = sharing.length > 1 ? ", and so do others" : "";
-    const name = nameOf(first.other.ref);
+    const name = printObject(first.other.ref);
     context.report({
       rule: "guest-page-in-two-gpadls",
-      message: `${nameOf(gpadl.ref)} describes ${countText(first.pages, "page")} that ${name} describes since ` +
+      message: `${printObject(gpadl.ref)} describes ${countText(first.pages, "page")} that ${name} describes since ` +
         `${placeText(first.other.created)}${more}; ${writable(gpadl, first.other)}`,
       event: call.event,
       object: gpadl.ref,
@@ -177,7 +177,7 @@ class MemoryWatch {
         ...sharing.map(({ other }) => ({ ...other.created, role: "holder" })),
         evidenceOf(call, "created"),
       ],
-      sizeBytes: first.pages * 4096,
+      sizeBytes: first.pages * PAGE_BYTES,
     });
   }
 
@@ -256,7 +256,7 @@ function keyOf({ kind, number }: Ref): number {
 
 function writable(gpadl: GpadlRecord, other: GpadlRecord): string {
   if (!gpadl.isReadOnly && !other.isReadOnly) return "both may be written";
-  return `${nameOf((gpadl.isReadOnly ? other : gpadl).ref)} may be written`;
+  return `${printObject((gpadl.isReadOnly ? other : gpadl).ref)} may be written`;
 }
 
 interface Meeting {
@@ -271,13 +271,13 @@ function reachedTwice(gpadl: GpadlRecord, view: GpuView, { event, pages, context
   const evidence = [{ ...gpadl.created, role: gpadl.created.event === event ? "created" : "holder" }, ...mapped];
   context.report({
     rule: "guest-page-behind-gpadl-and-gpuva",
-    message: `${countText(pages, "page")} of ${nameOf(gpadl.ref)} (created ${placeText(gpadl.created)}) ` +
-      `${pages === 1 ? "is" : "are"} behind GPU addresses of ${nameOf(view.allocation)} too` +
+    message: `${countText(pages, "page")} of ${printObject(gpadl.ref)} (created ${placeText(gpadl.created)}) ` +
+      `${pages === 1 ? "is" : "are"} behind GPU addresses of ${printObject(view.allocation)} too` +
       (view.mapped === null ? "" : ` (mapped ${placeText(view.mapped)})`),
     event,
     object: gpadl.ref,
     evidence: evidence.sort((left, right) => left.event - right.event),
-    sizeBytes: pages * 4096,
+    sizeBytes: pages * PAGE_BYTES,
   });
 }
 
@@ -294,10 +294,10 @@ function reused(
 ): void {
   context.report({
     rule: "guest-page-reused-while-shared",
-    message: `${nameOf(buffer)} got ${countText(pages, "page")} that ${nameOf(holder)} still ${how}`,
+    message: `${printObject(buffer)} got ${countText(pages, "page")} that ${printObject(holder)} still ${how}`,
     event: call.event,
     object: holder,
     evidence: [...evidence, context.evidence(call, "reused")],
-    sizeBytes: pages * 4096,
+    sizeBytes: pages * PAGE_BYTES,
   });
 }

@@ -1,8 +1,7 @@
 // The objects of a trace, folded from `create` and `destroy` effects: who made each, where, who owns it.
 // Memory is bound to what lives: of the dead only the newest are kept, and per birthplace a count.
 
-import { type CallPlan, isArray, isRef, isStruct, type ObjectKind, OBJECTS } from "../api/mod.ts";
-import type { Operand, Ref, Value } from "../api/mod.ts";
+import { type CallPlan, type ObjectKind, OBJECTS, operandRefs, type Ref } from "../api/mod.ts";
 import type { Site } from "../trace/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence, Siblings } from "./finding.ts";
@@ -52,7 +51,7 @@ export class ObjectTable {
     if (creates.length === 0) return NONE;
     const made: Entry[] = [];
     for (const { subject } of creates) {
-      for (const ref of refsAt(call, subject)) {
+      for (const ref of operandRefs(call, subject)) {
         if (this.live(ref) === undefined) made.push(this.#add(call, ref, made));
       }
     }
@@ -65,7 +64,7 @@ export class ObjectTable {
     if (destroys.length === 0) return NONE;
     const ended: Entry[] = [];
     for (const { subject } of destroys) {
-      for (const ref of refsAt(call, subject)) this.#endLive(ref, call.returnedAt, ended);
+      for (const ref of operandRefs(call, subject)) this.#endLive(ref, call.returnedAt, ended);
     }
     return ended;
   }
@@ -264,18 +263,4 @@ function kept<K, V>(
 /** Evidence of an object's creation. */
 export function creationOf({ createdAt, createdBy, site, side }: Tracked, role = "created"): Evidence {
   return { event: createdAt, role, site, call: createdBy.name, side };
-}
-
-/** The object references that an operand of a call holds. */
-export function refsAt(call: CallView, { from, index, member }: Operand): readonly Ref[] {
-  const value = from === "in" ? call.ins[index] : from === "out" ? call.outs[index] : call.out("return");
-  return refsIn(value ?? null, member);
-}
-
-function refsIn(value: Value, member: string | null): readonly Ref[] {
-  if (isArray(value)) return value.flatMap((each) => refsIn(each, member));
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return [];
-  if (isRef(value)) return [value];
-  const inner = member !== null && isStruct(value) && Object.hasOwn(value, member) ? value[member] : undefined;
-  return inner === undefined ? [] : refsIn(inner, null);
 }

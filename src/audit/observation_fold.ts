@@ -1,6 +1,7 @@
 // What a capture shows to be alive: things by kind and key, and for address ranges by place.
 // It must not know rules, events or what kinds there are.
 
+import { PAGE_BYTES } from "../api/mod.ts";
 import { RANGE_LIMIT, RangeMap } from "../range/mod.ts";
 import type { Evidence } from "./finding.ts";
 
@@ -135,12 +136,12 @@ export class LiveThings {
   }
 }
 
-const PAGE_BYTES = 4096n;
+const PAGE = BigInt(PAGE_BYTES);
 
 /** The pages that a span touches; null where it is none, reversed or empty (a capture can hold anything). */
 function pagesOf(span: ObservedSpan | null): { readonly start: number; readonly end: number } | null {
   if (span === null || span.end <= span.start) return null;
-  const end = (span.end + PAGE_BYTES - 1n) / PAGE_BYTES;
-  const pages = { start: Number(span.start / PAGE_BYTES), end: Number(end) };
+  const end = (span.end + PAGE - 1n) / PAGE;
+  const pages = { start: Number(span.start / PAGE), end: Number(end) };
   return pages.end <= RANGE_LIMIT && pages.start < pages.end ? pages : null;
 }

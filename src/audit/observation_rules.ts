@@ -14,6 +14,7 @@ import { bigintOf } from "./gpu_call_values.ts";
 import { type LiveThing, LiveThings, type ObservedSpan } from "./observation_fold.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import type { RuleName } from "./rules.ts";
+import { hexText } from "./wording.ts";
 
 /** A detector of what captures show. */
 export function observationDetector(): Detector {
@@ -207,5 +208,5 @@ function sizeOf(span: ObservedSpan | null): { readonly sizeBytes?: number; reado
 }
 
 function spanText({ start, end }: ObservedSpan): string {
-  return `[0x${start.toString(16)}, 0x${end.toString(16)})`;
+  return `[${hexText(start)}, ${hexText(end)})`;
 }

@@ -3,9 +3,6 @@
 
 import { Grouped } from "./grouped.ts";
 
-/** Bytes of a page, always. */
-export const PAGE_SIZE = 4096;
-
 /** Pages [start, end). */
 export interface PageRun {
   readonly start: number;

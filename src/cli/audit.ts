@@ -1,7 +1,7 @@
 // The verb `audit`. Must not parse words and must not end the process.
 import { audit, type AuditResult, type Finding, SEVERITIES, type Severity } from "../audit/mod.ts";
 import { countFindings, countsText, escapeText, findingLines, groupFindings, markdownReport } from "../view/mod.ts";
-import { baseSide, globToRegExp } from "../api/mod.ts";
+import { baseSide, matchesGlob, printObject } from "../api/mod.ts";
 import { CliError, EXIT, exitCodeOf, reportOf } from "./exit.ts";
 import type { Filters } from "./flags.ts";
 import type { AuditArgs } from "./grammar.ts";
@@ -46,12 +46,13 @@ function auditOne(args: AuditArgs, io: Io, opened: OpenTrace): number {
   const all = audit(opened.trace, { strictRemap: args.strictRemap, onProgress: (events) => progress.update(events) });
   progress.end();
   const result = { ...all, findings: all.findings.filter(findingFilter(args.filters)) };
+  const filtered = all.findings.length - result.findings.length;
   const incomplete = tellLosses(io, opened);
   for (const { rule, reason } of result.off) io.talk(`rule ${rule} is off: ${reason}`);
   if (args.show.json) io.out.json(toJson(result, opened.path));
   else if (args.markdown) { for (const line of markdownReport(result, frame(args, io, opened))) io.out.line(line); }
-  else report(io, result, { args, opened });
-  close(io, result, { args, opened });
+  else report(io, result, { args, opened, filtered });
+  close(io, result, { args, opened, filtered });
   return fails(result.findings, args.failOn) ? EXIT.found : incomplete;
 }
 
@@ -72,19 +73,13 @@ function fails(findings: readonly Finding[], failOn: Severity): boolean {
 }
 
 function findingFilter({ rules, objects, calls, sides, range }: Filters): (finding: Finding) => boolean {
-  const rulePatterns = rules.map(globToRegExp);
-  const callPatterns = calls.map(globToRegExp);
   return ({ rule, code, object, evidence, event }) =>
-    (rules.length === 0 || rulePatterns.some((pattern) => pattern.test(rule) || pattern.test(code))) &&
+    (rules.length === 0 || rules.some((glob) => matchesGlob(glob, rule) || matchesGlob(glob, code))) &&
     (objects.length === 0 ||
-      (object !== null && (objects.includes(objectText(object)) || objects.includes(object.kind)))) &&
-    (calls.length === 0 || evidence.some(({ call }) => callPatterns.some((pattern) => pattern.test(call)))) &&
+      (object !== null && (objects.includes(printObject(object)) || objects.includes(object.kind)))) &&
+    (calls.length === 0 || evidence.some(({ call }) => calls.some((glob) => matchesGlob(glob, call)))) &&
     (sides.length === 0 || evidence.some(({ side }) => sides.includes(side) || sides.includes(baseSide(side) ?? ""))) &&
     (range === undefined || (event >= range.first && event <= range.last));
-}
-
-function objectText({ kind, number }: NonNullable<Finding["object"]>): string {
-  return `${kind}#${number}`;
 }
 
 /** The documented form; members that it does not name stand behind it, and only where they say something. */
@@ -109,7 +104,7 @@ function findingToJson(
     verdict,
     message,
     event,
-    object: object === null ? null : objectText(object),
+    object: object === null ? null : printObject(object),
     fingerprint,
     evidence: evidence.map(({ event, role, site }) => ({ event, role, ...(site === null ? {} : { site }) })),
     ...(sizeBytes === 0 ? {} : { sizeBytes }),
@@ -121,13 +116,15 @@ function siblingsToJson({ created, released, example }: NonNullable<Finding["sib
   return {
     created,
     released,
-    ...(example === null ? {} : { example: { object: objectText(example.object), event: example.event } }),
+    ...(example === null ? {} : { example: { object: printObject(example.object), event: example.event } }),
   };
 }
 
 interface Audited {
   readonly args: AuditArgs;
   readonly opened: OpenTrace;
+  /** How many findings the filters kept back. */
+  readonly filtered: number;
 }
 
 /** Findings for people: notes only where asked for by rule or severity. */
@@ -146,14 +143,15 @@ function report(io: Io, { findings }: AuditResult, { args, opened }: Audited): v
   if (hidden > 0) io.out.line(io.paint.faint(`${plural(hidden, "note")} not shown (--verbose shows them)`));
 }
 
-function close(io: Io, { findings, events, complete }: AuditResult, { args, opened }: Audited): void {
+function close(io: Io, { findings, events, complete }: AuditResult, { args, opened, filtered }: Audited): void {
   const counts = countFindings(findings);
-  const isClean = complete && counts.error + counts.hang + counts.warning + counts.unproven === 0;
+  const isClean = complete && filtered === 0 && counts.error + counts.hang + counts.warning + counts.unproven === 0;
   const place = `${plural(events, "event")} (${stateOf(opened, complete)})`;
+  const apart = filtered === 0 ? "" : `, ${plural(filtered, "finding")} filtered out`;
   const name = args.traces.length > 1 ? `${opened.name}: ` : "";
   io.close({
     ...nextCommand(findings, opened),
-    summary: `${name}${isClean ? "clean: " : ""}${countsText(counts)} in ${place}`,
+    summary: `${name}${isClean ? "clean: " : ""}${countsText(counts)}${apart} in ${place}`,
     ...(isClean ? { mood: "good" as const } : counts.error + counts.hang > 0 ? { mood: "bad" as const } : {}),
     data: args.show.json || args.markdown,
   });
@@ -165,11 +163,10 @@ function stateOf({ trace: { end } }: OpenTrace, complete: boolean): string {
 }
 
 function nextCommand(findings: readonly Finding[], opened: OpenTrace): { readonly next?: string } {
-  const worth = findings.filter(({ severity }) => severity !== "note");
-  const first = worth.find(({ verdict }) => verdict === "certain") ?? worth[0];
+  const first = groupFindings(findings.filter(({ severity }) => severity !== "note"))[0]?.first;
   if (first === undefined) return nextOn(opened, "replay");
   const { object, event, rule } = first;
   if (opened.path === "-") return { next: `explain ${rule}` };
-  if (object !== null) return nextOn(opened, "dump", "--object", objectText(object));
+  if (object !== null) return nextOn(opened, "dump", "--object", printObject(object));
   return nextOn(opened, "dump", "--range", `@${Math.max(1, event - 8)}-@${event + 8}`);
 }

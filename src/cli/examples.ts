@@ -17,28 +17,28 @@ export const EXAMPLES = {
   ],
   record: [
     { command: "record --list", use: "the built-in programs" },
-    { command: "record gpu-pv --seed 7 -o seven.msgpack", use: "another schedule, another file" },
-    { command: "record tests/leak.calls --sites all", use: "a scenario, with the place of every call" },
-    { command: "record mine.ts --wall-clock off -- --frames 3", use: "a program of yours, with arguments" },
+    { command: "record gpu-pv --seed 7", use: "another schedule" },
+    { command: "record tests/leak.calls --sites all", use: "a scenario, every call's place" },
+    { command: "record mine.ts -- --frames 3", use: "your program, with arguments" },
   ],
   replay: [
     { command: "replay", use: "the newest trace in this folder" },
-    { command: "replay gpu-pv.msgpack --option paging=immediate", use: "under another policy of the model" },
+    { command: "replay --option paging=immediate", use: "under another policy" },
     { command: "replay gpu-pv.msgpack --json", use: "for a script" },
   ],
   audit: [
-    { command: "audit", use: "the newest trace in this folder" },
-    { command: "audit gpu-pv.msgpack --rule 'gpadl-*' --limit 0", use: "all findings about GPADLs" },
-    { command: "audit *.msgpack --fail-on error --quiet", use: "a gate for continuous integration" },
+    { command: "audit", use: "the newest trace here" },
+    { command: "audit --rule 'gpadl-*' --limit 0", use: "all findings about GPADLs" },
+    { command: "audit *.msgpack --fail-on error --quiet", use: "a gate for automation" },
     { command: "audit gpu-pv.msgpack --markdown", use: "to paste into a bug report" },
   ],
   diff: [
-    { command: "diff good.msgpack bad.msgpack", use: "where two runs part" },
-    { command: "diff good.msgpack bad.msgpack --call 'VmbChannel*'", use: "only calls of this name" },
+    { command: "diff old.msgpack new.msgpack", use: "where two runs part" },
+    { command: "diff old.msgpack new.msgpack --call 'Vmb*'", use: "only such calls" },
   ],
   dump: [
     { command: "dump gpu-pv.msgpack --range @100-@180", use: "a stretch of the run" },
-    { command: "dump --object gpadl#4", use: "the life of one GPADL, newest trace" },
+    { command: "dump --object gpadl#4", use: "the life of one GPADL" },
     { command: "dump gpu-pv.msgpack --side server --json", use: "one object a line" },
   ],
   info: [

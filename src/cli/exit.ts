@@ -94,8 +94,3 @@ export function isUnreadable(error: unknown): boolean {
   const { NotFound, PermissionDenied, NotCapable, IsADirectory, NotADirectory } = Deno.errors;
   return [NotFound, PermissionDenied, NotCapable, IsADirectory, NotADirectory].some((kind) => error instanceof kind);
 }
-
-/** Ends a verb whose body is not there yet. */
-export function notBuilt(verb: string): Promise<never> {
-  return Promise.reject(new CliError(EXIT.usage, `Cannot run "${verb}": it is not built yet.`));
-}

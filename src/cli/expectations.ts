@@ -1,5 +1,6 @@
 // A scenario's `expect finding` lines against what the audit says of its trace. Record and audit are neighbours: they meet here.
 
+import { printObject } from "../api/mod.ts";
 import { audit, type Finding } from "../audit/mod.ts";
 import type { ScenarioReport } from "../driver/mod.ts";
 import { type BytesSink, bytesSource, openTrace } from "../trace/mod.ts";
@@ -68,7 +69,7 @@ function fits({ rule, code, event, object, evidence }: Finding, expected: Expect
   if (expected.event !== null && expected.event !== event && !evidence.some((each) => each.event === expected.event)) {
     return false;
   }
-  return expected.object === null || (object !== null && expected.object === `${object.kind}#${object.number}`);
+  return expected.object === null || (object !== null && expected.object === printObject(object));
 }
 
 function describe({ rule, event, object }: Expected): string {
@@ -76,6 +77,6 @@ function describe({ rule, event, object }: Expected): string {
 }
 
 function textOf({ rule, severity, event, object, message }: Finding): string {
-  const what = object === null ? "" : ` object ${object.kind}#${object.number}`;
+  const what = object === null ? "" : ` object ${printObject(object)}`;
   return `${severity} ${rule} at @${event}${what}: ${message}`;
 }

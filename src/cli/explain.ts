@@ -11,6 +11,9 @@ import { unknownName } from "./suggest.ts";
 /** Prints a rule's clause and example, a call's declaration, or what traces exercised. Resolves to the exit code. */
 export async function runExplain(args: ExplainArgs, io: Io): Promise<number> {
   if (args.coverage) return await runCoverage(args, io);
+  if (args.show.json) {
+    throw new CliError(EXIT.usage, "Leave --json out, or add --coverage: only that has a form for machines.");
+  }
   const [name] = args.names;
   const lines = name === undefined
     ? explainIndex(io.paint)
@@ -20,7 +23,8 @@ export async function runExplain(args: ExplainArgs, io: Io): Promise<number> {
       ...Object.entries(RULES).flatMap(([rule, { code }]) => [rule, code]),
       ...CATALOGUE.map((plan) => plan.name),
     ];
-    throw new CliError(EXIT.usage, unknownName("rule or call", name ?? "", names));
+    const text = unknownName("rule or call", name ?? "", names);
+    throw new CliError(EXIT.usage, text.endsWith("?") ? text : `${text} explain without a name lists them.`);
   }
   for (const line of lines) io.out.line(line);
   return EXIT.clean;

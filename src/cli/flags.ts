@@ -113,6 +113,42 @@ export function toggle(name: `--${string}`, description: string) {
   return withDefault(flag(name, { description: message`${textOf(description)}` }), false);
 }
 
+/** When `record` writes what it holds: after a time, after a number of bytes, or only when a chunk is full. */
+export type FlushChoice = { readonly seconds: number } | { readonly bytes: number } | "off";
+
+const FLUSH = /^(\d{1,6}(?:\.\d{1,3})?)(s|KB)$/;
+/** A chunk has 256 KB at most, whatever is asked for. */
+const FLUSH_LIMITS = { s: { least: 0.01, most: 3600 }, KB: { least: 1, most: 256 } } as const;
+
+/** Reads `1s`, `0.5s`, `64KB` or `off`. */
+export function flushChoice(): ValueParser<"sync", FlushChoice> {
+  return {
+    mode: "sync",
+    metavar: "SECONDS|SIZE",
+    placeholder: "off",
+    parse: parseFlush,
+    format: (choice) =>
+      choice === "off" ? "off" : "seconds" in choice ? `${choice.seconds}s` : `${choice.bytes / 1024}KB`,
+    *suggest(prefix) {
+      for (const text of ["1s", "64KB", "off"]) if (text.startsWith(prefix)) yield { kind: "literal", text };
+    },
+  };
+}
+
+function parseFlush(input: string): ValueParserResult<FlushChoice> {
+  if (input === "off") return { success: true, value: "off" };
+  const [, digits = "", unit = ""] = FLUSH.exec(input) ?? [];
+  const amount = Number(digits);
+  const { least, most } = FLUSH_LIMITS[unit === "KB" ? "KB" : "s"];
+  if (unit === "" || amount < least || amount > most) {
+    return {
+      success: false,
+      error: message`Give ${"0.01s"} to ${"3600s"}, ${"1KB"} to ${"256KB"}, or off, not ${input}.`,
+    };
+  }
+  return { success: true, value: unit === "s" ? { seconds: amount } : { bytes: Math.round(amount * 1024) } };
+}
+
 /** A text as a part of a message that is printed as it stands, without quotes. */
 export function textOf(text: string): { readonly type: "text"; readonly text: string } {
   return { type: "text", text };

@@ -8,7 +8,7 @@ import { choice, keyValue } from "@optique/core/valueparser";
 import type { InferValue, Parser } from "@optique/core/parser";
 import { didYouMean } from "./suggest.ts";
 import { exampleLines, EXAMPLES } from "./examples.ts";
-import { filters, onOff, optionalTrace, output, path, textOf, toggle, trace } from "./flags.ts";
+import { filters, flushChoice, onOff, optionalTrace, output, path, textOf, toggle, trace } from "./flags.ts";
 import { seedNumber, type Vocabulary, word } from "./flags.ts";
 
 /** The verbs, in the order in which help lists them. */
@@ -64,6 +64,10 @@ function recordFlags(vocabulary: Vocabulary) {
       option("--wall-clock", onOff(), { description: message`off: same program and seed, same bytes (default on).` }),
       true,
     ),
+    flush: optional(option("--flush", flushChoice(), {
+      description:
+        message`What a kill may lose: 0.5s, 64KB, or off for a chunk (default 1s; off where the wall clock is).`,
+    })),
     options: modelOptions(vocabulary),
     filters: filters(vocabulary),
     show: output(20),

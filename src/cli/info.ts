@@ -1,7 +1,8 @@
 // The verb `info`. Must not parse words and must not end the process.
 import { defaultOptions } from "../api/mod.ts";
 import type { TraceFile } from "../trace/mod.ts";
-import { escapeText, sizeText } from "../view/mod.ts";
+import { escapeText } from "../view/mod.ts";
+import { sizeText } from "../wire/mod.ts";
 import type { InfoArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
 import { hasEventFilters, narrowed, open, type OpenTrace, tellLosses } from "./open.ts";

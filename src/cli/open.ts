@@ -1,17 +1,9 @@
 // Opens traces for verbs: a file, the newest one, or standard input; and narrows one by the filters typed.
 // It must not know what a verb does with a trace.
 
-import { baseSide, CATALOGUE, globToRegExp, objectKind, OBJECTS, SIDES } from "../api/mod.ts";
+import { baseSide, CATALOGUE, matchesGlob, objectKind, OBJECTS, parseObject, SIDES } from "../api/mod.ts";
 import { audit, RULES } from "../audit/mod.ts";
-import {
-  eventFilter,
-  type ObjectQuery,
-  openTrace,
-  parseObjectName,
-  type Trace,
-  type TraceEvent,
-  type TraceFile,
-} from "../trace/mod.ts";
+import { eventFilter, type ObjectQuery, openTrace, type Trace, type TraceEvent, type TraceFile } from "../trace/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { Filters } from "./flags.ts";
 import type { Io } from "./io.ts";
@@ -85,20 +77,23 @@ export function hasEventFilters({ range, calls, sides, objects, rules }: Filters
 export function checkFilters(io: Io, { calls, sides, objects, rules }: Filters): void {
   for (const glob of rules) checkRule(glob);
   for (const side of sides) {
-    if (baseSide(side) === null) throw new CliError(EXIT.usage, unknownName("side", side, SIDES));
+    if (baseSide(side) === null) {
+      const text = unknownName("side", side, SIDES);
+      throw new CliError(EXIT.usage, text.endsWith("?") ? text : `${text} There are ${SIDES.join(", ")}.`);
+    }
   }
   for (const object of objects) objectOf(object);
   const declared = CATALOGUE.map(({ name }) => name);
   for (const glob of calls) {
-    const pattern = globToRegExp(glob);
-    if (!declared.some((name) => pattern.test(name))) io.talk(unknownName("call", glob, declared));
+    if (!declared.some((name) => matchesGlob(glob, name))) io.talk(unknownName("call", glob, declared));
   }
 }
 
 function checkRule(glob: string): void {
   const names = Object.entries(RULES).flatMap(([name, { code }]) => [name, code]);
-  const pattern = globToRegExp(glob);
-  if (!names.some((name) => pattern.test(name))) throw new CliError(EXIT.usage, unknownName("rule", glob, names));
+  if (names.some((name) => matchesGlob(glob, name))) return;
+  const text = unknownName("rule", glob, names);
+  throw new CliError(EXIT.usage, text.endsWith("?") ? text : `${text} explain lists them.`);
 }
 
 /** The filter that the flags say, but for rules: one of each kind of flag must admit an event. */
@@ -114,7 +109,7 @@ function filterOf({ range, calls, sides, objects }: Filters): (event: TraceEvent
 }
 
 function objectOf(text: string): ObjectQuery {
-  const name = parseObjectName(text);
+  const name = parseObject(text);
   if (name !== null) return name;
   const [word = "", number] = text.split("#");
   const kind = objectKind(word);
@@ -125,9 +120,8 @@ function objectOf(text: string): ObjectQuery {
 
 /** The events that findings of these rules name. */
 function ruleEvents(trace: Trace, globs: readonly string[]): ReadonlySet<number> {
-  const patterns = globs.map(globToRegExp);
   const named = audit(trace).findings.filter(({ rule, code }) =>
-    patterns.some((pattern) => pattern.test(rule) || pattern.test(code))
+    globs.some((glob) => matchesGlob(glob, rule) || matchesGlob(glob, code))
   );
   return new Set(named.flatMap(({ event, evidence }) => [event, ...evidence.map((each) => each.event)]));
 }

@@ -1,9 +1,10 @@
 // The verb `record`. Must not parse words and must not end the process.
+import { basename } from "node:path";
 import { defaultOptions, type ModelOptions } from "../api/mod.ts";
-import { PROGRAMS } from "../programs/mod.ts";
+import { PROGRAMS, PROGRAMS_FOLDER } from "../programs/mod.ts";
 import type { Recorded } from "../record/mod.ts";
 import { BytesSink } from "../trace/mod.ts";
-import { sizeText } from "../view/mod.ts";
+import { sizeText } from "../wire/mod.ts";
 import { CliError, EXIT, type ExitCode } from "./exit.ts";
 import { checkExpectations } from "./expectations.ts";
 import type { RecordArgs } from "./grammar.ts";
@@ -20,7 +21,7 @@ import { VERSION } from "./version.ts";
 
 /** Records: runs a program on the instrumented engine and writes a trace. Resolves to the exit code. */
 export async function runRecord(args: RecordArgs, io: Io): Promise<number> {
-  if (args.list) return listPrograms(io);
+  if (args.list) return listPrograms(io, args.show);
   checkFlags(args);
   const undo = args.output === STANDARD_STREAM || args.show.json ? programsTalkOnStderr() : () => {};
   try {
@@ -34,7 +35,7 @@ async function recordOne(args: RecordArgs, io: Io): Promise<number> {
   const found = await findProgram(io, { program: args.program, args: args.args });
   const options = modelOptions(modelOptions(defaultsFor(found), Object.entries(found.options)), args.options);
   const output = createOutput(io, { output: args.output, name: traceName(found), force: args.force });
-  const run = prepare(args, { found, options });
+  const run = prepare(args, io, { found, options });
   const kept = keepCopy(output, run);
   const recorded = await recordInto(kept.output, io, run);
   const code = await conclude(args, io, { output, run, recorded, copy: kept.copy });
@@ -42,7 +43,12 @@ async function recordOne(args: RecordArgs, io: Io): Promise<number> {
   return code;
 }
 
-function listPrograms(io: Io): number {
+function listPrograms(io: Io, { json }: RecordArgs["show"]): number {
+  if (json) {
+    const programs = Object.entries(PROGRAMS).map(([name, { summary }]) => ({ name, summary }));
+    io.out.json({ schema: "maptrail.programs/1", programs });
+    return EXIT.clean;
+  }
   const width = Math.max(...Object.keys(PROGRAMS).map((name) => name.length));
   for (const [name, { summary }] of Object.entries(PROGRAMS)) {
     io.out.line(`${io.paint.strong(name.padEnd(width))}  ${summary}`);
@@ -50,7 +56,7 @@ function listPrograms(io: Io): number {
   return EXIT.clean;
 }
 
-function checkFlags({ filters, output, sites, show }: RecordArgs): void {
+function checkFlags({ filters, output, sites, show, wallClock, flush = "off" }: RecordArgs): void {
   if (hasEventFilters(filters)) {
     throw new CliError(
       EXIT.usage,
@@ -63,6 +69,12 @@ function checkFlags({ filters, output, sites, show }: RecordArgs): void {
   if (output === STANDARD_STREAM && show.json) {
     throw new CliError(EXIT.usage, "Give -o FILE, or leave --json out: both would go to standard output.");
   }
+  if (!wallClock && flush !== "off" && "seconds" in flush) {
+    throw new CliError(
+      EXIT.usage,
+      "Give --flush a size, as 64KB: with --wall-clock off no clock may change the bytes.",
+    );
+  }
 }
 
 /** A program registers its callbacks itself; a scenario's channel has every one until it says otherwise. */
@@ -71,7 +83,21 @@ function defaultsFor({ what }: Found): ModelOptions {
   return what.kind === "calls" ? options : { ...options, "initial-callbacks": "none" };
 }
 
-function prepare(args: RecordArgs, { found, options }: { readonly found: Found; readonly options: ModelOptions }): Run {
+/** The time goes by the host's clock, so that without one the bytes are those of program and seed alone. */
+function flushing({ flush, wallClock }: RecordArgs, { now }: Io): Pick<Run, "flush"> {
+  const choice = flush ?? (wallClock ? USUAL_FLUSH : "off");
+  if (choice === "off") return {};
+  if ("bytes" in choice) return { flush: { everyBytes: choice.bytes } };
+  return { flush: { everyMs: choice.seconds * 1000, nowMs: now } };
+}
+
+const USUAL_FLUSH = { seconds: 1 } as const;
+
+function prepare(
+  args: RecordArgs,
+  io: Io,
+  { found, options }: { readonly found: Found; readonly options: ModelOptions },
+): Run {
   const began = performance.now();
   const wall = args.wallClock ? { wallNs: () => Math.round((performance.now() - began) * 1e6) } : {};
   return {
@@ -85,6 +111,7 @@ function prepare(args: RecordArgs, { found, options }: { readonly found: Found; 
     folder: found.folder,
     pause: () => new Promise((resolve) => setTimeout(resolve, 0)),
     ...wall,
+    ...flushing(args, io),
   };
 }
 
@@ -128,9 +155,21 @@ async function conclude(args: RecordArgs, io: Io, { output, run, recorded, copy 
 
 function thrownText({ verbose }: Io, { thrown, end }: Recorded): string {
   const [first = ""] = end.message.split("\n");
+  const place = thrownPlace(thrown);
   const stack = verbose && thrown instanceof Error ? `\n${thrown.stack}` : "";
-  return `The program threw after @${end.events}: ${first}; ${plural(end.events, "event")} kept.${stack}`;
+  return `The program threw after @${end.events}${place}: ${first}; ${plural(end.events, "event")} kept.${stack}`;
 }
+
+/** Where the program threw, as ` at mine.ts:4`; nothing where the toolkit threw for it, since its frames say nothing to a user. */
+function thrownPlace(thrown: unknown): string {
+  const stack = thrown instanceof Error ? thrown.stack ?? "" : "";
+  const frame = stack.split("\n").find((line) => /^\s+at .*file:/.test(line)) ?? "";
+  const [, file = "", line = ""] = /(file:[^()]*):(\d+):\d+\)?$/.exec(frame) ?? [];
+  const isOurs = file === "" || (file.startsWith(TOOLKIT_FOLDER) && !file.startsWith(PROGRAMS_FOLDER));
+  return isOurs ? "" : ` at ${basename(file)}:${line}`;
+}
+
+const TOOLKIT_FOLDER = new URL("../", import.meta.url).href;
 
 /** Below this a trace is its header, and bytes for each event say nothing. */
 const TELLING_EVENTS = 1000;

@@ -121,8 +121,19 @@ function close(
   const counts = `${plural(callsReplayed, "call")} in ${plural(events, "event")}`;
   if (divergence === null) {
     const state = opened.trace.complete && stoppedEarly === "" ? "" : " (incomplete)";
-    const summary = `no divergence: ${counts} replayed alike${state}`;
-    return io.close({ ...nextOn(opened, "audit"), summary, ...(state === "" ? { mood: "good" } : {}), data });
+    // A capture has nothing that the model can make: that nothing differed is then no good news.
+    const isNothing = callsReplayed === 0 && opened.trace.header.program.kind === "import";
+    const summary = isNothing
+      ? `nothing replayed: none of the ${
+        plural(events, "event")
+      } of this capture is a call that the model can make${state}`
+      : `no divergence: ${counts} replayed alike${state}`;
+    return io.close({
+      ...nextOn(opened, "audit"),
+      summary,
+      ...(state === "" && !isNothing ? { mood: "good" } : {}),
+      data,
+    });
   }
   const { event } = divergence;
   io.close({

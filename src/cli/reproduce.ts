@@ -6,15 +6,20 @@ import type { TraceHeader } from "../trace/mod.ts";
 import type { AuditArgs } from "./grammar.ts";
 import { commandLine, shellPath } from "./shell.ts";
 
-/** The two commands, as they are typed where the program is called `self`. */
+/** The commands, as they are typed where the program is called `self`. */
 export function reproducingCommands(header: TraceHeader, args: AuditArgs, self: string): string[] {
   const flags = commandLine(auditFlags(args));
+  // What was captured happens no second time, and a trace does not know its capture's name: the trace is what there is.
+  const [path] = args.traces;
+  if (header.program.kind === "import" && args.traces.length === 1 && path !== undefined) {
+    return [`${self} audit ${shellPath(path)}${flags === "" ? "" : ` ${flags}`}`];
+  }
   return [`${self} ${recordCommand(header)}`, `${self} audit${flags === "" ? "" : ` ${flags}`}`];
 }
 
 function recordCommand(header: TraceHeader): string {
   const { program } = header;
-  if (program.kind === "import") return `import ${shellPath(program.name)}`;
+  if (program.kind === "import") return "import CAPTURE.etl";
   const words = ["record", shellPath(program.name), ...recordFlags(header).map((word) => commandLine([word]))];
   const args = program.args.length === 0 ? [] : ["--", commandLine(program.args)];
   return [...words, ...args].join(" ");

@@ -11,7 +11,7 @@ export type Run = Omit<RecordOptions, "output" | "onStart" | "onEvents">;
 /** Records into a file, which is closed at the end. A write that fails ends the run, and what was written stays. */
 export async function recordInto(output: OutputFile, io: Io, run: Run): Promise<Recorded> {
   const progress = io.progress(`record ${run.what.name}`);
-  let control: RunControl = { stop() {}, fail() {}, finishNow() {} };
+  let control: RunControl = { stop() {}, fail() {}, flushIfDue() {}, finishNow() {} };
   let failure: { readonly error: unknown } | null = null;
   const sink = {
     write(bytes: Uint8Array): void {
@@ -32,6 +32,7 @@ export async function recordInto(output: OutputFile, io: Io, run: Run): Promise<
       io.complain(`The program ended the process before it came to its end; ${output.path} holds what it did.`);
       return EXIT.cutShort;
     }),
+    flushNowAndThen(run, () => control.flushIfDue()),
   ];
   try {
     const recorded = await record({
@@ -51,6 +52,14 @@ export async function recordInto(output: OutputFile, io: Io, run: Run): Promise<
     for (const each of undo) each();
     progress.end();
   }
+}
+
+/** Has a run that waits, and makes no events, write what it holds; keeps no process alive. Returns what undoes it. */
+function flushNowAndThen({ flush }: Run, act: () => void): () => void {
+  if (flush === undefined || !("everyMs" in flush)) return () => {};
+  const timer = setInterval(act, flush.everyMs / 4);
+  Deno.unrefTimer(timer);
+  return () => clearInterval(timer);
 }
 
 function throwFailure(failure: { readonly error: unknown } | null): void {

@@ -1,7 +1,7 @@
 // Which object, event and page of A is which of B: bound where both traces make one at the same place.
 // Handle values and page numbers are labels and never compared.
 
-import { isRef, type Outcome, type Ref, type Value } from "../api/mod.ts";
+import { equalValues, isRef, type Outcome, printObject, type Ref, type RefEquality, type Value } from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
 
 /** A matching of the names of two traces, growing as they are walked. */
@@ -9,6 +9,8 @@ export class Correspondence {
   readonly #objects = new TwoWay<string>();
   readonly #events = new TwoWay<number>();
   #pages = new TwoWay<string>();
+  readonly #sameObject: RefEquality = (left, right) =>
+    left.kind === right.kind && this.#objects.agree(printObject(left), printObject(right));
 
   /** Whether two events are the same under the matching so far. */
   matches(one: TraceEvent, other: TraceEvent): boolean {
@@ -30,7 +32,7 @@ export class Correspondence {
 
   /** The object of B that an object of A is, as `kind#number`; undefined while it is none. */
   counterpartOf(object: Ref): string | undefined {
-    return this.#objects.get(objectName(object));
+    return this.#objects.get(printObject(object));
   }
 
   /** Whether values are the same under the matching. */
@@ -40,18 +42,7 @@ export class Correspondence {
 
   /** Whether two values are the same under the matching. */
   sameValue(left: Value, right: Value): boolean {
-    if (left === right) return true;
-    if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
-    if (left instanceof Uint8Array || right instanceof Uint8Array) {
-      return left instanceof Uint8Array && right instanceof Uint8Array && left.length === right.length &&
-        left.every((byte, index) => byte === right[index]);
-    }
-    if (isRef(left) || isRef(right)) return isRef(left) && isRef(right) && this.#sameObject(left, right);
-    const [these, those] = [Object.entries(left), new Map<string, Value>(Object.entries(right))];
-    return these.length === those.size && these.every(([name, value]) => {
-      const other = those.get(name);
-      return other !== undefined && this.sameValue(value, other);
-    });
+    return equalValues(left, right, this.#sameObject);
   }
 
   /** Whether two outcomes are the same under the matching. */
@@ -77,17 +68,13 @@ export class Correspondence {
   #bindValue(left: Value, right: Value): void {
     if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return;
     if (left instanceof Uint8Array || right instanceof Uint8Array) return;
-    if (isRef(left) && isRef(right)) this.#objects.bind(objectName(left), objectName(right));
+    if (isRef(left) && isRef(right)) this.#objects.bind(printObject(left), printObject(right));
     else this.#bindMembers(left, right);
   }
 
   #bindMembers(left: object, right: object): void {
     const others = new Map<string, Value>(Object.entries(right));
     for (const [name, value] of Object.entries(left)) this.#bindValue(value, others.get(name) ?? null);
-  }
-
-  #sameObject(left: Ref, right: Ref): boolean {
-    return left.kind === right.kind && this.#objects.agree(objectName(left), objectName(right));
   }
 
   #sameMemory({ memory: left }: TraceEvent, { memory: right }: TraceEvent): boolean {
@@ -104,10 +91,6 @@ function endsMemory({ plan }: TraceEvent): boolean {
     plan.effects.some(({ verb, param: { kind } }) =>
       verb === "destroy" && (kind === "buffer" || kind === "allocation")
     );
-}
-
-function objectName({ kind, number }: Ref): string {
-  return `${kind}#${number}`;
 }
 
 function pageName({ partition, page }: { readonly partition: string; readonly page: number }): string {

@@ -1,7 +1,7 @@
 // Compares two traces call by call: objects are matched by who made them, not by handle values; the first difference is named,
 // then counted by call and by kind of object. Both traces are walked once, a window of events at a time.
 
-import { isArray, isRef, isStruct, ntSuccess, type Operand, type Value } from "../api/mod.ts";
+import { hasSucceeded, operandRefs } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
 import { Correspondence } from "./correspondence.ts";
 import { differenceOf, eventText } from "./event_text.ts";
@@ -190,11 +190,11 @@ class Counts {
     if (kind === "call" || kind === "enter" || kind === "callback") {
       add(this.#calls, { key: plan.name, side, count: 1 });
     }
-    if ((kind !== "call" && kind !== "leave") || !answered(event)) return;
+    if ((kind !== "call" && kind !== "leave") || !hasSucceeded(event.outcome)) return;
     for (const { verb, subject, param } of plan.effects) {
       if (param.kind === null) continue;
       // A leave has no arguments of its own: the one object that a call which waits ends.
-      const objects = kind === "leave" && subject.from === "in" ? 1 : countObjects(event, subject);
+      const objects = kind === "leave" && subject.from === "in" ? 1 : operandRefs(event, subject).length;
       if (verb === "create") add(this.#created, { key: param.kind, side, count: objects });
       if (verb === "destroy") add(this.#destroyed, { key: param.kind, side, count: objects });
     }
@@ -214,24 +214,6 @@ class Counts {
         .filter(([, { created, destroyed }]) => created.a !== created.b || destroyed.a !== destroyed.b),
     );
   }
-}
-
-function answered({ outcome }: TraceEvent): boolean {
-  if (outcome === null) return false;
-  return outcome.form === "status" ? ntSuccess(outcome.status) : outcome.form !== "refused";
-}
-
-/** How many objects an operand of a call holds; a null or a raw handle value is none. */
-function countObjects({ ins, outs, outcome }: TraceEvent, { from, index, member }: Operand): number {
-  if (from === "return") return outcome?.form === "value" ? countRefs(outcome.value, null) : 0;
-  return countRefs((from === "in" ? ins : outs)[index] ?? null, member);
-}
-
-function countRefs(value: Value, member: string | null): number {
-  if (isArray(value)) return value.reduce<number>((sum, each) => sum + countRefs(each, member), 0);
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return 0;
-  if (isRef(value)) return 1;
-  return member !== null && isStruct(value) ? countRefs(value[member] ?? null, null) : 0;
 }
 
 function add(

@@ -53,7 +53,7 @@ function valueDifference(
 
 /** Why objects of one name are not the same: another object of B stands where A's stood before. */
 function mismatched(same: Correspondence, value: Value): string {
-  if (typeof value !== "object" || value === null || !isRef(value)) return "not the same objects";
+  if (!isRef(value)) return "not the same objects";
   const counterpart = same.counterpartOf(value);
   return counterpart === undefined ? "B's is one that A had under another name" : `A's is B's ${counterpart}`;
 }

@@ -52,10 +52,8 @@ export function collectHandlers(
   args: CallArguments,
   ins: readonly Value[],
 ): [string, CallbackFunction][] {
-  const channel = ins.find((value) =>
-    typeof value === "object" && value !== null && isRef(value) && value.kind === "channel"
-  );
-  if (channel === undefined || channel === null || typeof channel !== "object" || !isRef(channel)) return [];
+  const channel = ins.find((value) => isRef(value) && value.kind === "channel");
+  if (!isRef(channel)) return [];
   const number = channel.number;
   return functionsIn(plan.ins, args).map(([name, handler]) => [handlerKey(number, name), handler]);
 }

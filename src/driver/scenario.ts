@@ -17,7 +17,10 @@ import {
   NotationError,
   type ObjectKind,
   type ObjectNode,
+  type ObjectReference,
   type OutcomeNode,
+  printObject,
+  refsIn,
   type ReturnStatement,
   type Scenario,
   type Statement,
@@ -97,14 +100,12 @@ class Names implements Environment {
   }
 
   object(kind: ObjectKind, number: number): number | undefined {
-    return this.#handles.get(`${kind}#${number}`);
+    return this.#handles.get(printObject({ kind, number }));
   }
 
   /** Remembers the handles of objects that an answer made. */
   learn(value: Value): void {
-    if (typeof value !== "object" || value === null || value instanceof Uint8Array) return;
-    if (isRef(value)) this.#handles.set(`${value.kind}#${value.number}`, value.handle);
-    else for (const inner of Object.values(value)) this.learn(inner);
+    for (const ref of refsIn(value)) this.#handles.set(printObject(ref), ref.handle);
   }
 }
 
@@ -279,24 +280,24 @@ class Runner {
   #expectFinding({ line, rule, position, object }: ExpectFindingStatement): void {
     const event = position === null ? null : this.#labels.get(position) ?? Number(position);
     if (Number.isNaN(event)) return this.#fail(line, `wrote finding ${rule} at @${position}, but that line never ran`);
-    this.#expected.push({ line, rule, event, object: object === null ? null : this.#objectName(object) });
+    this.#expected.push({ line, rule, event, object: object === null ? null : printObject(this.#resolve(object)) });
   }
 
   #expectState({ object, state, line }: ExpectStateStatement): void {
-    const name = this.#objectName(object);
-    const [kind, number] = name.split("#");
-    const actual = stateMatches(this.#session.engine.world, { kind: kind ?? "", number: Number(number), state });
-    if (actual !== null) this.#fail(line, `wrote state ${name} ${state}, got ${actual}`);
+    const named = this.#resolve(object);
+    const { kind, number } = named;
+    const actual = stateMatches(this.#session.engine.world, { kind, number, state });
+    if (actual !== null) this.#fail(line, `wrote state ${printObject(named)} ${state}, got ${actual}`);
   }
 
   get #writtenOnly(): boolean {
     return this.#scenario.options.callbacks === "written";
   }
 
-  #objectName(node: ObjectNode | VariableNode): string {
-    if (node.form === "object") return `${node.kind}#${node.number}`;
+  #resolve(node: ObjectNode | VariableNode): ObjectReference {
+    if (node.form === "object") return node;
     const value = this.#names.variable(node.name);
-    if (typeof value === "object" && value !== null && isRef(value)) return `${value.kind}#${value.number}`;
+    if (isRef(value)) return value;
     throw new NotationError(`expected an object: $${node.name} is none`, node.at);
   }
 

@@ -85,9 +85,14 @@ export class Session {
     return this.#lastEvent;
   }
 
-  /** Canonical values of arguments by name. */
+  /** Canonical values of arguments by name; `TypeError` or `RangeError`, naming the call, for what cannot be passed. */
   bind(plan: CallPlan, args: GivenArgs): Value[] {
-    return this.engine.bind(plan, args);
+    try {
+      return this.engine.bind(plan, args);
+    } catch (error) {
+      if (error instanceof TypeError || error instanceof RangeError) error.message = `${plan.name}: ${error.message}`;
+      throw error;
+    }
   }
 
   /** Makes a call. */

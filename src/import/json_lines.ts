@@ -1,5 +1,5 @@
 // JSON lines as a source of a trace: what `dump --json` writes, or what somebody's converter writes in that form.
-// Parsing is trace's; here is only what makes it an import: detection, an end, a report. Tried with maptrail.trace/1 and
+// Parsing is trace's; here is only what makes it an import: an end, a report. Tried with maptrail.trace/1 and
 // with lines that have no header. It drops members that nobody declared, and counts them. It must not know files.
 
 import { type IgnoredMembers, type JsonLinesOptions, type ParsedJsonLines, parseJsonLines } from "../trace/mod.ts";
@@ -83,13 +83,4 @@ function positionOf(numbers: readonly number[], wanted: number): number {
     else high = middle;
   }
   return numbers[low] === wanted ? low : -1;
-}
-
-const SEEN_BYTES = 4096;
-const FIRST_LINE =
-  /^\uFEFF?\s*\{[^\n]*(?:"schema"\s*:\s*"maptrail\.trace\/|"kind"\s*:\s*"(?:call|enter|leave|callback|return|memory|note)")/;
-
-/** Whether a file begins like these lines; its first 4096 bytes are enough, and only those are looked at. */
-export function looksLikeJsonLines(firstBytes: Uint8Array): boolean {
-  return FIRST_LINE.test(new TextDecoder("utf-8", { ignoreBOM: true }).decode(firstBytes.subarray(0, SEEN_BYTES)));
 }

@@ -8,4 +8,5 @@ export {
   type RecordOptions,
   type RunControl,
 } from "./record.ts";
+export type { FlushTimer } from "./flush.ts";
 export { type InMemoryOptions, type InMemoryRecording, recordInMemory } from "./in_memory.ts";

@@ -26,6 +26,7 @@ import {
   TraceWriter,
 } from "../trace/mod.ts";
 import { MAX_BODY_BYTES } from "../wire/mod.ts";
+import { type FlushTimer, FlushWatch } from "./flush.ts";
 
 /** The version of the engine's behaviour: it changes when the same calls may answer otherwise. */
 export const ENGINE_VERSION = 1;
@@ -62,6 +63,8 @@ export interface RecordOptions {
   readonly onEvents?: (events: number) => void;
   /** Events between keyframes, at least 1; left out: one whenever it is worth its bytes (see the writer). */
   readonly keyframeEvents?: number;
+  /** When the open chunk is written before it is full: by time, or by bytes as the writer's `chunkBytes`. */
+  readonly flush?: FlushTimer | { readonly everyBytes: number };
 }
 
 /** Ends a run from outside; what was recorded stays whole. */
@@ -70,6 +73,8 @@ export interface RunControl {
   readonly stop: (reason: string) => void;
   /** Ends it as thrown: an error of the program that none of its threads caught. */
   readonly fail: (error: unknown) => void;
+  /** Writes the open chunk where `flush` says that it is time: for a host whose program waits and makes no events. */
+  readonly flushIfDue: () => void;
   /** Writes the rest and the end at once, for a process that is about to be gone: nothing may happen after. */
   readonly finishNow: (reason: string) => void;
 }
@@ -88,19 +93,27 @@ export interface Recorded {
 /** Runs and records. A sink that throws ends the run, and what it threw is thrown here: the program never sees it. */
 export async function record(options: RecordOptions): Promise<Recorded> {
   const output = new WatchedSink(options.output);
-  const writer = new TraceWriter(output, headerOf(options));
+  const { flush } = options;
+  const chunkBytes = flush !== undefined && "everyBytes" in flush ? { chunkBytes: flush.everyBytes } : {};
+  const writer = new TraceWriter(output, headerOf(options), chunkBytes);
   output.throwFailure();
-  const session = sessionOf(options, writer);
+  const watch = flush !== undefined && "everyMs" in flush ? new FlushWatch(writer, flush) : null;
+  const session = sessionOf(options, { writer, watch });
   const run = options.what.kind === "calls"
     ? runTheScenario(options.what.scenario, { session, options })
-    : await runTheProgram(options.what, { session, options, writer, output });
+    : await runTheProgram(options.what, { session, options, writer, output, watch });
   const end: TraceEnd = { ...run.reason, events: session.lastEvent };
   writer.finish(end);
   output.throwFailure();
   return { end, stuck: run.stuck, thrown: run.thrown, scenario: run.scenario };
 }
 
-function sessionOf(options: RecordOptions, writer: TraceWriter): Session {
+interface Writing {
+  readonly writer: TraceWriter;
+  readonly watch: FlushWatch | null;
+}
+
+function sessionOf(options: RecordOptions, { writer, watch }: Writing): Session {
   const engine = new Engine(options.options);
   const { keyframeEvents, wallNs } = options;
   let lastKeyframe = 0;
@@ -110,7 +123,7 @@ function sessionOf(options: RecordOptions, writer: TraceWriter): Session {
       : lastEvent >= lastKeyframe + keyframeEvents;
   return new Session({
     engine,
-    sink: new RecordingSink(writer, options),
+    sink: new RecordingSink({ writer, watch }, options),
     memory: options.memory,
     onBoundary: (lastEvent) => {
       if (!isDue(lastEvent)) return;
@@ -169,10 +182,9 @@ function runTheScenario(
 
 async function runTheProgram(
   what: Extract<Recordable, { readonly module: ProgramModule }>,
-  { session, options, writer, output }: {
+  { session, options, writer, output, watch }: Writing & {
     readonly session: Session;
     readonly options: RecordOptions;
-    readonly writer: TraceWriter;
     readonly output: WatchedSink;
   },
 ): Promise<Run> {
@@ -181,6 +193,7 @@ async function runTheProgram(
     options.onStart?.({
       stop: (reason) => scheduler.stop(reason),
       fail: (error) => scheduler.fail(error),
+      flushIfDue: () => void watch?.look(),
       finishNow: (message) => writer.finish({ reason: "interrupted", message, events: session.lastEvent }),
     });
   };
@@ -238,11 +251,13 @@ function headerOf(
 /** Passes events on to the writer, sites only where wanted. */
 class RecordingSink implements EventSink {
   readonly #writer: TraceWriter;
+  readonly #watch: FlushWatch | null;
   readonly #siteEvents: ReadonlySet<number> | undefined;
   readonly #onEvents: (events: number) => void;
 
-  constructor(writer: TraceWriter, { siteEvents, onEvents }: RecordOptions) {
+  constructor({ writer, watch }: Writing, { siteEvents, onEvents }: RecordOptions) {
     this.#writer = writer;
+    this.#watch = watch;
     this.#siteEvents = siteEvents;
     this.#onEvents = onEvents ?? (() => {});
   }
@@ -250,6 +265,7 @@ class RecordingSink implements EventSink {
   event(event: TraceEvent): void {
     const site: Site | null = this.#siteEvents === undefined || this.#siteEvents.has(event.event) ? event.site : null;
     this.#writer.event(site === event.site ? event : { ...event, site });
+    this.#watch?.event();
     if ((event.event & 0xfff) === 0) this.#onEvents(event.event);
   }
 }

@@ -1,7 +1,19 @@
 // Compares a recorded event with the replayed one, field by field, and words the first difference.
 // Sites, actors and wall time are not compared: the engine does not make them.
 
-import { isRef, type Outcome, type ParamPlan, printValue, statusName, type Value } from "../api/mod.ts";
+import {
+  equalBytes,
+  equalValues,
+  isRef,
+  type Outcome,
+  type ParamPlan,
+  printObject,
+  printValue,
+  refsIn,
+  sameObject,
+  statusName,
+  type Value,
+} from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
 
 /** One field that differs. */
@@ -88,9 +100,7 @@ function compareValues(
 
 function shown(plan: ParamPlan | null, value: Value | undefined): string {
   if (value === undefined) return "nothing";
-  if (typeof value === "object" && value !== null && isRef(value)) {
-    return `${value.kind}#${value.number} (handle 0x${value.handle.toString(16)})`;
-  }
+  if (isRef(value)) return `${printObject(value)} (handle ${numberText(value.handle)})`;
   return plan === null ? String(value) : printValue(plan, value);
 }
 
@@ -106,29 +116,11 @@ function shownApart(
 }
 
 function handlesText(value: Value | undefined): string {
-  return ` (handles ${handlesIn(value ?? null).map((handle) => `0x${handle.toString(16)}`).join(", ")})`;
-}
-
-function handlesIn(value: Value): number[] {
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return [];
-  return isRef(value) ? [value.handle] : Object.values(value).flatMap(handlesIn);
+  return ` (handles ${refsIn(value).map(({ handle }) => numberText(handle)).join(", ")})`;
 }
 
 function sameValue(left: Value, right: Value, exactHandles: boolean): boolean {
-  if (left === right) return true;
-  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
-  if (left instanceof Uint8Array || right instanceof Uint8Array) {
-    return left instanceof Uint8Array && right instanceof Uint8Array && left.length === right.length &&
-      left.every((byte, index) => byte === right[index]);
-  }
-  if (isRef(left) && isRef(right)) {
-    return left.kind === right.kind && left.number === right.number && (!exactHandles || left.handle === right.handle);
-  }
-  const [these, those] = [Object.entries(left), new Map<string, Value>(Object.entries(right))];
-  return these.length === those.size && these.every(([name, value]) => {
-    const other = those.get(name);
-    return other !== undefined && sameValue(value, other, exactHandles);
-  });
+  return exactHandles ? equalValues(left, right) : equalValues(left, right, sameObject);
 }
 
 function compareMemory(recorded: TraceEvent, replayed: TraceEvent): FieldDifference | null {
@@ -141,7 +133,7 @@ function compareMemory(recorded: TraceEvent, replayed: TraceEvent): FieldDiffere
       return { field: `memory.${field}`, recorded: numberText(left[field]), replayed: numberText(right[field]) };
     }
   }
-  if (left.bytes === null || right.bytes === null || sameValue(left.bytes, right.bytes, true)) return null;
+  if (left.bytes === null || right.bytes === null || equalBytes(left.bytes, right.bytes)) return null;
   return { field: "memory.bytes", recorded: `${left.bytes.length} bytes`, replayed: "other bytes of the same length" };
 }
 

@@ -1,6 +1,6 @@
-// What a trace itself says of each object up to now, from `create`, `destroy`, `map` and `unmap` effects: the recorded side of a divergence.
+// What a trace itself says of each object up to now, from the effects of its calls: the recorded side of a divergence.
 
-import { isRef, ntSuccess, type Operand, type Ref, type Value } from "../api/mod.ts";
+import { hasSucceeded, operandRefs, printObject, type Ref } from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
 
 interface Known {
@@ -37,7 +37,7 @@ export class RecordedObjects {
 
   /** What the trace says of an object, in words. */
   describe(ref: Ref): string {
-    const known = this.#objects.get(`${ref.kind}#${ref.number}`);
+    const known = this.#objects.get(printObject(ref));
     if (known === undefined) return this.#absence();
     const mapped = known.mappings > 0 ? `, mapped ${known.mappings}×` : "";
     return `${known.state}${mapped}, last changed by @${known.lastEvent} ${known.lastCall}`;
@@ -45,9 +45,10 @@ export class RecordedObjects {
 
   #apply(begin: TraceEvent, end: TraceEvent): void {
     const { plan } = begin;
-    if (plan === null || !succeeded(end)) return;
+    if (plan === null || !hasSucceeded(end.outcome)) return;
+    const values = { ins: begin.ins, outs: end.outs, outcome: end.outcome };
     for (const { verb, subject } of plan.effects) {
-      for (const ref of refsAt({ begin, end }, subject)) this.#change(ref, { verb, event: end.event, call: plan.name });
+      for (const ref of operandRefs(values, subject)) this.#change(ref, { verb, event: end.event, call: plan.name });
     }
   }
 
@@ -55,7 +56,7 @@ export class RecordedObjects {
     ref: Ref,
     { verb, event, call }: { readonly verb: string; readonly event: number; readonly call: string },
   ): void {
-    const key = `${ref.kind}#${ref.number}`;
+    const key = printObject(ref);
     const known = this.#objects.get(key) ?? { state: "live", mappings: 0, lastEvent: 0, lastCall: "" };
     if (verb === "destroy") known.state = "gone";
     if (verb === "map") known.mappings += 1;
@@ -75,25 +76,4 @@ export class RecordedObjects {
     if (this.#after > 0) return `not changed since @${this.#after}, where this replay began`;
     return this.#hasForgotten ? "not changed of late" : "not created yet, as far as the trace says";
   }
-}
-
-function succeeded({ outcome }: TraceEvent): boolean {
-  if (outcome === null || outcome.form === "refused") return false;
-  return outcome.form !== "status" || ntSuccess(outcome.status);
-}
-
-function refsAt(
-  { begin, end }: { readonly begin: TraceEvent; readonly end: TraceEvent },
-  { from, index, member }: Operand,
-): readonly Ref[] {
-  if (from === "return") return end.outcome?.form === "value" ? refsIn(end.outcome.value, null) : [];
-  return refsIn((from === "in" ? begin.ins : end.outs)[index] ?? null, member);
-}
-
-function refsIn(value: Value, member: string | null): Ref[] {
-  if (Array.isArray(value)) return value.flatMap((each: Value) => refsIn(each, member));
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return [];
-  if (isRef(value)) return [value];
-  const inner = member === null ? undefined : new Map<string, Value>(Object.entries(value)).get(member);
-  return inner === undefined ? [] : refsIn(inner, null);
 }

@@ -1,7 +1,7 @@
 // Replays a trace on a fresh engine: its inputs are fed again, everything that the engine makes is compared with what was recorded.
 // Stops at the first divergence. What the model cannot make (events seen in a capture) is counted, never guessed.
 
-import { isRef, type ModelOptions, type Ref, type Value, VOID } from "../api/mod.ts";
+import { isRef, type ModelOptions, printObject, type Ref, refsIn, sameObject, type Value, VOID } from "../api/mod.ts";
 import { Session } from "../driver/mod.ts";
 import { Engine, isSnapshot, type Snapshot } from "../engine/mod.ts";
 import { decodeKeyframe, type EventSink, type Keyframe, type Trace, type TraceEvent } from "../trace/mod.ts";
@@ -165,7 +165,7 @@ class Replayer implements EventSink {
   #deliver(event: TraceEvent): FieldDifference | null {
     const wanted = event.plan?.name ?? "";
     const deliverable = this.#session.deliverable();
-    const pending = deliverable.find(({ name, ins }) => name === wanted && sameObject(ins[0], event.ins[0]));
+    const pending = deliverable.find(({ name, ins }) => name === wanted && isSameChannel(ins[0], event.ins[0]));
     if (pending !== undefined) {
       this.#session.deliver(pending, event.actor);
       return null;
@@ -196,7 +196,7 @@ class Replayer implements EventSink {
   #diverge(event: TraceEvent, { field, recorded, replayed }: FieldDifference): Divergence {
     const call = event.plan?.name ?? event.kind;
     const objects = refsOf(event).map((ref) => ({
-      object: `${ref.kind}#${ref.number}`,
+      object: printObject(ref),
       recorded: this.#recorded.describe(ref),
       replayed: describeObject(this.#session.engine.world, ref),
     }));
@@ -225,21 +225,12 @@ function labelOf({ kind, side, plan, of }: TraceEvent): string {
   return `${kind} ${side}${plan === null ? "" : ` ${plan.name}`}${of === 0 ? "" : ` of @${of}`}`;
 }
 
-function sameObject(left: Value | undefined, right: Value | undefined): boolean {
-  if (left === undefined || right === undefined || left === null || right === null) return false;
-  if (typeof left !== "object" || typeof right !== "object" || !isRef(left) || !isRef(right)) return false;
-  return left.kind === right.kind && left.number === right.number;
+function isSameChannel(left: Value | undefined, right: Value | undefined): boolean {
+  return isRef(left) && isRef(right) && sameObject(left, right);
 }
 
 /** The objects that an event names, each once. */
 function refsOf({ ins, outs, outcome }: TraceEvent): readonly Ref[] {
-  const found = new Map<string, Ref>();
-  const visit = (value: Value): void => {
-    if (typeof value !== "object" || value === null || value instanceof Uint8Array) return;
-    if (isRef(value)) found.set(`${value.kind}#${value.number}`, value);
-    else for (const inner of Object.values(value)) visit(inner);
-  };
-  for (const value of [...ins, ...outs]) visit(value);
-  if (outcome?.form === "value") visit(outcome.value);
-  return [...found.values()];
+  const values = outcome?.form === "value" ? [...ins, ...outs, outcome.value] : [...ins, ...outs];
+  return [...new Map(refsIn(values).map((ref) => [printObject(ref), ref])).values()];
 }

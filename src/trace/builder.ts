@@ -13,7 +13,7 @@ import {
   writeBytes,
   writeColumn,
 } from "../wire/mod.ts";
-import { CHUNK_WEIGHT_BYTES, countShapes, type EventCounts, MAX_EVENT_BYTES } from "./chunk_layout.ts";
+import { countShapes, type EventCounts, MAX_EVENT_BYTES } from "./chunk_layout.ts";
 import { describePlan } from "./declarations.ts";
 import type { MemoryDelta, TraceEvent } from "./event.ts";
 import { ObjectCodes } from "./object_codes.ts";
@@ -78,9 +78,9 @@ export class ChunkBuilder implements Interning {
     return this.#shapeOf.length;
   }
 
-  /** Whether bytes, arrays and texts fill the chunk before its events do. */
-  get isHeavy(): boolean {
-    return this.#weight >= CHUNK_WEIGHT_BYTES;
+  /** Bytes of bytes, arrays and texts, which fill some chunks before their events do. */
+  get weight(): number {
+    return this.#weight;
   }
 
   /**

@@ -6,6 +6,7 @@ import {
   type CallPlan,
   compilePlan,
   type Declaration,
+  equalBytes,
   findPlan,
   knownType,
   type Level,
@@ -125,10 +126,6 @@ function packable(value: unknown): Packable {
   const isPlain = typeof value === "number" || typeof value === "bigint" || typeof value === "boolean" ||
     typeof value === "string" || value === null || value instanceof Uint8Array;
   return isPlain ? value : null;
-}
-
-function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
 
 function checkedName(name: string): string {

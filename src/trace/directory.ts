@@ -62,9 +62,11 @@ function fromIndex(source: ByteSource, header: ReadHeader): Directory | null {
   try {
     const [part] = readBlock(source, last, header.file);
     const footer = decodeFooter(part ?? new Uint8Array(0));
+    if (footer.indexOffsetBytes + PREFIX_BYTES > last.offsetBytes) return null;
     const prefix = readPrefix(source.read(footer.indexOffsetBytes, PREFIX_BYTES));
     if (prefix === null) return null;
     const at = locate(prefix, footer.indexOffsetBytes);
+    if (at.offsetBytes + at.sizeBytes !== last.offsetBytes) return null;
     const [indexPart] = readBlock(source, at, header.file);
     const index = decodeIndex(indexPart ?? new Uint8Array(0));
     const blocks = [...index.blocks, at, last];
@@ -120,13 +122,14 @@ function inOrder(directory: Directory, header: ReadHeader): Directory | null {
 /** Follows the numbers of event chunks and says which are missing. */
 class EventOrder {
   readonly losses: Loss[] = [];
+  /** In order of their first event. */
   readonly #known: readonly Loss[];
   #expected = 1;
   /** Damage seen since the last chunk, which missing events are put down to. */
   #damage: { readonly what: string; readonly offsetBytes: number } | null = null;
 
   constructor(known: readonly Loss[]) {
-    this.#known = known;
+    this.#known = known.toSorted((left, right) => left.firstEvent - right.firstEvent);
   }
 
   /** Takes a chunk; false where its events were there before. */
@@ -163,7 +166,7 @@ class EventOrder {
 
   #isKnown(firstEvent: number, lastEvent: number): boolean {
     let missing = firstEvent;
-    for (const loss of [...this.#known].sort((left, right) => left.firstEvent - right.firstEvent)) {
+    for (const loss of this.#known) {
       if (loss.firstEvent > 0 && loss.firstEvent <= missing) missing = Math.max(missing, loss.lastEvent + 1);
     }
     return missing > lastEvent;
@@ -177,6 +180,10 @@ class Scan {
   readonly #blocks: IndexedBlock[] = [];
   #file: number | null;
   #position: number;
+  /** Where a search last found a prefix: the next one looks behind it, so that a walk that goes back comes to an end. */
+  #found = -1;
+  /** The block that was checked last, and whether it was whole. */
+  #checked: { readonly block: IndexedBlock; readonly isWhole: boolean } | null = null;
   #footer: Footer | null = null;
   #index: TraceIndex | null = null;
 
@@ -273,17 +280,16 @@ class Scan {
   }
 
   #isWhole(block: IndexedBlock): boolean {
-    try {
-      const { prefix, body } = readFrame(this.#source, block, this.#file);
-      checkBody(prefix, body);
-      return true;
-    } catch (error) {
-      if (error instanceof WireError) return false;
-      throw error;
-    }
+    if (this.#checked?.block !== block) this.#checked = { block, isWhole: isWhole(this.#source, block, this.#file) };
+    return this.#checked.isWhole;
   }
 
   #findNext(from: number): number {
+    this.#found = this.#findPrefix(Math.max(from, this.#found + 1));
+    return this.#found;
+  }
+
+  #findPrefix(from: number): number {
     const { size } = this.#source;
     for (let start = from; start < size; start += WINDOW_BYTES) {
       const window = this.#source.read(start, Math.min(WINDOW_BYTES + PREFIX_BYTES, size - start));
@@ -292,6 +298,17 @@ class Scan {
       }
     }
     return size;
+  }
+}
+
+function isWhole(source: ByteSource, block: IndexedBlock, file: number | null): boolean {
+  try {
+    const { prefix, body } = readFrame(source, block, file);
+    checkBody(prefix, body);
+    return true;
+  } catch (error) {
+    if (error instanceof WireError) return false;
+    throw error;
   }
 }
 

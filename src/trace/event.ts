@@ -3,11 +3,11 @@
 
 import type { CallPlan, Level, ModelOptions, Outcome, Value } from "../api/mod.ts";
 
-/** What an event is: a whole call; the enter and leave of a call that waited; a callback and its return; a memory delta; a note. */
-export type EventKind = "call" | "enter" | "leave" | "callback" | "return" | "memory" | "note";
-
 /** Every event kind, in the order of their numbers in the file. */
 export const EVENT_KINDS = ["call", "enter", "leave", "callback", "return", "memory", "note"] as const;
+
+/** What an event is: a whole call; the enter and leave of a call that waited; a callback and its return; a memory delta; a note. */
+export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** Where a call was made. Lines and columns from 1; 0: unknown. The file is relative to the program. */
 export interface Site {

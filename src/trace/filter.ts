@@ -1,9 +1,16 @@
 // Picks events of a trace: by position, call, side, object. It works on whole events, before anyone lays them out.
 // It must not know how filters are written on a command line.
 
-import { baseSide, canonicalSide, isArray, isRef, isStruct, type ObjectKind, type Value } from "../api/mod.ts";
+import {
+  baseSide,
+  canonicalSide,
+  matchesGlob,
+  type ObjectKind,
+  type ObjectReference,
+  refsIn,
+  type Value,
+} from "../api/mod.ts";
 import type { TraceEvent } from "./event.ts";
-import type { ObjectName } from "./object_name.ts";
 
 /** Which events; what is left out admits all. */
 export interface EventQuery {
@@ -17,7 +24,7 @@ export interface EventQuery {
 }
 
 /** An object, or with a number of null every object of a kind. */
-export type ObjectQuery = ObjectName | { readonly kind: ObjectKind; readonly number: null };
+export type ObjectQuery = ObjectReference | { readonly kind: ObjectKind; readonly number: null };
 
 /**
  * A filter for events given in trace order. An object's filter admits events that mention it, and the leaves, returns
@@ -66,34 +73,6 @@ export function mentionsObject(event: TraceEvent, object: ObjectQuery): boolean 
     outcome?.form === "value" && namesObject(outcome.value, object);
 }
 
-function namesObject(value: Value, object: ObjectQuery): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (isArray(value)) return value.some((each) => namesObject(each, object));
-  if (isRef(value)) return value.kind === object.kind && (object.number === null || value.number === object.number);
-  return isStruct(value) && Object.values(value).some((member) => namesObject(member, object));
-}
-
-/** Whether the whole name fits the glob; letters count as written. Takes at most glob × name steps. */
-export function matchesGlob(glob: string, name: string): boolean {
-  let position = 0;
-  let star = -1;
-  let resume = 0;
-  let at = 0;
-  while (position < name.length) {
-    const sign = glob[at];
-    if (sign === "*") {
-      star = at;
-      resume = position;
-      at += 1;
-    } else if (sign === "?" || sign === name[position]) {
-      at += 1;
-      position += 1;
-    } else if (star >= 0) {
-      resume += 1;
-      position = resume;
-      at = star + 1;
-    } else return false;
-  }
-  while (glob[at] === "*") at += 1;
-  return at === glob.length;
+function namesObject(value: Value, { kind, number }: ObjectQuery): boolean {
+  return refsIn(value).some((ref) => ref.kind === kind && (number === null || ref.number === number));
 }

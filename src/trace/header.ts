@@ -181,7 +181,7 @@ function parseLeniently(bytes: Uint8Array): TraceHeader | null {
 }
 
 /** The header that stands for one of which nothing can be read. */
-function blankHeader(): TraceHeader {
+export function blankHeader(): TraceHeader {
   return {
     tool: "",
     toolVersion: "",

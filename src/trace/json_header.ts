@@ -3,25 +3,12 @@
 
 import { defaultOptions, type ModelOptions, OPTIONS, parseOption } from "../api/mod.ts";
 import type { Loss, TraceEnd, TraceHeader } from "./event.ts";
+import { blankHeader } from "./header.ts";
 import { membersOf, mismatch } from "./json_values.ts";
 
 /** The header of lines that have none: nothing is known, nothing is claimed. */
 export function unknownHeader(): TraceHeader {
-  return {
-    tool: "",
-    toolVersion: "",
-    maker: "json",
-    engineVersion: 0,
-    options: defaultOptions(),
-    program: { name: "", kind: "import", args: [] },
-    seed: 0,
-    sites: "off",
-    memory: "none",
-    wallClock: false,
-    startedAt: "",
-    capabilities: [],
-    losses: [],
-  };
+  return { ...blankHeader(), maker: "json" };
 }
 
 const HEADER_MEMBERS = new Set([...Object.keys(unknownHeader()), "schema", "end"]);

@@ -1,10 +1,9 @@
 // A trace as lines of JSON, for any tool that reads them: the writing side (spec: cli, "dump --json").
 // json_lines_parse.ts is the exact inverse. It must not know files, nor how the lines are stored.
 
-import { type Outcome, type ParamPlan, statusName, type Value } from "../api/mod.ts";
+import { type Outcome, type ParamPlan, printObject, statusName, type Value } from "../api/mod.ts";
 import type { MemoryDelta, Site, TraceEnd, TraceEvent, TraceHeader } from "./event.ts";
 import { HandleBook, hexOf, integerToJson, type JsonObject, type JsonValue, valueToJson } from "./json_values.ts";
-import { objectName } from "./object_name.ts";
 
 /** What the first line says it is; the number changes when a reader of the old form would be wrong. */
 export const JSON_LINES_SCHEMA = "maptrail.trace/1";
@@ -35,7 +34,7 @@ export function eventToJson(event: TraceEvent, said: HandleBook = new HandleBook
     valueToJson(value, (ref) => {
       if (said.get(ref) === ref.handle) return;
       said.set(ref);
-      handles[objectName(ref)] = ref.handle;
+      handles[printObject(ref)] = ref.handle;
     });
   const { plan } = event;
   const entries: Entry[] = [["event", event.event], ["kind", event.kind], ["side", event.side]];

@@ -1,7 +1,17 @@
 // A trace as lines of JSON, read back: the exact inverse of json_lines.ts, and lenient to what others write
 // (only kind, side, call, args, outcome and outs need be there). It must not know files.
 
-import { type CallPlan, defaultValue, findPlan, type Level, type Outcome, STATUS, type Value } from "../api/mod.ts";
+import {
+  type CallPlan,
+  defaultValue,
+  findPlan,
+  type Level,
+  type Outcome,
+  PAGE_BYTES,
+  parseObject,
+  STATUS,
+  type Value,
+} from "../api/mod.ts";
 import {
   EVENT_KINDS,
   type EventKind,
@@ -23,7 +33,6 @@ import {
   valueFromJson,
   type ValueReading,
 } from "./json_values.ts";
-import { parseObjectName } from "./object_name.ts";
 
 /** A line that is no event: which line (from 1), and what was wanted. */
 export class JsonLinesError extends Error {
@@ -188,7 +197,7 @@ export class JsonLinesParser {
 
   #readHandles(handles: Members): void {
     for (const name of handles.names()) {
-      const object = parseObjectName(name);
+      const object = parseObject(name);
       const handle = integerFrom(handles.get(name));
       if (object === null) {
         throw new JsonValueError(
@@ -287,16 +296,14 @@ function siteFrom(line: Members): Site | null {
   };
 }
 
-const PAGE_SIZE = 4096;
-
 function memoryFrom(line: Members): MemoryDelta {
   const memory = new Members(line.get("memory"), "memory");
   const json = memory.get("bytes") ?? null;
   const bytes = json === null ? null : bytesFromJson({ json, path: "memory.bytes" });
   const offset = memory.integer("offset", 0);
   const length = memory.integer("length", bytes?.length);
-  if (offset + length > PAGE_SIZE) {
-    throw mismatch("memory.length", length, `at most ${PAGE_SIZE - offset}: a delta stays in its page`);
+  if (offset + length > PAGE_BYTES) {
+    throw mismatch("memory.length", length, `at most ${PAGE_BYTES - offset}: a delta stays in its page`);
   }
   if (bytes !== null && bytes.length !== length) {
     throw mismatch("memory.length", length, `${bytes.length}, the length of bytes`);

@@ -3,15 +3,17 @@
 
 import {
   defaultValue,
+  INTEGER_BOUNDS,
   isArray,
   isRef,
   type ObjectKind,
   type ParamPlan,
+  parseObject,
+  printObject,
   type Ref,
   type ScalarType,
   type Value,
 } from "../api/mod.ts";
-import { objectName, parseObjectName } from "./object_name.ts";
 
 /** What JSON can say. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
@@ -68,7 +70,7 @@ export function valueToJson(value: Value, onRef: (ref: Ref) => void): JsonValue 
   if (isArray(value)) return value.map((each) => valueToJson(each, onRef));
   if (isRef(value)) {
     onRef(value);
-    return objectName(value);
+    return printObject(value);
   }
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, valueToJson(member, onRef)]));
 }
@@ -138,7 +140,7 @@ export function membersOf(json: unknown, path: string): [string, unknown][] {
 
 function objectFromJson(param: ParamPlan, json: unknown, at: At): Value {
   if (json === null) return null;
-  const name = typeof json === "string" ? parseObjectName(json) : null;
+  const name = typeof json === "string" ? parseObject(json) : null;
   if (name !== null) return at.handles.resolve(name);
   const handle = typeof json === "string" || typeof json === "number" ? integerFrom(json) : null;
   if (handle === null || handle < 0n || handle > BigInt(Number.MAX_SAFE_INTEGER)) {
@@ -151,15 +153,6 @@ interface Given {
   readonly json: unknown;
   readonly path: string;
 }
-
-const LIMITS = {
-  u8: [0n, 0xffn],
-  u16: [0n, 0xffffn],
-  u32: [0n, 0xffffffffn],
-  i32: [-0x80000000n, 0x7fffffffn],
-  u64: [0n, (1n << 64n) - 1n],
-  i64: [-(1n << 63n), (1n << 63n) - 1n],
-} as const;
 
 function scalarFromJson(scalar: ScalarType, word: string, given: Given): Value {
   const { json, path } = given;
@@ -178,7 +171,7 @@ function scalarFromJson(scalar: ScalarType, word: string, given: Given): Value {
     case "bytes":
       return bytesFromJson(given);
     default: {
-      const integer = rangedFrom(given, { limits: LIMITS[scalar.storage], word, scalar });
+      const integer = rangedFrom(given, { limits: INTEGER_BOUNDS[scalar.storage], word, scalar });
       return scalar.storage === "u64" || scalar.storage === "i64" ? integer : Number(integer);
     }
   }

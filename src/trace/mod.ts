@@ -8,7 +8,7 @@ export { decodeKeyframe, encodeKeyframe } from "./keyframe.ts";
 export { TraceFormatError, type TraceFormatReason } from "./trace_format_error.ts";
 export { FORMAT_VERSION } from "./upgrade.ts";
 export { eventTrouble, type TraceProblem, validate, validateEvent } from "./validate.ts";
-export { eventFilter, type EventQuery, matchesGlob, mentionsObject, type ObjectQuery } from "./filter.ts";
+export { eventFilter, type EventQuery, mentionsObject, type ObjectQuery } from "./filter.ts";
 export { eventToJson, headerToJson, JSON_LINES_SCHEMA, jsonLines, type JsonLinesSource } from "./json_lines.ts";
 export {
   type IgnoredMembers,
@@ -20,4 +20,3 @@ export {
   parseJsonLines,
 } from "./json_lines_parse.ts";
 export { HandleBook, type JsonObject, type JsonValue } from "./json_values.ts";
-export { type ObjectName, objectName, parseObjectName } from "./object_name.ts";

@@ -1,7 +1,7 @@
 // Whether events are what the model says they are: one alone (`eventTrouble`), and one after the other (`validate`).
 // Used on both sides of a file. It must not know bytes.
 
-import { valueTrouble } from "../api/mod.ts";
+import { PAGE_BYTES, valueTrouble } from "../api/mod.ts";
 import { EVENT_KINDS, type EventKind, type Loss, type MemoryDelta, type Trace, type TraceEvent } from "./event.ts";
 
 /** What is wrong with an event. */
@@ -10,7 +10,6 @@ export interface TraceProblem {
   readonly message: string;
 }
 
-const PAGE_BYTES = 4096;
 const MAX_TEXT_LETTERS = 2 ** 20;
 const MAX_UINT = 2 ** 32;
 /** Events whose kind is kept, a byte each: what points to later ones is not checked. */

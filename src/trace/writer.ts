@@ -4,7 +4,7 @@
 import { valuesWeight } from "../api/mod.ts";
 import { writeBlock } from "../wire/mod.ts";
 import { ChunkBuilder } from "./builder.ts";
-import { CHUNK_EVENTS, MAX_EVENT_BYTES, TAGS } from "./chunk_layout.ts";
+import { CHUNK_EVENTS, CHUNK_WEIGHT_BYTES, MAX_EVENT_BYTES, TAGS } from "./chunk_layout.ts";
 import type { EventSink, TraceEnd, TraceEvent, TraceHeader } from "./event.ts";
 import { encodeFooter, IndexBuilder, type IndexedChunk } from "./footer.ts";
 import { encodeHeader, headerChecksum } from "./header.ts";
@@ -19,6 +19,11 @@ export interface ByteSink {
 export interface TraceWriterOptions {
   /** Events of a chunk, 1 to 131072; default 32000. */
   readonly chunkEvents?: number;
+  /**
+   * Bytes of a chunk before compression, about: 1 KiB to 256 KiB. Left out: the chunk is closed by its events, and at
+   * 256 KiB of bytes, texts and arrays.
+   */
+  readonly chunkBytes?: number;
   /** When `keyframeDue` says so. */
   readonly keyframe?: {
     /** Bytes written since the last keyframe, in sizes of it; default 15. */
@@ -27,6 +32,10 @@ export interface TraceWriterOptions {
     readonly maxEvents?: number;
   };
 }
+
+/** Bytes of an event before compression, as long as no chunk has told, and at least: what comes may be wider. */
+const EVENT_BYTES = { first: 40, least: 12 } as const;
+const MIN_CHUNK_BYTES = 1024;
 
 const KEYFRAME = { factor: 15, maxEvents: 2_000_000, firstBytes: 64 * 1024 } as const;
 
@@ -59,6 +68,9 @@ export class TraceWriter implements EventSink {
   readonly #builder = new ChunkBuilder();
   readonly #index = new IndexBuilder();
   readonly #chunkEvents: number;
+  readonly #chunkBytes: number | null;
+  /** Events that close the open chunk. */
+  #fullEvents: number;
   readonly #keyframe: { readonly factor: number; readonly maxEvents: number };
   readonly #file: number;
   #offsetBytes: number;
@@ -68,12 +80,19 @@ export class TraceWriter implements EventSink {
   #isFinished = false;
 
   constructor(sink: ByteSink, header: TraceHeader, options: TraceWriterOptions = {}) {
-    const { chunkEvents = CHUNK_EVENTS.usual, keyframe } = options;
+    const { chunkEvents = CHUNK_EVENTS.usual, chunkBytes = null, keyframe } = options;
     if (!Number.isInteger(chunkEvents) || chunkEvents < 1 || chunkEvents > CHUNK_EVENTS.most) {
       throw new RangeError(`Cannot write chunks of ${chunkEvents} events: give 1 to ${CHUNK_EVENTS.most}`);
     }
+    if (chunkBytes !== null && !(chunkBytes >= MIN_CHUNK_BYTES && chunkBytes <= CHUNK_WEIGHT_BYTES)) {
+      throw new RangeError(
+        `Cannot write chunks of ${chunkBytes} bytes: give ${MIN_CHUNK_BYTES} to ${CHUNK_WEIGHT_BYTES}`,
+      );
+    }
     this.#sink = sink;
     this.#chunkEvents = chunkEvents;
+    this.#chunkBytes = chunkBytes;
+    this.#fullEvents = this.#eventsThatFill(EVENT_BYTES.first);
     this.#keyframe = {
       factor: keyframe?.factor ?? KEYFRAME.factor,
       maxEvents: keyframe?.maxEvents ?? KEYFRAME.maxEvents,
@@ -87,6 +106,11 @@ export class TraceWriter implements EventSink {
   /** Events written so far, the open chunk's included. */
   get events(): number {
     return this.#events;
+  }
+
+  /** Events of the open chunk: those that a kill would lose. */
+  get openEvents(): number {
+    return this.#builder.events;
   }
 
   /** Bytes written so far, without the open chunk. */
@@ -107,7 +131,8 @@ export class TraceWriter implements EventSink {
     if (!this.#builder.append(event)) throw refusal(event);
     this.#lastEvent = event.event;
     this.#events += 1;
-    if (this.#builder.events >= this.#chunkEvents || this.#builder.isHeavy) this.flush();
+    const { events, weight } = this.#builder;
+    if (events >= this.#fullEvents || weight >= (this.#chunkBytes ?? CHUNK_WEIGHT_BYTES)) this.flush();
   }
 
   /** Writes the state after `event`, which must be the last event; the open chunk is written first. */
@@ -126,6 +151,8 @@ export class TraceWriter implements EventSink {
     if (this.#builder.events === 0) return;
     const chunk = this.#builder.finish();
     const { firstEvent: first, events: count, firstTimeNs: start, parts } = chunk;
+    const [, ...pools] = parts;
+    this.#fullEvents = this.#eventsThatFill(pools.reduce((sum, pool) => sum + pool.length, 0) / count);
     this.#writeBlock({ tag: TAGS.events, first, count, start, parts, chunk });
   }
 
@@ -140,6 +167,13 @@ export class TraceWriter implements EventSink {
     const blocks = this.#index.size;
     const footer = encodeFooter({ end, indexOffsetBytes, blocks, lastEvent: this.#lastEvent });
     this.#writeBlock({ tag: TAGS.end, first: this.#lastEvent, count: 0, start, parts: [footer] });
+  }
+
+  /** How many events of so many bytes before compression close a chunk. */
+  #eventsThatFill(eventBytes: number): number {
+    if (this.#chunkBytes === null) return this.#chunkEvents;
+    const events = Math.ceil(this.#chunkBytes / Math.max(EVENT_BYTES.least, eventBytes));
+    return Math.min(this.#chunkEvents, events);
   }
 
   /** Closes the chunk before an event that does not follow the last one. */

@@ -1,9 +1,10 @@
 // Findings as text for a terminal: one heading for what is the same defect, a line of story for each object.
 // It must not know where the text goes: colours come in as functions, width and limits as numbers.
 
-import { type Evidence, type Finding, RULES, type Verdict } from "../audit/mod.ts";
+import { printObject } from "../api/mod.ts";
+import { type Evidence, type Finding, type RuleName, RULES, type Severity, type Verdict } from "../audit/mod.ts";
 import { escapeText } from "./escape.ts";
-import { sizeText } from "./size.ts";
+import { sizeText } from "../wire/mod.ts";
 
 /** Colours, or functions that leave text alone. */
 export interface Paints {
@@ -26,7 +27,7 @@ export interface FindingGroup {
   readonly findings: readonly Finding[];
 }
 
-/** Groups findings by defect, in the order of their first. */
+/** Groups findings by defect. What most needs a look comes first: certain before not, hangs before what they left behind, many before few. */
 export function groupFindings(findings: readonly Finding[]): FindingGroup[] {
   const groups = new Map<string, Finding[]>();
   for (const finding of findings) {
@@ -37,25 +38,43 @@ export function groupFindings(findings: readonly Finding[]): FindingGroup[] {
     group.push(finding);
     groups.set(key, group);
   }
-  return [...groups.values()].flatMap((group) => group[0] === undefined ? [] : [{ first: group[0], findings: group }]);
+  return [...groups.values()]
+    .flatMap((group) => group[0] === undefined ? [] : [{ first: group[0], findings: group }])
+    .sort((left, right) => rankOf(left) - rankOf(right) || right.findings.length - left.findings.length);
 }
+
+const RANKS: Readonly<Record<Severity, number>> = { hang: 0, error: 1, warning: 2, note: 3 };
+
+function rankOf({ first: { severity, verdict } }: FindingGroup): number {
+  return RANKS[severity] + (verdict === "certain" ? 0 : Object.keys(RANKS).length);
+}
+
+/** What a heading begins with: the severity, or for what a trace cannot prove that it is not certain. */
+export function labelOf({ severity, verdict }: Finding): string {
+  return verdict === "certain" ? severity : "maybe";
+}
+
+/** What stands before the lines of a story: as wide as a label. */
+const INDENT = "       ";
 
 /** The lines of one group. */
 export function findingLines(group: FindingGroup, { paint, limit }: FindingsLayout): string[] {
   const { first, findings } = group;
-  const label = paintOf(first, paint)(first.severity.padEnd(7));
+  const label = paintOf(first, paint)(`${labelOf(first)} `.padEnd(INDENT.length));
   const rule = `${paint.strong(first.rule)} (${first.code})`;
   const lines = [`${label}${rule}: ${escapeText(headline(group))}${verdictText(first.verdict)}`];
   const shown = findings.slice(0, limit);
-  const width = Math.max(...shown.map(({ object }) => objectText(object).length));
+  const width = Math.max(...shown.map((finding) => subjectOf(finding, group).length));
   const sizeWidth = Math.max(...shown.map((finding) => sizeOf(finding).length));
   const told = new Set<string>();
-  for (const finding of shown) lines.push(`       ${storyOf(finding, { width, sizeWidth, told })}`);
+  for (const finding of shown) {
+    lines.push(`${INDENT}${storyOf(finding, { subject: subjectOf(finding, group).padEnd(width), sizeWidth, told })}`);
+  }
   if (shown.length < findings.length) {
-    lines.push(paint.faint(`       … ${findings.length - shown.length} more (--limit 0 shows all)`));
+    lines.push(paint.faint(`${INDENT}… ${findings.length - shown.length} more (--limit 0 shows all)`));
   }
   const siblings = siblingsText(first);
-  if (siblings !== "") lines.push(paint.faint(`       ${siblings}`));
+  if (siblings !== "") lines.push(paint.faint(`${INDENT}${siblings}`));
   return lines;
 }
 
@@ -72,7 +91,7 @@ function verdictText(verdict: Verdict): string {
 /** One defect in one sentence: its own message, or for several of a kind how many there are and where they come from. */
 export function headline({ first, findings }: FindingGroup): string {
   if (findings.length === 1) return first.message;
-  if (first.verdict !== "certain") return `${findings.length} ${UNCERTAIN[first.verdict]}`;
+  if (first.verdict !== "certain") return `${findings.length} ${uncertainText(first.rule, first.verdict)}`;
   const leak = LEAKS[first.rule];
   const site = first.evidence.find(({ site }) => site !== null)?.site ?? null;
   const place = site === null
@@ -83,11 +102,12 @@ export function headline({ first, findings }: FindingGroup): string {
 }
 
 /** What several findings of one rule that a trace cannot prove are, by verdict. */
-const UNCERTAIN: Readonly<Record<Exclude<Verdict, "certain">, string>> = {
-  "pre-existing": "ended that were there before the trace began",
-  "live-at-end": "were still alive when the trace ended",
-  "unproven": "that the trace cannot prove: events were lost",
-};
+function uncertainText(rule: RuleName, verdict: Exclude<Verdict, "certain">): string {
+  const things = LEAKS[rule]?.things ?? (rule.startsWith("gpuva-") ? "GPU address ranges" : "things");
+  if (verdict === "pre-existing") return `${things} ended that were there before the trace began`;
+  if (verdict === "live-at-end") return `${things} were still alive when the trace ended`;
+  return "findings that the trace cannot prove: events were lost";
+}
 
 const LEAKS: Readonly<
   Record<string, { readonly things: string; readonly born: string; readonly fate: string } | undefined>
@@ -102,12 +122,19 @@ const LEAKS: Readonly<
 };
 
 function objectText(object: Finding["object"]): string {
-  return object === null ? "" : `${object.kind}#${object.number}`;
+  return object === null ? "" : printObject(object);
+}
+
+/** What a story is about. A capture's things have no number: their findings' messages begin with kind and range. */
+function subjectOf({ object, message }: Finding, { first, findings }: FindingGroup): string {
+  if (object !== null) return objectText(object);
+  if (first.verdict === "certain" || findings.length === 1) return "";
+  return escapeText(/^[a-z-]+(?: \[0x[0-9a-f]+, 0x[0-9a-f]+\))?/.exec(message)?.[0] ?? "");
 }
 
 /** What stories of one group have told already: a place is said once, where it is the same in each of them. */
 interface Telling {
-  readonly width: number;
+  readonly subject: string;
   readonly sizeWidth: number;
   readonly told: Set<string>;
 }
@@ -116,9 +143,9 @@ function sizeOf({ sizeBytes }: Finding): string {
   return sizeBytes > 0 ? sizeText(sizeBytes) : "";
 }
 
-function storyOf(finding: Finding, { width, sizeWidth, told }: Telling): string {
-  const { object, evidence, event } = finding;
-  const parts = [objectText(object).padEnd(width), sizeOf(finding).padStart(sizeWidth)];
+function storyOf(finding: Finding, { subject, sizeWidth, told }: Telling): string {
+  const { evidence, event } = finding;
+  const parts = [subject, sizeOf(finding).padStart(sizeWidth)];
   const steps = evidence.length === 0
     ? [`@${event}`]
     : evidence.map((each, index) => evidenceText(each, { before: evidence[index - 1], told }));
@@ -142,7 +169,9 @@ function siblingsText({ siblings }: Finding): string {
   const { released, created, example } = siblings;
   if (created <= 1) return "";
   if (example === null) return `none of the ${created} from this line was released`;
-  return `${released} others from the same line were released, for example ${example.object.kind}#${example.object.number} at @${example.event}`;
+  return `${released} others from the same line were released, for example ${
+    printObject(example.object)
+  } at @${example.event}`;
 }
 
 /** How many findings of each severity are certain, and how many are not. */

@@ -5,7 +5,7 @@ import { defaultOptions } from "../api/mod.ts";
 import type { AuditResult } from "../audit/mod.ts";
 import type { Trace } from "../trace/mod.ts";
 import { escapeText } from "./escape.ts";
-import { countFindings, countsText, findingLines, groupFindings, headline } from "./findings.ts";
+import { countFindings, countsText, findingLines, groupFindings, headline, labelOf } from "./findings.ts";
 
 /** What a report says besides the findings. */
 export interface ReportFrame {
@@ -32,9 +32,9 @@ export function markdownReport(result: AuditResult, frame: ReportFrame): string[
   const lines = [`## maptrail: ${counts}`, "", completeness(result, frame), ""];
   for (const group of groups) {
     const { first, findings } = group;
-    const verdict = first.verdict === "certain" ? "" : ` (${first.verdict})`;
+    const verdict = first.verdict === "certain" ? "" : `, ${first.verdict}`;
     lines.push(
-      `### ${first.severity}: \`${first.rule}\` (${first.code})${verdict}`,
+      `### ${labelOf(first)}: \`${first.rule}\` (${first.code})${verdict}`,
       "",
       `${sentence(markdownText(headline(group)))}`,
       "",
@@ -45,7 +45,9 @@ export function markdownReport(result: AuditResult, frame: ReportFrame): string[
       "```",
       "",
     );
-    lines.push(`Fingerprint \`${first.fingerprint}\`, ${findings.length} of it.`, "");
+    if (findings.every(({ fingerprint }) => fingerprint === first.fingerprint)) {
+      lines.push(`Fingerprint \`${first.fingerprint}\`, ${findings.length} of it.`, "");
+    }
   }
   return [...lines, ...versions(frame), "", ...commands(frame)];
 }
@@ -67,14 +69,16 @@ function versions({ trace, toolVersion }: ReportFrame): string[] {
   const defaults = new Map<string, string>(Object.entries(defaultOptions()));
   const changed = Object.entries(header.options).filter(([name, value]) => defaults.get(name) !== value);
   const options = changed.length === 0 ? "defaults" : changed.map(([name, value]) => `${name}=${value}`).join(", ");
+  const isImport = header.program.kind === "import";
+  const seed = isImport ? "" : `, seed ${header.seed}`;
   return [
     "| | |",
     "| --- | --- |",
-    `| recorded by | ${markdownText(header.tool)} ${
-      markdownText(header.toolVersion)
-    }, engine ${header.engineVersion}, maker ${markdownText(header.maker)} |`,
+    `| ${isImport ? "imported" : "recorded"} by | ${markdownText(header.tool)} ${markdownText(header.toolVersion)}${
+      isImport ? "" : `, engine ${header.engineVersion}`
+    }, maker ${markdownText(header.maker)} |`,
     `| audited by | maptrail ${toolVersion} |`,
-    `| program | ${markdownText(header.program.name)} (${header.program.kind}), seed ${header.seed} |`,
+    `| program | ${markdownText(header.program.name)} (${header.program.kind})${seed} |`,
     `| options | ${markdownText(options)} |`,
   ];
 }

@@ -12,7 +12,6 @@ export {
   type Paints,
 } from "./findings.ts";
 export { markdownReport, type ReportFrame } from "./markdown.ts";
-export { sizeText } from "./size.ts";
 export {
   type Coverage,
   coverage,

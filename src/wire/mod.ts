@@ -11,5 +11,6 @@ export { type ColumnView, isUint64, NumberColumn } from "./number_column.ts";
 export { PairTable } from "./pair_table.ts";
 export { NumberValues, readColumn } from "./plane_values.ts";
 export { MAX_CELLS, PlaneSink, PlaneSource, readBytes, writeBytes, writeColumn } from "./planes.ts";
+export { sizeText } from "./size_text.ts";
 export { TupleTable } from "./tuple_table.ts";
 export { WireError } from "./wire_error.ts";

@@ -9,7 +9,6 @@ import {
   NotationError,
   type Outcome,
   parseScenario,
-  resolveObject,
   type Value,
 } from "../../src/api/mod.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
@@ -169,11 +168,4 @@ Deno.test("evaluateReturn() defaults to STATUS_SUCCESS or nothing", () => {
     each.form === "callback" ? [evaluateReturn(each.returns, each.plan, mapEnvironment())] : []
   );
   assertEquals(outcomes, [{ form: "status", status: 0xc0000001 }, SUCCESS, { form: "void" }]);
-});
-
-Deno.test("resolveObject() takes references and variables that hold one", () => {
-  const read = parseScenario("expect state gpadl#7 live\nexpect state $g live\nexpect state $n live").statements;
-  const env = mapEnvironment(new Map<string, Value>([["g", GPADL_7], ["n", 5]]));
-  const found = read.map((each) => each.form === "expectState" ? resolveObject(each.object, env) : undefined);
-  assertEquals(found, [{ kind: "gpadl", number: 7 }, { kind: "gpadl", number: 7 }, null]);
 });

@@ -235,6 +235,10 @@ Deno.test("unknown verbs, flags, programs, rules, options, sides and kinds are e
       ["record -o - --json", "both would go to standard output"],
       ["audit --json --markdown", "Choose one of --json and --markdown"],
       ["diff - -", "can be read once"],
+      ["explain gpadl-leak --json", "or add --coverage"],
+      ["explain zzzzzzzz", "explain without a name lists them"],
+      ["audit --rule zzzzzzzz", "explain lists them"],
+      ["audit --side zzzzzzzz", "There are client, server"],
     ]);
     for (const [words, text] of guesses) {
       const { code, out, err } = await place.run(words, { stdin: SMALL_TRACE });

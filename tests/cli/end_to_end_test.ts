@@ -245,6 +245,21 @@ Deno.test("filters on audit pick findings, and the exit code goes by what is lef
     assertEquals(await count("--call D3DKMTClose*"), [0, 0]);
   }));
 
+Deno.test("what the filters of audit kept back is counted, and is not called clean", () =>
+  inPlace(async (place) => {
+    assertEquals((await place.run("record gpu-pv-leak -o leak.msgpack")).code, 0);
+    const { code, out } = await place.run("audit leak.msgpack --object channel#1");
+    assertEquals(code, 0);
+    assertMatch(out, /\nSUMMARY: 0 errors, 0 hangs, 0 warnings, 0 notes, 32 findings filtered out in 312 events/);
+  }));
+
+Deno.test("record --list --json is the programs as one object", () =>
+  inPlace(async (place) => {
+    const { code, out } = await place.run("record --list --json");
+    const { schema, programs } = JSON.parse(out);
+    assertEquals([code, schema, programs[0].name], [0, "maptrail.programs/1", "gpu-pv"]);
+  }));
+
 Deno.test("filters on dump pick events, of every kind of filter at once", () =>
   withStories(async (place) => {
     const events = async (flags: string) => {

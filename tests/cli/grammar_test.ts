@@ -37,6 +37,7 @@ Deno.test("every verb without flags gets the defaults of the command line's prom
     sites: "creating",
     memory: "full",
     wallClock: true,
+    flush: undefined,
     options: [],
     ...common,
     args: [],
@@ -61,6 +62,18 @@ Deno.test("every verb without flags gets the defaults of the command line's prom
     ...common,
   });
   assertEquals(parse("explain"), { verb: "explain", names: [], traces: [], coverage: false, ...common });
+});
+
+Deno.test("record --flush takes seconds, a size or off, each within its limits", () => {
+  const flush = (text: string) => {
+    const args = parse(`record --flush ${text}`);
+    return args.verb === "record" ? args.flush : null;
+  };
+  assertEquals([flush("1s"), flush("0.5s"), flush("off")], [{ seconds: 1 }, { seconds: 0.5 }, "off"]);
+  assertEquals([flush("64KB"), flush("256KB")], [{ bytes: 65536 }, { bytes: 262144 }]);
+  for (const text of ["1", "0s", "0.001s", "3601s", "-1s", "0KB", "257KB", "1MB", "on"]) {
+    assertStringIncludes(complaint(`record --flush=${text}`), "256KB");
+  }
 });
 
 Deno.test("record takes all of its flags, and everything behind -- as the program's own", () => {

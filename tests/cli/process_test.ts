@@ -84,13 +84,13 @@ Deno.test("what a program leaves behind ends its recording: a lost promise, a ti
       [
         ["lost", [
           'Promise.reject(new Error("left behind"));',
-          /^The program threw after @1: left behind; 1 event kept\.\n/,
+          /^The program threw after @1 at lost\.ts:3: left behind; 1 event kept\.\n/,
         ]],
         [
           "timer",
           [
             'setTimeout(() => { throw new Error("too late"); }, 0); await new Promise(() => {});',
-            /^The program threw after @1: too late/,
+            /^The program threw after @1 at timer\.ts:3: too late/,
           ],
         ],
         ["exit", ["Deno.exit(0);", /^The program ended the process before it came to its end; exit\.msgpack holds/]],

@@ -150,7 +150,10 @@ Deno.test("a program that throws is exit code 5; its trace is whole, says why it
       );
       const { code, err } = await place.run(`record ${name}.ts`);
       assertEquals(code, 5, err);
-      assertMatch(err, /^The program threw after @1: (?:boom|something that has no text); 1 event kept\.\n/);
+      assertMatch(
+        err,
+        /^The program threw after @1(?: at (?:main|thread)\.ts:3)?: (?:boom|something that has no text); 1 event kept\.\n/,
+      );
       assert(!/^\s+at /m.test(err), err);
       const audit = await place.run(`audit ${name}.msgpack`);
       assertEquals(audit.code, 0);
@@ -205,4 +208,15 @@ Deno.test("record --list names the built-in programs, and each of them records",
     assert(names.length >= 5 && names[0] === "gpu-pv", out);
     for (const name of names) assertEquals((await place.run(`record ${name} --quiet`)).code, 0, name);
     assertEquals(place.names(), names.map((name) => `${name}.msgpack`).sort());
+  }));
+
+Deno.test("--flush with a size keeps the bytes those of the seed, and a time is refused where no clock may count", () =>
+  inPlace(async (place) => {
+    for (const name of ["a", "b"]) {
+      assertEquals((await place.run(`record gpu-pv -o ${name} --wall-clock off --flush 4KB`)).code, 0);
+    }
+    assertEquals(place.bytes("a"), place.bytes("b"));
+    const { code, err } = await place.run("record gpu-pv --wall-clock off --flush 1s");
+    assertEquals([code, place.names()], [2, ["a", "b"]]);
+    assertMatch(err, /Give --flush a size/);
   }));

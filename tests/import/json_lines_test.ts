@@ -1,25 +1,11 @@
 // JSON lines as an import: exact round trips, lines of other makers, and what is wrong by line and member.
 
-import { importJsonLines, looksLikeJsonLines } from "../../src/import/json_lines.ts";
+import { importJsonLines } from "../../src/import/json_lines.ts";
 import { jsonLines } from "../../src/trace/json_lines.ts";
-import { assert, assertEquals, assertThrows } from "../support/assert.ts";
+import { assertEquals, assertThrows } from "../support/assert.ts";
 import { EventList, header, ref } from "../support/events.ts";
 
 const LINE = '{"event":1,"kind":"call","side":"client","call":"VmbChannelDisable","args":{"Channel":"channel#1"}}';
-
-function looksLike(text: string): boolean {
-  return looksLikeJsonLines(new TextEncoder().encode(text));
-}
-
-Deno.test("looksLikeJsonLines() knows a dump's header and an event, and nothing else", () => {
-  for (const text of [LINE, `\uFEFF${LINE}`, `\n ${LINE}`, '{"schema":"maptrail.trace/9","a']) {
-    assert(looksLike(text), text);
-  }
-  for (const text of ["", "{", "kind call", '{"traceEvents":[]}', '{"kind":"span"}', `[${LINE}]`, "{}\n" + LINE]) {
-    assert(!looksLike(text), text);
-  }
-  assert(!looksLikeJsonLines(Uint8Array.of(0x7b, 0xff, 0xfe, 0)));
-});
 
 Deno.test("importJsonLines() ends lines without a header as imported, and says where each event stands", () => {
   const imported = importJsonLines([LINE, "", LINE.replace('"event":1', '"event":9,"x":1'), '{"kind":"note"}']);

@@ -2,6 +2,7 @@
 // It must not evaluate: a value that hangs on a variable is checked when the variable has one.
 
 import type { CallPlan, ParamPlan } from "../catalogue.ts";
+import { membersOf, type Way } from "../fit.ts";
 import { TYPES } from "../types.ts";
 import { didYouMean } from "./near_names.ts";
 import { NotationError } from "./notation_error.ts";
@@ -23,17 +24,9 @@ export const STATUS_PLAN: ParamPlan = {
   members: [],
 };
 
-/** Where a value stands: what is put into a call, or what is expected out of it. */
-export type Way = "in" | "out";
-
 /** The plan of the value that a call returns: its status or its own; null for void. */
 export function returnPlan(plan: CallPlan): ParamPlan | null {
   return plan.declaration.returns === "status" ? STATUS_PLAN : plan.returned;
-}
-
-/** The members of a structure that can stand on this way. */
-export function membersOf(plan: ParamPlan, way: Way): readonly ParamPlan[] {
-  return plan.members.filter((member) => way === "in" ? member.goesIn : member.goesOut);
 }
 
 /** One of an array's items. */

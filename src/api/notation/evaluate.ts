@@ -2,10 +2,11 @@
 // It must not know the engine; what it gives is what any binder of arguments takes.
 
 import type { CallPlan, ParamPlan } from "../catalogue.ts";
+import { membersOf } from "../fit.ts";
 import type { ObjectKind } from "../grammar.ts";
 import { STATUS } from "../symbols.ts";
 import { isArray, isRef, isStruct, type Outcome, type Value, VOID } from "../values.ts";
-import { itemPlan, membersOf, planNamed, returnPlan } from "./check.ts";
+import { itemPlan, planNamed, returnPlan } from "./check.ts";
 import { countedBy, lengthOf } from "./counts.ts";
 import { NotationError } from "./notation_error.ts";
 import { fitInteger, isInteger, mismatch, scalarValue, shorten } from "./scalar.ts";
@@ -90,7 +91,7 @@ function asArgument(value: Value, plan: ParamPlan, node: ValueNode): Value {
     if (!isArray(value)) throw wrong();
     return value.map((item) => asArgument(item, itemPlan(plan), node));
   }
-  if (value !== null && isRef(value) && isInteger(plan)) return fitInteger(BigInt(value.handle), plan, node);
+  if (isRef(value) && isInteger(plan)) return fitInteger(BigInt(value.handle), plan, node);
   if ((typeof value === "number" || typeof value === "bigint") && isInteger(plan)) {
     return fitInteger(BigInt(value), plan, node);
   }

@@ -2,9 +2,10 @@
 // A difference is a sentence, never an error; only what cannot be read at all throws.
 
 import { type CallPlan, defaultValue, type ParamPlan } from "../catalogue.ts";
+import { membersOf, type Way } from "../fit.ts";
 import { ntSuccess } from "../symbols.ts";
-import { isArray, isRef, isStruct, type Outcome, type Value } from "../values.ts";
-import { itemPlan, membersOf, planNamed, returnPlan, type Way } from "./check.ts";
+import { equalBytes, isArray, isRef, isStruct, type Outcome, type Value } from "../values.ts";
+import { itemPlan, planNamed, returnPlan } from "./check.ts";
 import { countedBy, lengthOf } from "./counts.ts";
 import { type Environment, variableValue } from "./evaluate.ts";
 import { isDefault, printOutcome, printValue } from "./print.ts";
@@ -40,7 +41,7 @@ function matchAt(node: ValueNode, plan: ParamPlan, target: Target): string | nul
   if (plan.isArray) return matchItems(node, plan, target);
   if (plan.storage === "struct") return matchMembers(node, plan, target);
   if (node.form === "object" && plan.storage === "object") {
-    const isSame = actual !== null && isRef(actual) && actual.kind === node.kind && actual.number === node.number;
+    const isSame = isRef(actual) && actual.kind === node.kind && actual.number === node.number;
     return isSame ? null : wrote(node, plan, target);
   }
   return agrees(scalarValue(node, plan), actual) ? null : wrote(node, plan, target);
@@ -89,11 +90,10 @@ function agrees(written: Value, actual: Value): boolean {
   if (isNone(written) || isNone(actual)) return isNone(written) && isNone(actual);
   if (isNumber(written)) {
     if (isNumber(actual)) return BigInt(written) === BigInt(actual);
-    return typeof actual === "object" && actual !== null && isRef(actual) && BigInt(actual.handle) === BigInt(written);
+    return isRef(actual) && BigInt(actual.handle) === BigInt(written);
   }
   if (written instanceof Uint8Array || actual instanceof Uint8Array) {
-    return written instanceof Uint8Array && actual instanceof Uint8Array && written.length === actual.length &&
-      written.every((byte, index) => byte === actual[index]);
+    return written instanceof Uint8Array && actual instanceof Uint8Array && equalBytes(written, actual);
   }
   if (typeof written !== "object" || typeof actual !== "object" || written === null || actual === null) return false;
   if (isArray(written)) {

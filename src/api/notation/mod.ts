@@ -12,16 +12,7 @@ export {
   matchValue,
   type OutcomeTarget,
 } from "./match.ts";
-export { resolveObject } from "./resolve.ts";
-export {
-  isDefault,
-  type PrintableCall,
-  type PrintableOutcome,
-  printCall,
-  printOutcome,
-  printState,
-  printValue,
-} from "./print.ts";
+export { isDefault, type PrintableCall, type PrintableOutcome, printCall, printOutcome, printValue } from "./print.ts";
 export {
   type ObjectReference,
   parseObject,
@@ -31,8 +22,7 @@ export {
   type PrintableSite,
   printObject,
   printPosition,
-  printRange,
   printSite,
 } from "./positions.ts";
 export { quoteText, visibleText } from "./text_literal.ts";
-export { globToRegExp } from "./glob.ts";
+export { matchesGlob } from "./glob.ts";

@@ -22,11 +22,6 @@ export interface PositionRange {
   readonly to: number;
 }
 
-/** `@10-@20`. */
-export function printRange({ from, to }: PositionRange): string {
-  return `${printPosition(from)}-${printPosition(to)}`;
-}
-
 /** The events that `@A-@B` names, both included; null where the text is no range or ends before it starts. */
 export function parseRange(text: string): PositionRange | null {
   const [first, second, ...others] = text.split("-");

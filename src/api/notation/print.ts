@@ -5,7 +5,7 @@ import { type CallPlan, defaultValue, type ParamPlan } from "../catalogue.ts";
 import { statusName } from "../symbols.ts";
 import { isArray, isRef, isStruct, type Outcome, type Value } from "../values.ts";
 import { countedBy, lengthOf } from "./counts.ts";
-import { type ObjectReference, printObject } from "./positions.ts";
+import { printObject } from "./positions.ts";
 import { quoteText, visibleText } from "./text_literal.ts";
 
 /** Bytes up to this many are written out, however alike they are. */
@@ -112,9 +112,4 @@ function outcomeWord(plan: CallPlan, outcome: Outcome | null): string {
   if (outcome.form === "refused") return `refused ${quoteText(outcome.reason)}`;
   if (outcome.form === "void" || plan.returned === null) return "void";
   return printValue(plan.returned, outcome.value);
-}
-
-/** `gpadl#7 live`, as it follows `expect state`. */
-export function printState({ object, state }: { readonly object: ObjectReference; readonly state: string }): string {
-  return `${printObject(object)} ${state}`;
 }

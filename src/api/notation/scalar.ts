@@ -2,21 +2,17 @@
 // It must not know variables, objects or whole calls.
 
 import { findPlan, type ParamPlan } from "../catalogue.ts";
-import { CALL_LIST } from "./vocabulary.ts";
+import { INTEGER_BOUNDS } from "../fit.ts";
 import { baseSide, canonicalSide, SIDES } from "../sides.ts";
 import type { Value } from "../values.ts";
 import { didYouMean } from "./near_names.ts";
 import { NotationError } from "./notation_error.ts";
 import type { SymbolsNode, ValueNode } from "./syntax.ts";
+import { CALL_LIST } from "./vocabulary.ts";
 
-/** Bounds of the integers that a storage holds. */
+/** Bounds of the integers that a storage holds; handles are written as such. */
 const BOUNDS: Readonly<Partial<Record<ParamPlan["storage"], readonly [low: bigint, high: bigint]>>> = {
-  u8: [0n, 0xffn],
-  u16: [0n, 0xffffn],
-  u32: [0n, 0xffffffffn],
-  i32: [-0x80000000n, 0x7fffffffn],
-  u64: [0n, (1n << 64n) - 1n],
-  i64: [-(1n << 63n), (1n << 63n) - 1n],
+  ...INTEGER_BOUNDS,
   object: [0n, BigInt(Number.MAX_SAFE_INTEGER)],
 };
 
