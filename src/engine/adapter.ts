@@ -1,7 +1,7 @@
 // Adapters, devices, contexts, and the end of a process. Rules: gpuva.md 2.2, 4.5.
 // It must not know address space rules.
 
-import { baseSide, canonicalSide } from "../api/mod.ts";
+import { baseSide, canonicalSide, firstPhysicalAdapter } from "../api/mod.ts";
 import { type Behaviour, done, fail, refuse, type Reply, type Scope, success } from "./behaviour.ts";
 import { endDevice, endProcess, spaceOfDevice, spaceOnAdapter } from "./gpu_process.ts";
 import type { EngineObject } from "./objects.ts";
@@ -28,7 +28,7 @@ function createContext(
   _nodeOrdinal: number,
   engineAffinity: number,
 ): Reply {
-  const physicalAdapter = engineAffinity === 0 ? 0 : 31 - Math.clz32(engineAffinity & -engineAffinity);
+  const physicalAdapter = firstPhysicalAdapter(engineAffinity);
   const { space } = spaceOfDevice(scope.world, device);
   if (physicalAdapter >= space.physicalAdapters) return fail("STATUS_INVALID_PARAMETER");
   return success(scope.create("context", { device: device.number, physicalAdapter, waits: new Map() }, device).ref);

@@ -1,11 +1,9 @@
 // Allocations and resources: create over new or existing memory, destroy with all addresses. Rules: gpuva.md 2.4, 4.5.
 // It must not know address space rules.
 
-import type { Value } from "../api/mod.ts";
-import { SYMBOLS } from "../api/mod.ts";
+import { PAGE_BYTES, SYMBOLS, type Value } from "../api/mod.ts";
 import { type Behaviour, fail, type Reply, type Scope, success } from "./behaviour.ts";
 import { allocationsOf, releaseAddressesOf } from "./gpu_process.ts";
-import { PAGE_SIZE } from "./memory.ts";
 import type { AllocationData, EngineObject } from "./objects.ts";
 
 /** The most allocations that one call can create. */
@@ -61,7 +59,7 @@ function fitsResource(
 function isSound({ pSystemMem, Size }: AllocationInfo): boolean {
   if (pSystemMem === null) return Size > 0n;
   const { byteOffset, byteCount } = pSystemMem.data.piece;
-  return byteOffset === 0 && byteCount % PAGE_SIZE === 0 && Size % BigInt(PAGE_SIZE) === 0n &&
+  return byteOffset === 0 && byteCount % PAGE_BYTES === 0 && Size % BigInt(PAGE_BYTES) === 0n &&
     Size <= BigInt(byteCount);
 }
 
@@ -69,7 +67,7 @@ function backing(
   { world }: Scope,
   { pSystemMem, Size }: AllocationInfo,
 ): Pick<AllocationData, "partition" | "pages" | "buffer"> {
-  const pageCount = Math.ceil(Number(Size) / PAGE_SIZE);
+  const pageCount = Math.ceil(Number(Size) / PAGE_BYTES);
   if (pSystemMem === null) return { partition: "video", pages: world.memory.allocate("video", pageCount), buffer: 0 };
   const { partition, piece } = pSystemMem.data;
   const pages = Size === 0n ? piece.pages : piece.pages.slice(0, pageCount);

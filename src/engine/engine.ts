@@ -4,13 +4,14 @@
 import {
   type CallPlan,
   findPlan,
+  hasSucceeded,
   isArray,
   isStruct,
   type ModelOptions,
-  ntSuccess,
   type ObjectKind,
   type Outcome,
   type ParamPlan,
+  printObject,
   type Ref,
   STATUS,
   type Value,
@@ -201,7 +202,7 @@ export class Engine {
     }
     if (!object.alive) {
       return {
-        reason: `${param.name} names ${object.kind}#${object.number}, which is gone`,
+        reason: `${param.name} names ${printObject(object)}, which is gone`,
         status: this.#unknownStatus(param),
       };
     }
@@ -254,7 +255,7 @@ export class Engine {
     scope.retry = retry;
     // Positions and types of the arguments follow from the declaration that behaviour and plan share.
     const reply = behaviour === undefined ? regular(compiled, scope) : behaviour(scope, ...(args as never[]));
-    if (!reply.blocked && succeeded(reply.outcome)) this.#applyTables(compiled);
+    if (!reply.blocked && hasSucceeded(reply.outcome)) this.#applyTables(compiled);
     return reply;
   }
 
@@ -322,7 +323,7 @@ function stateTrouble({ needs, args }: CompiledCall): Trouble | null {
   for (const { index, states } of needs) {
     const object = args[index];
     if (isObject(object) && !states.includes(object.state)) {
-      const reason = `${object.kind}#${object.number} is ${object.state}, not ${states.join(" or ")}`;
+      const reason = `${printObject(object)} is ${object.state}, not ${states.join(" or ")}`;
       return { reason, status: null };
     }
   }
@@ -339,11 +340,6 @@ function regular({ plan, args, returnsStatus }: CompiledCall, scope: Scope): Rep
   }
   if (plan.returned !== null) return returning(made[0] ?? null);
   return returnsStatus ? success(...made) : done(...made);
-}
-
-function succeeded(outcome: Outcome): boolean {
-  if (outcome.form === "status") return ntSuccess(outcome.status);
-  return outcome.form !== "refused";
 }
 
 function isUsable(object: EngineObject, side: string): boolean {

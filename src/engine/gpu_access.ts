@@ -1,11 +1,10 @@
 // What the GPU does to memory through its virtual addresses. Rules: gpuva.md 4.8.
 // It must not know which calls made the pages what they are.
 
-import { SYMBOLS } from "../api/mod.ts";
+import { PAGE_BYTES, SYMBOLS } from "../api/mod.ts";
 import type { PageEntry, PageSpan } from "./address_space.ts";
 import { type Behaviour, fail, type Reply, type Scope, success } from "./behaviour.ts";
 import { spaceBehind } from "./gpu_process.ts";
-import { PAGE_SIZE } from "./memory.ts";
 import type { EngineObject } from "./objects.ts";
 import type { World } from "./world.ts";
 
@@ -58,7 +57,7 @@ function allows(entry: PageEntry | undefined, access: number): boolean {
 }
 
 function pagesOf({ start, end }: Bytes): PageSpan {
-  const page = BigInt(PAGE_SIZE);
+  const page = BigInt(PAGE_BYTES);
   return { start: Number(start / page), end: Number((end + page - 1n) / page) };
 }
 
@@ -73,9 +72,9 @@ function store(
   for (let virtual = start; virtual < end; virtual += 1) {
     const page = allocation.data.pages[virtual - value.origin];
     if (page === undefined) throw new Error(`allocation#${value.allocation} has no page ${virtual - value.origin}`);
-    const base = BigInt(virtual) * BigInt(PAGE_SIZE);
+    const base = BigInt(virtual) * BigInt(PAGE_BYTES);
     const from = bytes.start > base ? Number(bytes.start - base) : 0;
-    const to = bytes.end < base + BigInt(PAGE_SIZE) ? Number(bytes.end - base) : PAGE_SIZE;
+    const to = bytes.end < base + BigInt(PAGE_BYTES) ? Number(bytes.end - base) : PAGE_BYTES;
     const content = patternOf(base).subarray(from, to);
     world.writeMemory(allocation.data.partition, page, { offset: from, bytes: content });
   }
@@ -83,8 +82,8 @@ function store(
 
 /** What the GPU writes: each aligned word of 8 bytes holds its own virtual address, low byte first. */
 function patternOf(pageAddress: bigint): Uint8Array {
-  const words = new DataView(new ArrayBuffer(PAGE_SIZE));
-  for (let offset = 0; offset < PAGE_SIZE; offset += WORD_BYTES) {
+  const words = new DataView(new ArrayBuffer(PAGE_BYTES));
+  for (let offset = 0; offset < PAGE_BYTES; offset += WORD_BYTES) {
     words.setBigUint64(offset, pageAddress + BigInt(offset), true);
   }
   return new Uint8Array(words.buffer);

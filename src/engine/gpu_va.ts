@@ -1,17 +1,16 @@
 // GPU virtual addresses: map, reserve, free. What no table says of them: the range rules, in a fixed order of refusals.
 // Rules: gpuva.md 2.1, 3, 4; each [policy] is an option. How a space keeps its pages is `address_space.ts`.
 
-import { STATUS, SYMBOLS } from "../api/mod.ts";
+import { PAGE_BYTES, STATUS, SYMBOLS } from "../api/mod.ts";
 import type { AddressSpace, PageSpan, When } from "./address_space.ts";
 import { answer, type Behaviour, fail, type Reply, type Scope, success } from "./behaviour.ts";
 import { endVads, spaceBehind, spaceOnAdapter } from "./gpu_process.ts";
-import { PAGE_SIZE } from "./memory.ts";
 import type { EngineObject } from "./objects.ts";
 
 /** The unit of reservations, in bytes: address, limits and size are multiples of it. */
 export const RESERVATION_UNIT = 0x10000;
 
-const PAGE = BigInt(PAGE_SIZE);
+const PAGE = BigInt(PAGE_BYTES);
 const UNIT = BigInt(RESERVATION_UNIT);
 const { Write, Execute, Zero, NoAccess } = SYMBOLS.protection;
 const PLANNED_PROTECTION = Write | Execute | Zero | NoAccess;
@@ -191,7 +190,7 @@ function reserve(
   const pageCount = Number(size / PAGE);
   const wanted = base === 0n ? null : spanAt(base, pageCount);
   if (wanted !== null && space.vadsIn(wanted).length > 0) return invalid();
-  const span = wanted ?? place(space, range, { pageCount, alignment: RESERVATION_UNIT / PAGE_SIZE });
+  const span = wanted ?? place(space, range, { pageCount, alignment: RESERVATION_UNIT / PAGE_BYTES });
   if (span === null) return fail("STATUS_NO_MEMORY");
   const when = queue === null ? null : issue(scope, queue);
   const vad = scope.create("vad", { space: name }).number;

@@ -1,8 +1,8 @@
 // The machine's memory, time and faults. Rules: spec notation, "The machine"; wdm's MDL.
 
-import { findPlan, ntSuccess } from "../api/mod.ts";
+import { findPlan, ntSuccess, PAGE_BYTES, printObject } from "../api/mod.ts";
 import { type Behaviour, done, refuse, type Reply, type Scope, value } from "./behaviour.ts";
-import { PAGE_SIZE, runsOf, slicePiece } from "./memory.ts";
+import { runsOf, slicePiece } from "./memory.ts";
 import type { EngineObject, PartitionName, Piece } from "./objects.ts";
 
 /** The largest buffer, in bytes: 1 GiB. */
@@ -12,9 +12,9 @@ const MAX_TIME_NS = (1n << 64n) - 1n;
 
 function allocateBuffer(scope: Scope, byteCount: number, byteOffset: number): Reply {
   if (byteCount === 0 || byteCount > MAX_BUFFER_BYTES) return refuse(`a buffer has 1 to ${MAX_BUFFER_BYTES} bytes`);
-  if (byteOffset >= PAGE_SIZE) return refuse(`ByteOffset ${byteOffset} is not inside the first page`);
+  if (byteOffset >= PAGE_BYTES) return refuse(`ByteOffset ${byteOffset} is not inside the first page`);
   const partition = partitionOf(scope.side);
-  const pages = scope.world.memory.allocate(partition, Math.ceil((byteOffset + byteCount) / PAGE_SIZE));
+  const pages = scope.world.memory.allocate(partition, Math.ceil((byteOffset + byteCount) / PAGE_BYTES));
   return value(scope.create("buffer", { partition, piece: { pages, byteOffset, byteCount } }).ref);
 }
 
@@ -38,9 +38,7 @@ function createMdl(
   const length = byteCount === 0 ? piece.byteCount - byteOffset : byteCount;
   if (length <= 0 || byteOffset + length > piece.byteCount) {
     return refuse(
-      `bytes ${byteOffset} to ${
-        byteOffset + length
-      } are outside ${buffer.kind}#${buffer.number} of ${piece.byteCount} bytes`,
+      `bytes ${byteOffset} to ${byteOffset + length} are outside ${printObject(buffer)} of ${piece.byteCount} bytes`,
     );
   }
   const part = slicePiece(piece, { offset: byteOffset, length });

@@ -1,11 +1,9 @@
 // Memory of the partitions: pages of 4096 bytes by page frame number, given out lowest first.
 // It knows no object: buffers, MDLs and GPADLs are lists of its pages.
 
+import { PAGE_BYTES } from "../api/mod.ts";
 import { popPage, pushPage } from "./page_heap.ts";
 import type { PartitionName, Piece } from "./objects.ts";
-
-/** Bytes of a page, always. */
-export const PAGE_SIZE = 4096;
 
 /** Where bytes are: a page of a partition, and the offset into it. */
 export interface PageAddress {
@@ -84,7 +82,7 @@ export class Memory {
 }
 
 function newPage(bytes: Uint8Array, offset: number): Uint8Array {
-  const content = new Uint8Array(PAGE_SIZE);
+  const content = new Uint8Array(PAGE_BYTES);
   content.set(bytes, offset);
   return content;
 }
@@ -94,8 +92,8 @@ function emptyPartition(name: PartitionName): PartitionState {
 }
 
 function assertInside(offset: number, length: number): void {
-  if (offset < 0 || offset + length > PAGE_SIZE) {
-    throw new RangeError(`Cannot touch ${length} bytes at offset ${offset}: a page has ${PAGE_SIZE}`);
+  if (offset < 0 || offset + length > PAGE_BYTES) {
+    throw new RangeError(`Cannot touch ${length} bytes at offset ${offset}: a page has ${PAGE_BYTES}`);
   }
 }
 
@@ -116,7 +114,7 @@ export function runsOf(
   let left = length;
   for (const [index, piece] of pieces.entries()) {
     const isLast = index === pieces.length - 1;
-    const room = isLast ? piece.pages.length * PAGE_SIZE - piece.byteOffset : piece.byteCount;
+    const room = isLast ? piece.pages.length * PAGE_BYTES - piece.byteOffset : piece.byteCount;
     if (skip < room) {
       const taken = Math.min(left, room - skip);
       addRuns(runs, piece, { offset: skip, length: taken });
@@ -136,10 +134,10 @@ function addRuns(
   let at = byteOffset + offset;
   let left = length;
   while (left > 0) {
-    const page = pages[Math.floor(at / PAGE_SIZE)];
+    const page = pages[Math.floor(at / PAGE_BYTES)];
     if (page === undefined) break;
-    const inPage = at % PAGE_SIZE;
-    const taken = Math.min(left, PAGE_SIZE - inPage);
+    const inPage = at % PAGE_BYTES;
+    const taken = Math.min(left, PAGE_BYTES - inPage);
     runs.push({ page, offset: inPage, length: taken });
     at += taken;
     left -= taken;
@@ -148,7 +146,7 @@ function addRuns(
 
 /** How many pages the bytes of a piece touch. */
 export function pageCountOf({ byteOffset, byteCount }: Piece): number {
-  return Math.ceil((byteOffset + byteCount) / PAGE_SIZE);
+  return Math.ceil((byteOffset + byteCount) / PAGE_BYTES);
 }
 
 /** The pages from the first to the last byte of a part of a piece. */
@@ -174,8 +172,8 @@ class PartOfPiece implements Piece {
 
   constructor(whole: readonly number[], startOffset: number, byteCount: number) {
     this.#whole = whole;
-    this.#firstPage = Math.floor(startOffset / PAGE_SIZE);
-    this.byteOffset = startOffset % PAGE_SIZE;
+    this.#firstPage = Math.floor(startOffset / PAGE_BYTES);
+    this.byteOffset = startOffset % PAGE_BYTES;
     this.byteCount = byteCount;
   }
 

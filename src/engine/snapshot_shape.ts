@@ -2,8 +2,17 @@
 // The tables are typed by what they describe, so that a member without a check does not compile.
 // Places, ranges and page tables are checked where they are put to use: `World.restoreObjects`, `AddressSpace.fromPlain`.
 
-import { HANDLE_SPACES, type ObjectKind, OBJECTS, OPTIONS, type Outcome, type Ref, type Value } from "../api/mod.ts";
-import { PAGE_SIZE, type PartitionState } from "./memory.ts";
+import {
+  HANDLE_SPACES,
+  type ObjectKind,
+  OBJECTS,
+  OPTIONS,
+  type Outcome,
+  PAGE_BYTES,
+  type Ref,
+  type Value,
+} from "../api/mod.ts";
+import { type PartitionState } from "./memory.ts";
 import type { ObjectDataByKind, ObjectState, Piece } from "./objects.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Output, PendingCallback } from "./world.ts";
@@ -72,7 +81,7 @@ function isBytes(value: unknown): value is Uint8Array {
 }
 
 function isPage(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array && value.length === PAGE_SIZE;
+  return value instanceof Uint8Array && value.length === PAGE_BYTES;
 }
 
 function isTapeValue(value: unknown): value is number | bigint {
