@@ -32,7 +32,7 @@ export async function recordInto(output: OutputFile, io: Io, run: Run): Promise<
       io.complain(`The program ended the process before it came to its end; ${output.path} holds what it did.`);
       return EXIT.cutShort;
     }),
-    flushNowAndThen(run, () => control.flushIfDue()),
+    flushingWhileWaiting(run, () => control.flushIfDue()),
   ];
   try {
     const recorded = await record({
@@ -55,7 +55,7 @@ export async function recordInto(output: OutputFile, io: Io, run: Run): Promise<
 }
 
 /** Has a run that waits, and makes no events, write what it holds; keeps no process alive. Returns what undoes it. */
-function flushNowAndThen({ flush }: Run, act: () => void): () => void {
+function flushingWhileWaiting({ flush }: Run, act: () => void): () => void {
   if (flush === undefined || !("everyMs" in flush)) return () => {};
   const timer = setInterval(act, flush.everyMs / 4);
   Deno.unrefTimer(timer);

@@ -1,45 +1,55 @@
 // What must hold of the range tree between two calls, checked slowly from first principles, for tests.
 // It must not trust a summary, nor the code that keeps one.
-import { CAPACITY, LEAST } from "./node.ts";
-import type { Node } from "./node.ts";
+import { CAPACITY, LEAST } from "./tree.ts";
+import type { Tree } from "./tree.ts";
 
-/** Throws unless the tree under `root` is sound and holds `size` ranges. */
-export function checkTree<V>(root: Node<V>, size: number): void {
-  const found = checkNode(root, true);
-  claim(found === size, `it holds ${found} ranges and counts ${size}`);
+/** Throws unless the tree is sound. */
+export function checkTree<V>(tree: Tree<V>): void {
+  const found = checkNode(tree, tree.root);
+  claim(found.ranges === tree.size, `it holds ${found.ranges} ranges and counts ${tree.size}`);
+  claim(found.nodes === tree.nodeCount, `it holds ${found.nodes} nodes and counts ${tree.nodeCount}`);
 }
 
-/** Checks one node and all below; returns how many ranges it holds. */
-function checkNode<V>(node: Node<V>, isRoot: boolean): number {
-  const { count, height } = node;
-  const least = !isRoot ? LEAST : height > 0 ? 2 : 0;
+/** What a node and all below hold. */
+interface Found {
+  readonly ranges: number;
+  readonly nodes: number;
+}
+
+/** Checks one node and all below. */
+function checkNode<V>(tree: Tree<V>, node: number): Found {
+  const count = tree.count(node);
+  const height = tree.height(node);
+  const least = node !== tree.root ? LEAST : height > 0 ? 2 : 0;
   claim(count >= least && count < CAPACITY, `a node has ${count} entries, wanted ${least} to ${CAPACITY - 1}`);
-  claim(node.ranges.length === (height === 0 ? count : 0), `a node of ${count} keeps ${node.ranges.length} ranges`);
-  claim(node.children.length === (height === 0 ? 0 : count), `a node of ${count} keeps ${node.children.length} nodes`);
   let ranges = 0;
+  let nodes = 1;
   let widest = 0;
   for (let index = 0; index < count; index++) {
-    const start = node.startAt(index);
-    const free = index === 0 ? 0 : start - node.endAt(index - 1);
+    const start = tree.start(node, index);
+    const free = index === 0 ? 0 : start - tree.end(node, index - 1);
     claim(free >= 0, `an entry starts at ${start}, ${-free} points before the one left of it ends`);
-    ranges += checkEntry(node, index);
-    widest = Math.max(widest, free, node.gapAt(index));
+    claim(start < tree.end(node, index), `an entry [${start}, ${tree.end(node, index)}) is empty`);
+    widest = Math.max(widest, free);
+    const held = height === 0 ? { ranges: 1, nodes: 0 } : checkChild(tree, node, index);
+    if (height > 0) {
+      widest = Math.max(widest, tree.gap(tree.child(node, index)));
+    }
+    ranges += held.ranges;
+    nodes += held.nodes;
   }
-  claim(node.gap === widest, `a node's largest gap is ${widest} points and it says ${node.gap}`);
-  return ranges;
+  claim(tree.gap(node) === widest, `a node's largest gap is ${widest} points and it says ${tree.gap(node)}`);
+  return { ranges, nodes };
 }
 
-/** Checks that the columns say of entry `index` what it is; returns how many ranges it holds. */
-function checkEntry<V>(node: Node<V>, index: number): number {
-  const isLeaf = node.height === 0;
-  const entry = isLeaf ? { ...node.rangeAt(index), gap: 0 } : node.childAt(index);
-  const held = isLeaf ? 1 : checkNode(node.childAt(index), false);
-  if (!isLeaf) claim(node.childAt(index).height === node.height - 1, `a node of height ${node.height} skips a level`);
-  claim(node.startAt(index) === entry.start, `an entry starts at ${entry.start}, not at ${node.startAt(index)}`);
-  claim(node.endAt(index) === entry.end, `an entry ends at ${entry.end}, not at ${node.endAt(index)}`);
-  claim(node.gapAt(index) === entry.gap, `an entry's largest gap is ${entry.gap}, not ${node.gapAt(index)}`);
-  claim(entry.start < entry.end, `an entry [${entry.start}, ${entry.end}) is empty`);
-  return held;
+/** Checks the node at `index` of a branch, and that the columns of the branch say of it what it is. */
+function checkChild<V>(tree: Tree<V>, node: number, index: number): Found {
+  const child = tree.child(node, index);
+  const [start, end] = [tree.start(child, 0), tree.end(child, tree.count(child) - 1)];
+  claim(tree.height(child) === tree.height(node) - 1, `a node of height ${tree.height(node)} skips a level`);
+  claim(tree.start(node, index) === start, `a node starts at ${start}, not at ${tree.start(node, index)}`);
+  claim(tree.end(node, index) === end, `a node ends at ${end}, not at ${tree.end(node, index)}`);
+  return checkNode(tree, child);
 }
 
 function claim(holds: boolean, trouble: string): void {

@@ -1,11 +1,11 @@
 // Disjoint half-open ranges of whole numbers, each with a value: insert, carve, overlaps, gaps, all in O(log n).
 // A B+tree that keeps the largest gap below each node. It must not know what the numbers or the values stand for.
-import { insertBelow, lowerRoot, raiseRoot, removeBelow } from "./edit.ts";
+import { carveSpan, insertRange, removeRange } from "./edit.ts";
 import { checkTree } from "./invariants.ts";
-import { CAPACITY, Node, RANGE_LIMIT } from "./node.ts";
-import type { Range } from "./node.ts";
 import { anyWithin, leafBeyond, lowestFit, rangeHolding, rangesWithin } from "./search.ts";
 import type { GapQuery } from "./search.ts";
+import { RANGE_LIMIT, Tree } from "./tree.ts";
+import type { Range } from "./tree.ts";
 
 /**
  * Disjoint half-open ranges [start, end) and their values, for points from 0 to `RANGE_LIMIT`.
@@ -21,8 +21,7 @@ import type { GapQuery } from "./search.ts";
  * ```
  */
 export class RangeMap<V> {
-  #root = new Node<V>(0);
-  #size = 0;
+  #tree = new Tree<V>();
   #changes = 0;
 
   /** Makes a map of these ranges, in any order; RangeError as `insert()`. */
@@ -34,68 +33,57 @@ export class RangeMap<V> {
 
   /** The number of ranges. */
   get size(): number {
-    return this.#size;
+    return this.#tree.size;
   }
 
   /** The range that holds `point`; undefined where it is free, and for a number that is no point. */
   at(point: number): Range<V> | undefined {
-    return rangeHolding(this.#root, point);
+    return rangeHolding(this.#tree, point);
   }
 
   /** Adds a range; RangeError if it is empty, outside of 0 to `RANGE_LIMIT` or overlaps another, and then nothing changes. */
   insert(range: Range<V>): void {
-    const { start, end, value } = range;
+    const { start, end } = range;
     requireSpan("insert", start, end);
     if (start === end) throw new RangeError(`Cannot insert ${span(start, end)}: it is empty, wanted at least 1 point`);
     if (end > RANGE_LIMIT) throw new RangeError(`Cannot insert ${span(start, end)}: it ends beyond ${RANGE_LIMIT}`);
-    if (this.#add({ start, end, value })) return;
-    const other = rangesWithin(this.#root, { start, end })[0];
-    const where = other === undefined ? "another range" : span(other.start, other.end);
-    throw new RangeError(`Cannot insert ${span(start, end)}: it overlaps ${where}`);
+    if (!insertRange(this.#tree, range)) throw this.#overlapError(start, end);
+    this.#changes++;
   }
 
   /** Removes and returns the range that starts exactly at `start`; undefined if none does. */
   remove(start: number): Range<V> | undefined {
-    const removed = removeBelow(this.#root, start);
+    const removed = removeRange(this.#tree, start);
     if (removed === undefined) return undefined;
-    this.#root = lowerRoot(this.#root);
-    this.#size--;
     this.#changes++;
     return removed;
   }
 
   /** Frees [start, end) and returns what was removed, clipped to it, ascending. What sticks out stays, with its value. */
   carve(start: number, end: number): Range<V>[] {
-    const pieces = this.overlapping(start, end);
-    for (let index = 0; index < pieces.length; index++) {
-      const whole = pieces[index];
-      if (whole === undefined) break;
-      this.remove(whole.start);
-      if (whole.start >= start && whole.end <= end) continue;
-      const { value } = whole;
-      if (whole.start < start) this.#add({ start: whole.start, end: start, value });
-      if (whole.end > end) this.#add({ start: end, end: whole.end, value });
-      pieces[index] = { start: Math.max(whole.start, start), end: Math.min(whole.end, end), value };
-    }
+    requireSpan("search", start, end);
+    if (start === end) return [];
+    const pieces = carveSpan(this.#tree, { start, end });
+    if (pieces.length > 0) this.#changes++;
     return pieces;
   }
 
   /** The ranges that share a point with [start, end), whole, ascending. */
   overlapping(start: number, end: number): Range<V>[] {
     requireSpan("search", start, end);
-    return start === end ? [] : rangesWithin(this.#root, { start, end });
+    return start === end ? [] : rangesWithin(this.#tree, start, end);
   }
 
   /** Tells whether a range shares a point with [start, end). */
   overlaps(start: number, end: number): boolean {
     requireSpan("search", start, end);
-    return start < end && anyWithin(this.#root, { start, end });
+    return start < end && anyWithin(this.#tree, start, end);
   }
 
   /** Tells whether every point of [start, end) is in some range, which is so if there is no point. */
   covered(start: number, end: number): boolean {
     requireSpan("search", start, end);
-    return lowestFit(this.#root, { size: 1, from: start, to: end, alignment: 1 }) === undefined;
+    return lowestFit(this.#tree, { size: 1, from: start, to: end, alignment: 1 }) === undefined;
   }
 
   /**
@@ -108,16 +96,20 @@ export class RangeMap<V> {
     requireWhole("from", from, 0);
     requireWhole("to", to, 0);
     requireWhole("alignment", alignment, 1);
-    return lowestFit(this.#root, { size, from, to: Math.min(to, RANGE_LIMIT), alignment });
+    return lowestFit(this.#tree, { size, from, to: Math.min(to, RANGE_LIMIT), alignment });
   }
 
   /** Walks the ranges, ascending. After a change under way it goes on with the first that starts behind the last seen. */
   *[Symbol.iterator](): IterableIterator<Range<V>> {
     let point = 0;
-    for (let leaf = leafBeyond(this.#root, point); leaf !== undefined; leaf = leafBeyond(this.#root, point)) {
+    for (let leaf = leafBeyond(this.#tree, point); leaf !== undefined; leaf = leafBeyond(this.#tree, point)) {
       const changes = this.#changes;
-      for (let index = leaf.endsUpTo(point); index < leaf.count && changes === this.#changes; index++) {
-        const range = leaf.rangeAt(index);
+      for (
+        let index = this.#tree.endsUpTo(leaf, point);
+        index < this.#tree.count(leaf) && changes === this.#changes;
+        index++
+      ) {
+        const range = this.#tree.range(leaf, index);
         const isBehind = range.start >= point;
         point = range.end;
         if (isBehind) yield range;
@@ -127,27 +119,24 @@ export class RangeMap<V> {
 
   /** Removes all ranges. */
   clear(): void {
-    this.#root = new Node<V>(0);
-    this.#size = 0;
+    this.#tree = new Tree<V>();
     this.#changes++;
   }
 
   /** All ranges, ascending. */
   toArray(): Range<V>[] {
-    return rangesWithin(this.#root, { start: 0, end: RANGE_LIMIT });
+    return rangesWithin(this.#tree, 0, RANGE_LIMIT);
   }
 
   /** Throws if the tree is broken; takes O(n), for tests. */
   checkInvariants(): void {
-    checkTree(this.#root, this.#size);
+    checkTree(this.#tree);
   }
 
-  #add(range: Range<V>): boolean {
-    if (!insertBelow(this.#root, range)) return false;
-    if (this.#root.count === CAPACITY) this.#root = raiseRoot(this.#root, range);
-    this.#size++;
-    this.#changes++;
-    return true;
+  #overlapError(start: number, end: number): RangeError {
+    const other = rangesWithin(this.#tree, start, end)[0];
+    const where = other === undefined ? "another range" : span(other.start, other.end);
+    return new RangeError(`Cannot insert ${span(start, end)}: it overlaps ${where}`);
   }
 }
 

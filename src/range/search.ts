@@ -1,6 +1,6 @@
 // How the range tree is read: by point, by span and by gap. Nothing here changes a node.
 // It must not know what the map checks of its arguments.
-import type { Node, Range } from "./node.ts";
+import type { Range, Tree } from "./tree.ts";
 
 /** What `RangeMap.firstGap()` is asked for. */
 export interface GapQuery {
@@ -18,72 +18,87 @@ export interface GapQuery {
 type Wanted = Required<GapQuery>;
 
 /** Finds the range that holds `point`. Goes by starts alone: in large trees each column looked at costs a cache miss. */
-export function rangeHolding<V>(root: Node<V>, point: number): Range<V> | undefined {
-  let node = root;
-  for (;;) {
-    const index = node.startsUpTo(point) - 1;
+export function rangeHolding<V>(tree: Tree<V>, point: number): Range<V> | undefined {
+  let node = tree.root;
+  for (let height = tree.height(node);; height--) {
+    const index = tree.startsUpTo(node, point) - 1;
     if (index < 0) return undefined;
-    if (node.height > 0) {
-      node = node.childAt(index);
-      continue;
+    if (height === 0) {
+      return point < tree.end(node, index) ? tree.range(node, index) : undefined;
     }
-    const range = node.rangeAt(index);
-    return point < range.end ? range : undefined;
+    node = tree.child(node, index);
   }
 }
 
 /** Finds the leaf with the first range that ends beyond `point`. */
-export function leafBeyond<V>(root: Node<V>, point: number): Node<V> | undefined {
-  let node = root;
-  for (;;) {
-    const index = node.endsUpTo(point);
-    if (index === node.count) return undefined;
-    if (node.height === 0) return node;
-    node = node.childAt(index);
+export function leafBeyond<V>(tree: Tree<V>, point: number): number | undefined {
+  let node = tree.root;
+  for (let height = tree.height(node);; height--) {
+    const index = tree.endsUpTo(node, point);
+    if (index === tree.count(node)) return undefined;
+    if (height === 0) return node;
+    node = tree.child(node, index);
   }
 }
 
 /** Lists the ranges that share a point with [start, end), which must not be empty. */
-export function rangesWithin<V>(root: Node<V>, span: { start: number; end: number }): Range<V>[] {
+export function rangesWithin<V>(tree: Tree<V>, start: number, end: number): Range<V>[] {
   const found: Range<V>[] = [];
-  collect(root, span, found);
+  collect(tree, tree.root, { start, end, found });
   return found;
 }
 
-function collect<V>(node: Node<V>, span: { start: number; end: number }, found: Range<V>[]): void {
-  for (let index = node.endsUpTo(span.start); index < node.count && node.startAt(index) < span.end; index++) {
-    if (node.height === 0) found.push(node.rangeAt(index));
-    else collect(node.childAt(index), span, found);
+interface Collecting<V> {
+  readonly start: number;
+  readonly end: number;
+  readonly found: Range<V>[];
+}
+
+function collect<V>(tree: Tree<V>, node: number, collecting: Collecting<V>): void {
+  const { start, end, found } = collecting;
+  const count = tree.count(node);
+  const isLeaf = tree.height(node) === 0;
+  for (let index = tree.endsUpTo(node, start); index < count && tree.start(node, index) < end; index++) {
+    if (isLeaf) found.push(tree.range(node, index));
+    else collect(tree, tree.child(node, index), collecting);
   }
 }
 
 /** Tells whether a range shares a point with [start, end), which must not be empty. */
-export function anyWithin<V>(root: Node<V>, span: { start: number; end: number }): boolean {
-  let node = root;
-  for (;;) {
-    const index = node.endsUpTo(span.start);
-    if (index === node.count || node.startAt(index) >= span.end) return false;
-    if (node.height === 0 || node.startAt(index) >= span.start) return true;
-    node = node.childAt(index);
+export function anyWithin<V>(tree: Tree<V>, start: number, end: number): boolean {
+  let node = tree.root;
+  for (let height = tree.height(node);; height--) {
+    const index = tree.endsUpTo(node, start);
+    if (index === tree.count(node) || tree.start(node, index) >= end) {
+      return false;
+    }
+    if (height === 0 || tree.start(node, index) >= start) return true;
+    node = tree.child(node, index);
   }
 }
 
 /** Finds the lowest start that fits, or undefined. The space before the first range and behind the last is free too. */
-export function lowestFit<V>(root: Node<V>, wanted: Wanted): number | undefined {
-  if (root.count === 0) return fit(wanted, 0, wanted.to);
-  return fit(wanted, 0, root.start) ?? fitInside(root, wanted) ?? fit(wanted, root.end, wanted.to);
+export function lowestFit<V>(tree: Tree<V>, wanted: Wanted): number | undefined {
+  const { root } = tree;
+  const count = tree.count(root);
+  if (count === 0) return fit(wanted, 0, wanted.to);
+  return fit(wanted, 0, tree.start(root, 0)) ?? fitInside(tree, root, wanted) ??
+    fit(wanted, tree.end(root, count - 1), wanted.to);
 }
 
 /** Looks at the gaps between the ranges below `node`; enters only nodes whose largest gap is large enough. */
-function fitInside<V>(node: Node<V>, wanted: Wanted): number | undefined {
-  for (let index = node.endsUpTo(wanted.from); index < node.count; index++) {
-    if (node.between(index) >= wanted.size) {
-      const start = fit(wanted, node.endAt(index - 1), node.startAt(index));
+function fitInside<V>(tree: Tree<V>, node: number, wanted: Wanted): number | undefined {
+  const { size, from, to } = wanted;
+  const count = tree.count(node);
+  const isBranch = tree.height(node) > 0;
+  for (let index = tree.endsUpTo(node, from); index < count; index++) {
+    if (tree.between(node, index) >= size) {
+      const start = fit(wanted, tree.end(node, index - 1), tree.start(node, index));
       if (start !== undefined) return start;
     }
-    if (node.startAt(index) + wanted.size > wanted.to) return undefined;
-    if (node.gapAt(index) >= wanted.size) {
-      const start = fitInside(node.childAt(index), wanted);
+    if (tree.start(node, index) + size > to) return undefined;
+    if (isBranch && tree.gap(tree.child(node, index)) >= size) {
+      const start = fitInside(tree, tree.child(node, index), wanted);
       if (start !== undefined) return start;
     }
   }

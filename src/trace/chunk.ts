@@ -1,5 +1,5 @@
 // Reads a chunk: its tables, its columns, then event after event. Every index is checked against its table when the
-// columns are read, so that walking cannot go wrong but for an object's code. It must not know files or blocks.
+// columns are read, so that walking cannot go wrong but for an object or a memory delta. It must not know files or blocks.
 
 import {
   type CallPlan,
@@ -24,6 +24,7 @@ import {
 } from "./chunk_layout.ts";
 import { LEVELS, restorePlan } from "./declarations.ts";
 import { EVENT_KINDS, type MemoryDelta, type Site, type TraceEvent } from "./event.ts";
+import { memoryTrouble } from "./validate.ts";
 
 const WORD = 2 ** 32;
 const SAFE = 2 ** 53;
@@ -55,6 +56,8 @@ interface EventShape
 }
 
 const NONE: TraceEvent["ins"] = [];
+/** For a kind of which the chunk has no object. */
+const NO_OBJECTS = { numbers: noNumbers(), rests: noNumbers(), step: 0 };
 
 /** One chunk, decoded. `WireError` where it is not one. */
 export class Chunk {
@@ -81,8 +84,8 @@ export class Chunk {
     this.#source = new PlaneSource(head.bytes("columns"), frame.pools);
     this.#texts = head.texts("strings");
     this.#plans = head.list("calls").map(restorePlan);
-    this.#sites = this.#readSites(checkedRows(head.count("sites")));
-    this.#shapes = this.#readShapes(checkedRows(head.count("shapes")));
+    this.#sites = this.#readSites(checkedRows(head.count("sites"), events));
+    this.#shapes = this.#readShapes(checkedRows(head.count("shapes"), events));
     this.#objects = new ObjectTables(head.list("objects"), this.#source);
     this.#shapeOf = readColumn(this.#source, events, this.#shapes[0]?.length ?? 0);
     this.#cause = readColumn(this.#source, events, SAFE);
@@ -244,6 +247,10 @@ export class Chunk {
   }
 }
 
+function noNumbers(): NumberValues {
+  return readColumn(new PlaneSource(new Uint8Array(0), []), 0);
+}
+
 /** The event that lies `distance` back, 0: none. */
 function back(event: number, distance: number): number {
   if (distance >= event) throw new WireError(`Cannot read event ${event}: it points ${distance} events back`, 0);
@@ -254,8 +261,8 @@ function addFirst(counts: number[], first: number, more: number): void {
   for (let index = 0; index < first; index += 1) counts[index] = (counts[index] ?? 0) + more;
 }
 
-function checkedRows(rows: number): number {
-  if (rows > MAX_TABLE_ROWS) throw new WireError(`Cannot read table of ${rows} rows: limit ${MAX_TABLE_ROWS}`, 0);
+function checkedRows(rows: number, most: number): number {
+  if (rows > most) throw new WireError(`Cannot read table of ${rows} rows: the limit is ${most}`, 0);
   return rows;
 }
 
@@ -284,51 +291,57 @@ class ObjectTables {
           0,
         );
       }
-      this.#tables.set(kind, new ObjectTable(kind, readRefs(kind, source, { count: checkedRows(count), step })));
+      const rows = checkedRows(count, MAX_TABLE_ROWS);
+      const columns = { numbers: readColumn(source, rows, SAFE), rests: readColumn(source, rows), step };
+      this.#tables.set(kind, new ObjectTable(kind, columns));
     }
   }
 
   of(kind: ObjectKind): ObjectTable {
-    return this.#tables.get(kind) ?? new ObjectTable(kind, []);
+    return this.#tables.get(kind) ?? new ObjectTable(kind, NO_OBJECTS);
   }
 }
 
+/** What a chunk says of the objects of a kind. */
+interface ObjectColumns {
+  readonly numbers: NumberValues;
+  readonly rests: NumberValues;
+  readonly step: number;
+}
+
+/** Each object is made where it is mentioned first: a table may claim many that no event mentions. */
 class ObjectTable implements CodedObjects {
   readonly #kind: ObjectKind;
-  readonly #refs: readonly Ref[];
-  #seen = 0;
+  readonly #columns: ObjectColumns;
+  readonly #seen: Ref[] = [];
 
-  constructor(kind: ObjectKind, refs: readonly Ref[]) {
+  constructor(kind: ObjectKind, columns: ObjectColumns) {
     this.#kind = kind;
-    this.#refs = refs;
+    this.#columns = columns;
   }
 
   /** The object of a code: 0 is the next one not yet seen, else the one seen `code - 1` before the newest. */
   objectOf(code: number): Ref {
-    const ref = this.#refs[code === 0 ? this.#seen : this.#seen - code];
+    const ref = code === 0 ? this.#add() : this.#seen[this.#seen.length - code];
     if (ref === undefined) {
       throw new WireError(`Cannot read event: code ${code} names no ${this.#kind} of this chunk`, 0);
     }
-    if (code === 0) this.#seen += 1;
     return ref;
   }
-}
 
-function readRefs(
-  kind: ObjectKind,
-  source: PlaneSource,
-  { count, step }: { readonly count: number; readonly step: number },
-): readonly Ref[] {
-  const numbers = readColumn(source, count, SAFE);
-  const rests = readColumn(source, count);
-  return Array.from({ length: count }, (_, row) => {
+  #add(): Ref | undefined {
+    const row = this.#seen.length;
+    const { numbers, rests, step } = this.#columns;
+    if (row >= numbers.length) return undefined;
     const number = numbers.numberAt(row);
     const handle = rests.signedAt(row) + step * number;
     if (!Number.isSafeInteger(handle) || handle < 0) {
-      throw new WireError(`Cannot read ${kind}#${number}: its handle would be ${handle}`, 0);
+      throw new WireError(`Cannot read ${this.#kind}#${number}: its handle would be ${handle}`, 0);
     }
-    return { kind, number, handle };
-  });
+    const ref = { kind: this.#kind, number, handle };
+    this.#seen.push(ref);
+    return ref;
+  }
 }
 
 /** The memory deltas of a chunk, in order. */
@@ -351,7 +364,7 @@ class MemoryRows {
     const carriesBytes = memory % 2 === 0;
     const start = this.#position;
     if (carriesBytes) this.#position += length;
-    return {
+    const delta: MemoryDelta = {
       partition: PARTITIONS[(memory - 1) >> 1] ?? "guest",
       page: this.#columns[0]?.numberAt(row) ?? 0,
       offset: this.#columns[1]?.at(row) ?? 0,
@@ -359,5 +372,8 @@ class MemoryRows {
       digest: this.#columns[3]?.at(row) ?? 0,
       bytes: carriesBytes ? new Uint8Array(this.#bytes.subarray(start, start + length)) : null,
     };
+    const trouble = memoryTrouble(delta);
+    if (trouble !== null) throw new WireError(`Cannot read event: ${trouble}`, 0);
+    return delta;
   }
 }

@@ -134,7 +134,7 @@ class EventOrder {
 
   /** Takes a chunk; false where its events were there before. */
   take({ first, count, offsetBytes }: IndexedBlock): boolean {
-    if (first < this.#expected || count === 0) return false;
+    if (first < this.#expected || count === 0 || !Number.isSafeInteger(first + count)) return false;
     this.#settle(first - 1, offsetBytes);
     this.#expected = first + count;
     return true;

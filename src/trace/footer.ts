@@ -2,7 +2,7 @@
 // It must not know how blocks are found.
 
 import { Fields, pack, type Packable, unpack, WireError } from "../wire/mod.ts";
-import { addTo, type EventCounts } from "./chunk_layout.ts";
+import { addTo, CHUNK_EVENTS, type EventCounts } from "./chunk_layout.ts";
 import { EVENT_KINDS, type EventKind, type TraceEnd } from "./event.ts";
 
 const REASONS = ["ended", "threw", "interrupted", "write-failed", "imported"] as const;
@@ -143,7 +143,9 @@ function readCalls(fields: Fields): ReadonlyMap<string, number> {
     for (let pair = 0; pair < chunk.length; pair += 2) {
       const [number, events]: unknown[] = [chunk[pair], chunk[pair + 1]];
       const name = typeof number === "number" ? names[number] : undefined;
-      if (name === undefined || typeof events !== "number") throw new WireError("Cannot read the index: bad calls", 0);
+      const isCount = typeof events === "number" && Number.isInteger(events) && events >= 0 &&
+        events <= CHUNK_EVENTS.most;
+      if (name === undefined || !isCount) throw new WireError("Cannot read the index: bad calls", 0);
       addTo(calls, name, events);
     }
   }

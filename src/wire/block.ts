@@ -22,7 +22,7 @@ export interface BlockPrefix {
   readonly tag: string;
   /** Says which file the block belongs to. */
   readonly file: number;
-  /** Number of the first thing in it, below 2^53. */
+  /** Number of the first thing in it; with `count` below 2^53. */
   readonly first: number;
   /** How many things. */
   readonly count: number;
@@ -123,15 +123,16 @@ export function readPrefix(bytes: Uint8Array): BlockPrefix | null {
   if (view.getUint32(AT.crc) !== crc32(zeroed)) return null;
   const tag = String.fromCharCode(...bytes.subarray(AT.tag, AT.tag + TAG_LETTERS));
   const first = Number(view.getBigUint64(AT.first));
+  const count = view.getUint32(AT.count);
   const decodedBytes = view.getUint32(AT.decoded);
   const bodyBytes = view.getUint32(BODY_LENGTH_AT);
-  const fits = Math.max(decodedBytes, bodyBytes) <= MAX_BODY_BYTES && Number.isSafeInteger(first);
+  const fits = Math.max(decodedBytes, bodyBytes) <= MAX_BODY_BYTES && Number.isSafeInteger(first + count);
   if (!TAG_PATTERN.test(tag) || !fits) return null;
   return {
     tag,
     file: view.getUint32(AT.file),
     first,
-    count: view.getUint32(AT.count),
+    count,
     start: view.getBigUint64(AT.start),
     decodedBytes,
     decodedCrc: view.getUint32(AT.decodedCrc),

@@ -100,6 +100,26 @@ Deno.test("RangeMap agrees with a plain array where many ranges fit", () => {
   live(worldOf(4, { origin: 0, space: 20000, longest: 5 }), 3000);
 });
 
+Deno.test("RangeMap agrees with a plain array where holes split long ranges and spans empty whole leaves", () => {
+  for (const seed of [6, 7]) {
+    const world = worldOf(seed, { origin: 0, space: 40000, longest: 8 });
+    const { map, plain, dice, space } = world;
+    for (let round = 0; round < 4; round++) {
+      assertEquals(map.carve(0, space), plain.carve(0, space));
+      map.checkInvariants();
+      for (let start = 0; start < space; start += 10000) tryInsert(world, start, start + 10000);
+      for (let step = 0; step < 500; step++) {
+        const start = dice(space);
+        const end = start + (dice(100) === 0 ? dice(space / 4) : dice(12));
+        assertEquals(map.carve(start, end), plain.carve(start, end));
+        map.checkInvariants();
+        if (step % 25 === 0) ask(world);
+      }
+      assertEquals(map.toArray(), plain.toArray());
+    }
+  }
+});
+
 Deno.test("RangeMap agrees with a plain array up against its limit", () => {
   const space = 2 ** 40;
   live(worldOf(5, { origin: RANGE_LIMIT - space, space, longest: 2 ** 30 }), 1500);

@@ -96,6 +96,17 @@ Deno.test("RangeMap.insert() does not keep the caller's object", () => {
   assertEquals(map.toArray(), [range(1, 2, "a")]);
 });
 
+Deno.test("RangeMap keeps its answers apart from what it holds", () => {
+  const map = RangeMap.from([range(1, 4), range(6, 9)]);
+  const held = map.at(1);
+  const all = map.toArray();
+  map.carve(2, 7);
+  map.insert(range(2, 3, "new"));
+  assertEquals(held, range(1, 4));
+  assertEquals(all, [range(1, 4), range(6, 9)]);
+  assertEquals(map.toArray(), [range(1, 2), range(2, 3, "new"), range(7, 9, "6")]);
+});
+
 Deno.test("RangeMap holds undefined as a value", () => {
   const map = RangeMap.from([{ start: 1, end: 4, value: undefined }]);
   assertEquals(map.at(1), { start: 1, end: 4, value: undefined });
@@ -142,6 +153,20 @@ Deno.test("RangeMap.carve() cuts the middle out of a large tree", () => {
   assertEquals(map.carve(12, 49982).length, 4998);
   map.checkInvariants();
   assertEquals(map.toArray(), [range(0, 4), range(10, 12), range(49982, 49984, "49980"), range(49990, 49994)]);
+});
+
+Deno.test("RangeMap.carve() of one range after the other takes every leaf apart, and the nodes serve again", () => {
+  const map = fence(3000);
+  for (let round = 0; round < 2; round++) {
+    for (let index = 0; index < 3000; index++) {
+      const start = (index * 1237) % 3000 * 10;
+      assertEquals(map.carve(start, start + 4), [range(start, start + 4)]);
+      if (index % 100 === 0) map.checkInvariants();
+    }
+    assertEquals([map.size, map.firstGap({ size: 30000, from: 0, to: 30000 })], [0, 0]);
+    for (let start = 29990; start >= 0; start -= 10) map.insert(range(start, start + 4));
+    map.checkInvariants();
+  }
 });
 
 Deno.test("RangeMap.overlapping() gives whole ranges, ascending", () => {

@@ -50,18 +50,18 @@ export function subjectOf(name: string, bytes: Uint8Array): Subject {
   };
 }
 
-/** Traces with what sample traces may lack: small chunks, keyframes, every type of value, gaps, a trace in memory. */
+/** Traces, each with a header of its own, with what sample traces may lack: small chunks, keyframes, every type of value, gaps, a trace in memory. */
 export function syntheticSubjects(): Subject[] {
   const stated = [{ what: "2 buffers", firstEvent: 6, lastEvent: 9, offsetBytes: -1 }];
   const gap = sampleStory(4).filter(({ event }) => event < 6 || event > 9);
   return [
-    subjectOf("small-chunks", writeTrace(sampleStory(12), { chunkEvents: 7 })),
+    subjectOf("small-chunks", writeTrace(sampleStory(12), { chunkEvents: 7, header: sampleHeader({ seed: 1 }) })),
     subjectOf("keyframes", withKeyframes()),
-    subjectOf("no-end", writeTrace(sampleStory(6), { chunkEvents: 5, end: null })),
-    subjectOf("gap", writeTrace(gap, { header: sampleHeader({ losses: stated }), chunkEvents: 4 })),
+    subjectOf("no-end", writeTrace(sampleStory(6), { chunkEvents: 5, end: null, header: sampleHeader({ seed: 2 }) })),
+    subjectOf("gap", writeTrace(gap, { header: sampleHeader({ seed: 4, losses: stated }), chunkEvents: 4 })),
     subjectOf("trace-in-memory", withTraceInside()),
     ...fc.sample(arbitraryEvents, { seed: 1, numRuns: 3 }).map((events, index) =>
-      subjectOf(`any-${index}`, writeTrace(events, { chunkEvents: 9, header: sampleHeader({ seed: index }) }))
+      subjectOf(`any-${index}`, writeTrace(events, { chunkEvents: 9, header: sampleHeader({ seed: 10 + index }) }))
     ),
   ];
 }
