@@ -26,6 +26,7 @@ import {
   TraceWriter,
 } from "../trace/mod.ts";
 import { MAX_BODY_BYTES } from "../wire/mod.ts";
+import { KeyframePolicy } from "./keyframes.ts";
 import { type FlushTimer, FlushWatch } from "./flush.ts";
 
 /** The version of the engine's behaviour: it changes when the same calls may answer otherwise. */
@@ -61,7 +62,7 @@ export interface RecordOptions {
   readonly pause?: () => Promise<void>;
   readonly onStart?: (control: RunControl) => void;
   readonly onEvents?: (events: number) => void;
-  /** Events between keyframes, at least 1; left out: one whenever it is worth its bytes (see the writer). */
+  /** Events between keyframes, at least 1; left out: one whenever it is worth its bytes. */
   readonly keyframeEvents?: number;
   /** When the open chunk is written before it is full: by time, or by bytes as the writer's `chunkBytes`. */
   readonly flush?: FlushTimer | { readonly everyBytes: number };
@@ -116,22 +117,17 @@ interface Writing {
 function sessionOf(options: RecordOptions, { writer, watch }: Writing): Session {
   const engine = new Engine(options.options);
   const { keyframeEvents, wallNs } = options;
-  let lastKeyframe = 0;
-  const isDue = (lastEvent: number) =>
-    keyframeEvents === undefined
-      ? writer.keyframeDue && lastEvent > lastKeyframe
-      : lastEvent >= lastKeyframe + keyframeEvents;
+  const policy = new KeyframePolicy(keyframeEvents ?? null);
   return new Session({
     engine,
     sink: new RecordingSink({ writer, watch }, options),
     memory: options.memory,
     onBoundary: (lastEvent) => {
-      if (!isDue(lastEvent)) return;
-      lastKeyframe = lastEvent;
+      const at = { event: lastEvent, bytes: writer.bytes };
+      if (!policy.isDue(at)) return;
       const state = encodeKeyframe(engine.snapshot());
-      // A world too large for a block has no more keyframes: they serve seeking, never correctness.
-      if (state.length <= MAX_BODY_BYTES) writer.keyframe(lastEvent, state);
-      else lastKeyframe = Infinity;
+      // A world too large for a block has no keyframe: they serve seeking, never correctness.
+      if (policy.accepts(at, state.length) && state.length <= MAX_BODY_BYTES) writer.keyframe(lastEvent, state);
     },
     ...(wallNs === undefined ? {} : { wallNs: rarely(wallNs) }),
   });

@@ -24,20 +24,11 @@ export interface TraceWriterOptions {
    * 256 KiB of bytes, texts and arrays.
    */
   readonly chunkBytes?: number;
-  /** When `keyframeDue` says so. */
-  readonly keyframe?: {
-    /** Bytes written since the last keyframe, in sizes of it; default 15. */
-    readonly factor?: number;
-    /** Events since the last keyframe at most; default 2,000,000. */
-    readonly maxEvents?: number;
-  };
 }
 
 /** Bytes of an event before compression, as long as no chunk has told, and at least: what comes may be wider. */
 const EVENT_BYTES = { first: 40, least: 12 } as const;
 const MIN_CHUNK_BYTES = 1024;
-
-const KEYFRAME = { factor: 15, maxEvents: 2_000_000, firstBytes: 64 * 1024 } as const;
 
 /** Collects bytes in memory. */
 export class BytesSink implements ByteSink {
@@ -71,16 +62,14 @@ export class TraceWriter implements EventSink {
   readonly #chunkBytes: number | null;
   /** Events that close the open chunk. */
   #fullEvents: number;
-  readonly #keyframe: { readonly factor: number; readonly maxEvents: number };
   readonly #file: number;
   #offsetBytes: number;
   #lastEvent = 0;
   #events = 0;
-  #keyframeAt = { event: 0, offsetBytes: 0, sizeBytes: KEYFRAME.firstBytes / KEYFRAME.factor };
   #isFinished = false;
 
   constructor(sink: ByteSink, header: TraceHeader, options: TraceWriterOptions = {}) {
-    const { chunkEvents = CHUNK_EVENTS.usual, chunkBytes = null, keyframe } = options;
+    const { chunkEvents = CHUNK_EVENTS.usual, chunkBytes = null } = options;
     if (!Number.isInteger(chunkEvents) || chunkEvents < 1 || chunkEvents > CHUNK_EVENTS.most) {
       throw new RangeError(`Cannot write chunks of ${chunkEvents} events: give 1 to ${CHUNK_EVENTS.most}`);
     }
@@ -93,10 +82,6 @@ export class TraceWriter implements EventSink {
     this.#chunkEvents = chunkEvents;
     this.#chunkBytes = chunkBytes;
     this.#fullEvents = this.#eventsThatFill(EVENT_BYTES.first);
-    this.#keyframe = {
-      factor: keyframe?.factor ?? KEYFRAME.factor,
-      maxEvents: keyframe?.maxEvents ?? KEYFRAME.maxEvents,
-    };
     const bytes = encodeHeader(header);
     this.#file = headerChecksum(bytes);
     this.#offsetBytes = bytes.length;
@@ -118,13 +103,6 @@ export class TraceWriter implements EventSink {
     return this.#offsetBytes;
   }
 
-  /** Whether a keyframe is worth its bytes now. */
-  get keyframeDue(): boolean {
-    const { event, offsetBytes, sizeBytes } = this.#keyframeAt;
-    return this.#offsetBytes - offsetBytes >= this.#keyframe.factor * sizeBytes ||
-      this.#lastEvent - event >= this.#keyframe.maxEvents;
-  }
-
   /** Appends an event. `TypeError` where it does not fit its declaration, `RangeError` for its number or size. */
   event(event: TraceEvent): void {
     if (this.#isFinished || event.event !== this.#lastEvent + 1) this.#jumpTo(event);
@@ -143,7 +121,6 @@ export class TraceWriter implements EventSink {
     }
     this.flush();
     this.#writeBlock({ tag: TAGS.keyframe, first: event, count: 0, start: this.#index.lastTimeNs, parts: [state] });
-    this.#keyframeAt = { event, offsetBytes: this.#offsetBytes, sizeBytes: Math.max(1024, state.length) };
   }
 
   /** Writes the open chunk, if it holds any event. */

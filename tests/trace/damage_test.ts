@@ -134,6 +134,32 @@ Deno.test("a block cut out, put twice or taken from another trace is noticed", (
   assertEquals([mixed.events, mixed.complete], [without.events, false]);
 });
 
+Deno.test("a walk that goes back into a cut chunk for a chunk that stands there twice comes to an end", () => {
+  const [first = 0, middle = 0, last = 0] = blockStarts(SMALL);
+  const cut = [...SMALL.subarray(middle, middle + 80), ...SMALL.subarray(middle + 90, last)];
+  const junk = new Uint8Array(100).fill(0x9a);
+  const bytes = new Uint8Array([...SMALL.subarray(0, middle), ...cut, ...SMALL.subarray(first, middle), ...junk]);
+  let reads = 0;
+  const read = (offset: number, length: number): Uint8Array => {
+    reads += 1;
+    assert(reads < 1000, "it reads without end");
+    return bytes.subarray(offset, offset + length);
+  };
+  const trace = openTrace({ size: bytes.length, read });
+  assertEquals([...trace.events()], EVENTS.slice(0, 5));
+  assertEquals(trace.complete, false);
+});
+
+Deno.test("an end whose index lies behind the file is not followed there", () => {
+  const [first = 0, middle = 0] = blockStarts(SMALL);
+  const bytes = new Uint8Array([...SMALL.subarray(0, first), ...SMALL.subarray(middle)]);
+  const read = (offset: number, length: number): Uint8Array => {
+    assert(offset <= bytes.length, `it reads at ${offset} of ${bytes.length}`);
+    return bytes.subarray(offset, offset + length);
+  };
+  assertEquals([...openTrace({ size: bytes.length, read }).events()], EVENTS.slice(5));
+});
+
 Deno.test("a trace inside a trace's memory is not taken for its blocks, even after damage", () => {
   const inner = writeTrace([sampleEvent(1, { text: "inner" })], { header: sampleHeader({ seed: 99 }) });
   const [start = 0, end = 0] = blockStarts(inner);

@@ -2,8 +2,8 @@
 
 import fc from "fast-check";
 import { bytesSource, openTrace, TraceFormatError } from "../../src/trace/mod.ts";
-import { PREFIX_BYTES, readBody, readPrefix, writeBlock } from "../../src/wire/mod.ts";
-import { assert } from "../support/assert.ts";
+import { pack, type Packable, PREFIX_BYTES, readBody, readPrefix, unpack, writeBlock } from "../../src/wire/mod.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { sampleStory, writeTrace } from "../support/sample_events.ts";
 import { blockStarts } from "../support/trace_blocks.ts";
 
@@ -11,15 +11,25 @@ const EVENTS = sampleStory(40);
 const TRACE = writeTrace(EVENTS);
 
 /** The trace with one block's decoded parts changed and every checksum right: what only a bad writer could make. */
-function forged(block: number, edit: (part: Uint8Array, index: number) => Uint8Array, count?: number): Uint8Array {
-  const starts = [...blockStarts(TRACE), TRACE.length];
+function forged(block: number, edit: Edit, claims: Claims = {}): Uint8Array {
+  return forgedIn(TRACE, { block, edit, claims });
+}
+
+type Edit = (part: Uint8Array, index: number) => Uint8Array;
+type Claims = { readonly first?: number; readonly count?: number };
+
+function forgedIn(
+  trace: Uint8Array,
+  { block, edit, claims = {} }: { readonly block: number; readonly edit: Edit; readonly claims?: Claims },
+): Uint8Array {
+  const starts = [...blockStarts(trace), trace.length];
   const [start = 0, end = 0] = starts.slice(block);
-  const bytes = TRACE.subarray(start, end);
+  const bytes = trace.subarray(start, end);
   const prefix = readPrefix(bytes);
   assert(prefix !== null);
   const parts = readBody(prefix, bytes.subarray(PREFIX_BYTES)).map((part, index) => edit(part.slice(), index));
-  const written = writeBlock({ ...prefix, count: count ?? prefix.count, parts });
-  return new Uint8Array([...TRACE.subarray(0, start), ...written, ...TRACE.subarray(end)]);
+  const written = writeBlock({ ...prefix, ...claims, parts });
+  return new Uint8Array([...trace.subarray(0, start), ...written, ...trace.subarray(end)]);
 }
 
 function walk(bytes: Uint8Array): void {
@@ -54,11 +64,63 @@ Deno.test("forged parts with right checksums give losses or other events, never 
 
 Deno.test("a chunk that claims more events than it holds is lost, whatever it claims", () => {
   for (const count of [161, 2 ** 17, 2 ** 17 + 1, 0xffffffff]) {
-    const trace = openTrace(bytesSource(forged(0, (part) => part, count)));
+    const trace = openTrace(bytesSource(forged(0, (part) => part, { count })));
     for (const _ of trace.events());
     assert(!trace.complete && trace.losses.length > 0, `${count} events`);
   }
 });
+
+Deno.test("a chunk that claims more sites or shapes than it has events is lost before they take memory", () => {
+  for (const table of ["sites", "shapes"]) {
+    const bytes = forged(0, (part, index) => index === 0 ? withField(part, table, 2 ** 22) : part);
+    const trace = openTrace(bytesSource(bytes));
+    assertEquals([...trace.events()], []);
+    assertStringIncludes(trace.losses.map(({ what }) => what).join(), "table of 4194304 rows: the limit is 160");
+  }
+});
+
+Deno.test("the index of a trace counts no calls below nothing", () => {
+  const bytes = forged(1, (part) => withField(part, "calls", [[0, -1]]));
+  const summary = openTrace(bytesSource(bytes)).summary();
+  assertEquals([summary.isIndexed, summary.calls.get("VmbChannelMapGpadl")], [false, 40]);
+});
+
+Deno.test("events whose numbers would pass 2^53 are no events", () => {
+  const whole = forged(0, (part) => part, { first: Number.MAX_SAFE_INTEGER - 1 });
+  const trace = openTrace(bytesSource(whole.subarray(0, blockStarts(whole)[1])));
+  assertEquals([...trace.events()], []);
+  for (const { firstEvent, lastEvent } of trace.losses) assert(firstEvent <= lastEvent && lastEvent < 2 ** 53);
+});
+
+Deno.test("a memory delta that leaves its page is lost", () => {
+  const events = sampleStory(1).map((event) =>
+    event.memory === null ? event : { ...event, memory: { ...event.memory, offset: 4093 } }
+  );
+  const page = writeTrace(events);
+  assertEquals([...openTrace(bytesSource(page)).events()].length, 4);
+  const wide = forgedIn(page, {
+    block: 0,
+    edit: (part, index) => index === 0 ? withBytes(part, [0xfd, 0x1f], [0xfe, 0x1f]) : part,
+  });
+  const trace = openTrace(bytesSource(wide));
+  assertEquals([...trace.events()].map(({ event }) => event), [1]);
+  assertStringIncludes(trace.losses[0]?.what ?? "", "events 2 to 4 are lost");
+});
+
+/** A part that is a map, with another value under this name. */
+function withField(part: Uint8Array, name: string, value: Packable): Uint8Array {
+  const fields = unpack(part);
+  assert(fields instanceof Map && fields.has(name));
+  return pack(new Map([...fields].map(([key, old]) => [String(key), key === name ? value : old])));
+}
+
+/** The part with the first of these bytes replaced. */
+function withBytes(part: Uint8Array, from: readonly number[], to: readonly number[]): Uint8Array {
+  const at = part.findIndex((_, start) => from.every((byte, index) => part[start + index] === byte));
+  assert(at >= 0, "the bytes are there");
+  part.set(to, at);
+  return part;
+}
 
 Deno.test("random bytes are no trace, and do not hang", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), walk), { seed: 4, numRuns: 200 });

@@ -106,18 +106,6 @@ Deno.test("keyframes() gives states back at their events, and flushes the chunk 
   assertEquals([...trace.events()], [first, second, ...rest]);
 });
 
-Deno.test("keyframeDue goes by bytes written since the last keyframe", () => {
-  const writer = new TraceWriter(new BytesSink(), sampleHeader(), { chunkEvents: 100, keyframe: { factor: 2 } });
-  let due = 0;
-  for (const event of sampleStory(3000)) {
-    writer.event(event);
-    if (!writer.keyframeDue) continue;
-    due += 1;
-    writer.keyframe(event.event, new Uint8Array(10_000));
-  }
-  assert(due > 1 && due < 12, `${due} keyframes in ${writer.bytes} bytes`);
-});
-
 Deno.test("what was written before and after a write that failed half-way is readable, and the gap is stated", () => {
   const sink = new BytesSink();
   let writes = 0;
