@@ -4,7 +4,7 @@
 import { bytesSource, openTrace, type TraceFile } from "../../src/trace/mod.ts";
 import { Random } from "../../src/driver/mod.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-import { inPlace, type Place, PROCESS_WORDS } from "./place.ts";
+import { ENVIRONMENT, inPlace, type Place, PROCESS_WORDS } from "./place.ts";
 
 const [KILLS = 6, SEED = 1] = Deno.args.map(Number);
 const AT_ONCE = 2;
@@ -36,6 +36,8 @@ async function killed(place: Place, words: readonly string[], killAfterMs: numbe
   const child = new Deno.Command(Deno.execPath(), {
     args: [...PROCESS_WORDS, "record", ...words],
     cwd: place.folder,
+    clearEnv: true,
+    env: ENVIRONMENT,
     stdin: "null",
     stdout: "null",
     stderr: "piped",

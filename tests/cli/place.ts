@@ -2,6 +2,11 @@
 import { main } from "../../src/cli/main.ts";
 import { type FakeOptions, type FakeSystem, fakeSystem } from "./fake_system.ts";
 
+/** Ours, without the folder that a task sets: processes of tests stand in a folder of their own. */
+export const ENVIRONMENT: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries({ ...Deno.env.toObject(), NO_COLOR: "1" }).filter(([name]) => name !== "INIT_CWD"),
+);
+
 /** How a run ended, and what it said. */
 export interface Ran {
   readonly code: number;

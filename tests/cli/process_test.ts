@@ -1,12 +1,7 @@
 // What only a process of its own shows: signals, pipes that close, limits of the system, the task's folder. Each starts
 // the program as the tasks of deno.json do.
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-import { inPlace, type Place, PROCESS_WORDS, type Ran } from "./place.ts";
-
-/** Ours, without the folder that a task sets: these processes stand in a folder of their own. */
-const ENVIRONMENT: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.entries({ ...Deno.env.toObject(), NO_COLOR: "1" }).filter(([name]) => name !== "INIT_CWD"),
-);
+import { ENVIRONMENT, inPlace, type Place, PROCESS_WORDS, type Ran } from "./place.ts";
 
 interface Starting {
   readonly env?: Record<string, string>;
