@@ -129,10 +129,10 @@ function readWithoutStart(bytes: Uint8Array): ReadHeader {
     : START.subarray(0, Math.min(bytes.length, 28)).every((byte, index) => index === 2 || bytes[index] === byte)
     ? `it ends after ${bytes.length} bytes, inside the header`
     : looksLikeText(bytes)
-    ? "it is text; `maptrail import` reads logs, `maptrail record` runs .calls files"
+    ? "it is text (`import` reads logs, `record` runs .calls files)"
     : "it does not start with a trace's header";
   throw new TraceFormatError(
-    `Give a trace that \`maptrail record\` or \`maptrail import\` wrote: this is none, ${what}`,
+    `Cannot read trace at byte 0: ${what}. Give one that \`record\` or \`import\` wrote.`,
     {
       reason: "not-a-trace",
       offset: 0,
