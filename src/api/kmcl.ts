@@ -2,6 +2,7 @@
 // Sources are pages of the DDI by their kmcl.md citation key; a behaviour may not contradict what stands here.
 
 import type { Calls } from "./grammar.ts";
+import type { STRUCTS } from "./structs.ts";
 
 const INIT = { needs: { Channel: ["disabled"] }, refusal: "STATUS_INVALID_PARAMETER_1" } as const;
 
@@ -693,3 +694,18 @@ export const KMCL_CALLBACKS = {
     modelled: false,
   },
 } as const satisfies Calls;
+
+/** The state-change callbacks, in the order of VMB_CHANNEL_STATE_CHANGE_CALLBACKS, each with the member that registers it. */
+export const STATE_CALLBACKS = {
+  EvtVmbChannelOpened: "EvtChannelOpened",
+  EvtVmbChannelClosed: "EvtChannelClosed",
+  EvtVmbChannelSuspend: "EvtChannelSuspend",
+  EvtVmbChannelStarted: "EvtChannelStarted",
+  EvtVmbChannelPostStarted: "EvtChannelPostStarted",
+} as const satisfies { readonly [N in StateCallback]: keyof typeof STRUCTS.VMB_CHANNEL_STATE_CHANGE_CALLBACKS.members };
+
+/** A state-change callback. */
+export type StateCallback = Extract<
+  keyof typeof KMCL_CALLBACKS,
+  `EvtVmbChannel${"Opened" | "Closed" | "Suspend" | "Started" | "PostStarted"}`
+>;

@@ -10,7 +10,7 @@ export { HANDLE_SPACES, type HandleSpace, type ObjectDeclaration, OBJECTS, type 
 export { STRUCTS } from "./structs.ts";
 export { firstPhysicalAdapter, PAGE_BYTES, type ScalarStorage, type ScalarType, TYPES } from "./types.ts";
 export { ntSuccess, STATUS, statusName, SYMBOLS } from "./symbols.ts";
-export { KMCL, KMCL_CALLBACKS } from "./kmcl.ts";
+export { KMCL, KMCL_CALLBACKS, STATE_CALLBACKS, type StateCallback } from "./kmcl.ts";
 export { GPU_VA, GPU_VA_CALLBACKS } from "./gpu_va.ts";
 export { MACHINE } from "./machine.ts";
 export { DXGKRNL } from "./dxgkrnl.ts";

@@ -4,21 +4,10 @@
 // A callback that the driver registered is waited for: the trace shows it and its return. One that is not registered
 // leaves no event, and the endpoint passes it as if it had returned at once.
 
-import type { Ref, Value } from "../api/mod.ts";
+import type { Ref, StateCallback, Value } from "../api/mod.ts";
 
 /** States of an endpoint; as the table of objects names them. */
 export type ChannelState = "disabled" | "enabled" | "opening" | "open" | "closing" | "closed";
-
-/** The state-change callbacks, and the members that register them. */
-export const STATE_CALLBACKS = {
-  EvtVmbChannelOpened: "EvtChannelOpened",
-  EvtVmbChannelClosed: "EvtChannelClosed",
-  EvtVmbChannelSuspend: "EvtChannelSuspend",
-  EvtVmbChannelStarted: "EvtChannelStarted",
-  EvtVmbChannelPostStarted: "EvtChannelPostStarted",
-} as const;
-/** A state-change callback. */
-export type StateCallback = keyof typeof STATE_CALLBACKS;
 
 /** One endpoint. */
 export interface ChannelRecord {

@@ -1,7 +1,7 @@
 // Where each channel endpoint is in life, folded from calls and callbacks alone (kmcl.md 1.2, 1.3), and which endpoint is
 // its peer. It judges nothing. Where a trace says otherwise than the fold expected, the trace is right.
 
-import { isStruct, ntSuccess, type Ref } from "../api/mod.ts";
+import { isStruct, ntSuccess, type Ref, STATE_CALLBACKS, type StateCallback } from "../api/mod.ts";
 import type { TraceEvent, TraceHeader } from "../trace/mod.ts";
 import { isInitSetter, isStateCallback, PAUSE, refOf, START } from "./call_shapes.ts";
 import {
@@ -16,8 +16,6 @@ import {
   livePeer,
   moveTo,
   newChannel,
-  STATE_CALLBACKS,
-  type StateCallback,
 } from "./channel_connection.ts";
 import type { CallView } from "./detector.ts";
 

@@ -7,6 +7,7 @@ import {
   isRef,
   isStruct,
   type ParamPlan,
+  STATE_CALLBACKS,
   type Value,
 } from "../api/mod.ts";
 import type { Answer } from "./session.ts";
@@ -41,9 +42,11 @@ function toProgram(value: Value): unknown {
   return value;
 }
 
-/** Names a handler by its channel and callback; the structure's members say `EvtChannelOpened`, callbacks `EvtVmbChannelOpened`. */
+const MEMBERS: ReadonlyMap<string, string> = new Map(Object.entries(STATE_CALLBACKS));
+
+/** Names a handler by its channel and by the member that registers it: a callback has another name than its member. */
 export function handlerKey(channel: number, callback: string): string {
-  return `${channel} ${callback.replace(/^EvtVmb/, "Evt")}`;
+  return `${channel} ${MEMBERS.get(callback) ?? callback}`;
 }
 
 /** The functions among a call's arguments, keyed by the channel that the call names. */

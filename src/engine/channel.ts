@@ -1,7 +1,7 @@
 // A channel endpoint's life: allocate, enable, start, pause, disable, and what a driver asks of it.
 // Rules: kmcl.md 1.2, 2.1. What happens between two endpoints is `connection.ts`; setters are `channel_init.ts`.
 
-import type { KMCL_CALLBACKS } from "../api/mod.ts";
+import { STATE_CALLBACKS } from "../api/mod.ts";
 import {
   answer,
   type Behaviour,
@@ -18,15 +18,6 @@ import { advance, type Channel, close, connectWaiting, hasOpenedBegun, isConnect
 import type { ChannelData } from "./objects.ts";
 
 export { type CallbackReturn, CHANNEL_RETURNS } from "./connection.ts";
-
-/** The state-change callbacks, in the order of VMB_CHANNEL_STATE_CHANGE_CALLBACKS. */
-export const STATE_CALLBACKS = [
-  "EvtVmbChannelOpened",
-  "EvtVmbChannelClosed",
-  "EvtVmbChannelSuspend",
-  "EvtVmbChannelStarted",
-  "EvtVmbChannelPostStarted",
-] as const satisfies readonly (keyof typeof KMCL_CALLBACKS)[];
 
 /** A GUID that names nothing: the instance of a channel that knows none yet. */
 const NO_INSTANCE = "{00000000-0000-0000-0000-000000000000}";
@@ -65,7 +56,7 @@ function emptyChannel(isServer: boolean, callbacks: string): ChannelData {
     pointer: 0n,
     latency: 0,
     mmioMegabytes: 0,
-    callbacks: new Set<string>(callbacks === "every" ? STATE_CALLBACKS : []),
+    callbacks: new Set<string>(callbacks === "every" ? Object.keys(STATE_CALLBACKS) : []),
   };
 }
 

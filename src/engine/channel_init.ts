@@ -3,7 +3,7 @@
 // A value that no modelled behaviour reads is checked, not kept. A null where the header's annotation wants a pointer
 // is refused with the status of its position; no page lists that case.
 
-import type { StructValue } from "../api/mod.ts";
+import { STATE_CALLBACKS, type StructValue, SYMBOLS } from "../api/mod.ts";
 import { type Behaviour, done, fail, type Reply, type Scope, success } from "./behaviour.ts";
 import type { Channel } from "./connection.ts";
 
@@ -11,19 +11,15 @@ import type { Channel } from "./connection.ts";
 const CALLBACKS_VERSION = 1;
 const CALLBACKS_SIZE_BYTES = 48;
 
-/** Members of VMB_CHANNEL_STATE_CHANGE_CALLBACKS, and the callbacks they point to. */
-const MEMBERS = [
-  ["EvtChannelOpened", "EvtVmbChannelOpened"],
-  ["EvtChannelClosed", "EvtVmbChannelClosed"],
-  ["EvtChannelSuspend", "EvtVmbChannelSuspend"],
-  ["EvtChannelStarted", "EvtVmbChannelStarted"],
-  ["EvtChannelPostStarted", "EvtVmbChannelPostStarted"],
-] as const;
-
-const CHANNEL_FLAGS_MASK = 0x1;
-const SERVER_FLAGS_MASK = 0x1f;
+const CHANNEL_FLAGS_MASK = maskOf(SYMBOLS.channelFlags);
+const SERVER_FLAGS_MASK = maskOf(SYMBOLS.serverChannelFlags);
 /** Virtual trust levels are 0 to 15 in the hypervisor's interface; which ones exist is not public. */
 const MAX_VTL = 15;
+
+/** All bits that have a name. */
+function maskOf(flags: Readonly<Record<string, number>>): number {
+  return Object.values(flags).reduce((mask, bit) => mask | bit, 0);
+}
 
 function setMaximumPacketSize(_scope: Scope, _channel: Channel, packetSize: number): Reply {
   return packetSize === 0 ? fail("STATUS_INVALID_PARAMETER_2") : success();
@@ -57,7 +53,7 @@ function setStateChangeCallbacks(_scope: Scope, { data }: Channel, callbacks: St
   if (callbacks.Version !== CALLBACKS_VERSION || callbacks.Size !== CALLBACKS_SIZE_BYTES) {
     return fail("STATUS_INVALID_PARAMETER_2");
   }
-  register(data.callbacks, MEMBERS.map(([member, name]) => [name, callbacks[member] === true]));
+  register(data.callbacks, Object.entries(STATE_CALLBACKS).map(([name, member]) => [name, callbacks[member] === true]));
   return success();
 }
 
@@ -137,7 +133,7 @@ function initCallbacks(): Reply {
   return done({
     Version: CALLBACKS_VERSION,
     Size: CALLBACKS_SIZE_BYTES,
-    ...Object.fromEntries(MEMBERS.map(([member]) => [member, false])),
+    ...Object.fromEntries(Object.values(STATE_CALLBACKS).map((member) => [member, false])),
   });
 }
 

@@ -4,7 +4,7 @@
 // An endpoint is in at most one state-change callback. When none is outstanding, its phase and its wishes (to be active,
 // to be paused, to be closed) say which comes next; a callback that the driver did not register counts as returned.
 
-import { ntSuccess, STATUS } from "../api/mod.ts";
+import { ntSuccess, type StateCallback, STATUS } from "../api/mod.ts";
 import type { ChannelData, EngineObject } from "./objects.ts";
 import type { World } from "./world.ts";
 
@@ -15,13 +15,6 @@ export type Channel = EngineObject<"channel">;
 export type CallbackReturn = (
   args: { readonly world: World; readonly channel: Channel; readonly status: number; readonly event: number },
 ) => void;
-
-type StateCallback =
-  | "EvtVmbChannelOpened"
-  | "EvtVmbChannelClosed"
-  | "EvtVmbChannelSuspend"
-  | "EvtVmbChannelStarted"
-  | "EvtVmbChannelPostStarted";
 
 /** What a return works on; `cause` is the event that made it. */
 interface Step {
