@@ -3,19 +3,11 @@
 // appending must not allocate but to grow and to intern a text, a shape or a plan that the chunk has not seen.
 
 import { CallColumns, type CallPlan, type Interning, type ObjectKind, valuesWeight } from "../api/mod.ts";
-import {
-  ByteWriter,
-  isUint64,
-  NumberColumn,
-  pack,
-  type Packable,
-  PlaneSink,
-  writeBytes,
-  writeColumn,
-} from "../wire/mod.ts";
+import { isUint64, NumberColumn, pack, type Packable, PlaneSink, writeColumn } from "../wire/mod.ts";
 import { countShapes, type EventCounts, MAX_EVENT_BYTES } from "./chunk_layout.ts";
 import { describePlan } from "./declarations.ts";
-import type { MemoryDelta, TraceEvent } from "./event.ts";
+import type { TraceEvent } from "./event.ts";
+import { MemoryColumns } from "./memory_columns.ts";
 import { ObjectCodes } from "./object_codes.ts";
 import { RecentShapes, ShapeTables } from "./shapes.ts";
 import { memoryTrouble, shapeTrouble } from "./validate.ts";
@@ -63,11 +55,7 @@ export class ChunkBuilder implements Interning {
   readonly #of = new NumberColumn();
   readonly #time = new NumberColumn();
   readonly #wall = new NumberColumn();
-  readonly #page = new NumberColumn();
-  readonly #offset = new NumberColumn();
-  readonly #length = new NumberColumn();
-  readonly #digest = new NumberColumn();
-  readonly #memory = new ByteWriter();
+  readonly #memory = new MemoryColumns();
   #firstEvent = 0;
   #firstTimeNs = 0n;
   #lastTimeNs = 0n;
@@ -109,7 +97,7 @@ export class ChunkBuilder implements Interning {
     if (of !== 0) pushAt(this.#of, row, number - of);
     if (wallNs !== 0) pushAt(this.#wall, row, wallNs);
     if (lane.columns !== null) lane.columns.append(ins, outs, outcome);
-    if (memory !== null) this.#appendMemory(memory);
+    if (memory !== null) this.#memory.append(memory);
     return true;
   }
 
@@ -197,35 +185,17 @@ export class ChunkBuilder implements Interning {
     return true;
   }
 
-  #appendMemory({ page, offset, length, digest, bytes }: MemoryDelta): void {
-    this.#page.pushNumber(page);
-    this.#offset.push(offset);
-    this.#length.push(length);
-    this.#digest.push(digest);
-    if (bytes !== null) this.#memory.bytes(bytes);
-  }
-
   #writeColumns(objects: readonly ObjectCodes[]): void {
     this.#shapes.write(this.#sink);
     for (const codes of objects) codes.write(this.#sink);
     for (const column of [this.#cause, this.#of, this.#wall]) column.padTo(this.events);
     for (const column of this.#eventColumns()) writeColumn(column, this.#sink);
-    writeBytes(this.#memory.view(), this.#sink);
+    this.#memory.write(this.#sink);
     for (const plan of this.#plans) this.#lanes.get(plan)?.columns?.write(this.#sink);
   }
 
   #eventColumns(): readonly NumberColumn[] {
-    return [
-      this.#shapeOf,
-      this.#cause,
-      this.#of,
-      this.#time,
-      this.#wall,
-      this.#page,
-      this.#offset,
-      this.#length,
-      this.#digest,
-    ];
+    return [this.#shapeOf, this.#cause, this.#of, this.#time, this.#wall];
   }
 
   #clear(): void {

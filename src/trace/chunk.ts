@@ -12,7 +12,7 @@ import {
   type Ref,
   VOID,
 } from "../api/mod.ts";
-import { Fields, type NumberValues, PlaneSource, readBytes, readColumn, unpack, WireError } from "../wire/mod.ts";
+import { Fields, type NumberValues, PlaneSource, readColumn, unpack, WireError } from "../wire/mod.ts";
 import {
   CHUNK_EVENTS,
   countShapes,
@@ -23,8 +23,8 @@ import {
   SHAPE_MEMBERS,
 } from "./chunk_layout.ts";
 import { LEVELS, restorePlan } from "./declarations.ts";
-import { EVENT_KINDS, type MemoryDelta, type Site, type TraceEvent } from "./event.ts";
-import { memoryTrouble } from "./validate.ts";
+import { EVENT_KINDS, type Site, type TraceEvent } from "./event.ts";
+import { MemoryRows } from "./memory_rows.ts";
 
 const WORD = 2 ** 32;
 const SAFE = 2 ** 53;
@@ -341,39 +341,5 @@ class ObjectTable implements CodedObjects {
     const ref = { kind: this.#kind, number, handle };
     this.#seen.push(ref);
     return ref;
-  }
-}
-
-/** The memory deltas of a chunk, in order. */
-class MemoryRows {
-  readonly #columns: readonly NumberValues[];
-  readonly #bytes: Uint8Array;
-  #row = 0;
-  #position = 0;
-
-  constructor(source: PlaneSource, carries: readonly boolean[]) {
-    this.#columns = [SAFE, WORD, WORD, WORD].map((limit) => readColumn(source, carries.length, limit));
-    let held = 0;
-    for (const [row, carriesBytes] of carries.entries()) if (carriesBytes) held += this.#columns[2]?.at(row) ?? 0;
-    this.#bytes = readBytes(source, held);
-  }
-
-  next(memory: number): MemoryDelta {
-    const row = this.#row++;
-    const length = this.#columns[2]?.at(row) ?? 0;
-    const carriesBytes = memory % 2 === 0;
-    const start = this.#position;
-    if (carriesBytes) this.#position += length;
-    const delta: MemoryDelta = {
-      partition: PARTITIONS[(memory - 1) >> 1] ?? "guest",
-      page: this.#columns[0]?.numberAt(row) ?? 0,
-      offset: this.#columns[1]?.at(row) ?? 0,
-      length,
-      digest: this.#columns[3]?.at(row) ?? 0,
-      bytes: carriesBytes ? new Uint8Array(this.#bytes.subarray(start, start + length)) : null,
-    };
-    const trouble = memoryTrouble(delta);
-    if (trouble !== null) throw new WireError(`Cannot read event: ${trouble}`, 0);
-    return delta;
   }
 }

@@ -7,6 +7,7 @@ export type { ByteSource } from "./directory.ts";
 export { decodeKeyframe, encodeKeyframe } from "./keyframe.ts";
 export { TraceFormatError, type TraceFormatReason } from "./trace_format_error.ts";
 export { FORMAT_VERSION } from "./upgrade.ts";
+export { visitEvents, type VisitOptions, type Visitor } from "./visit.ts";
 export { eventTrouble, type TraceProblem, validate, validateEvent } from "./validate.ts";
 export { eventFilter, type EventQuery, mentionsObject, type ObjectQuery } from "./filter.ts";
 export { eventToJson, headerToJson, JSON_LINES_SCHEMA, jsonLines, type JsonLinesSource } from "./json_lines.ts";
