@@ -1,208 +1,105 @@
-// The benchmark: what recording costs a call, bytes per event, and how fast traces are replayed and audited. Each figure is the
-// median of several runs in this process, with its spread; a workload is a program in tools/bench/. Nothing is stored.
+// The benchmark: what recording costs, bytes per event, how fast traces are replayed and audited, the memory of each verb, and
+// the peers that are installed, all in one run. A workload is a program in tools/bench/. Nothing is stored.
 //
-//   deno task bench [--json] [--calls N] [--runs N] [WORKLOAD...]
+//   deno task bench [--json] [--long] [--steps N] [--runs N] [--only PART,...] [WORKLOAD...]
+//
+// Parts: machine, workloads, memory, answers, ranges, peers. `--long` measures memory at 1 and 20 million events instead of
+// one, and answers of a trace of 10 million.
 
-import { defaultOptions, type ModelOptions, parseOption } from "../src/api/mod.ts";
-import { audit } from "../src/audit/mod.ts";
-import { type ProgramModule, runProgram, Session } from "../src/driver/mod.ts";
-import { Engine } from "../src/engine/mod.ts";
-import { record } from "../src/record/mod.ts";
-import { replay } from "../src/replay/mod.ts";
-import { BytesSink, bytesSource, openTrace, type SitesMode } from "../src/trace/mod.ts";
-import gpadlChurn from "./bench/gpadl_churn.ts";
-import gpuvaChurn from "./bench/gpuva_churn.ts";
-import pages from "./bench/pages.ts";
+import { measureWorkload, type WorkloadRow } from "./bench/measure/in_process.ts";
+import { type Machine, measureMachine } from "./bench/measure/machine.ts";
+import { inWorkspace, type Workspace } from "./bench/measure/process.ts";
+import { reportLines } from "./bench/measure/report.ts";
+import { type Answers, measureAnswers, measureMemory, type Recording, type VerbMemory } from "./bench/measure/verbs.ts";
+import { measureRanges, type RangeRow } from "./bench/ranges.ts";
+import { findWorkloads, type Workload } from "./bench/workload.ts";
+import { measurePeers, type Peers } from "./bench_peers.ts";
 
-/** The workloads by name: adding one is adding a file and a line here. */
-const WORKLOADS: Readonly<Record<string, ProgramModule>> = {
-  "gpadl-churn": gpadlChurn,
-  "gpuva-churn": gpuvaChurn,
-  pages,
-};
-
-/** A figure: median, lowest and highest of the runs. */
-interface Figure {
-  readonly median: number;
-  readonly low: number;
-  readonly high: number;
+/** All that a run of the benchmark found; a part that was not asked for is null. */
+export interface Results {
+  readonly schema: "maptrail.bench/1";
+  readonly runs: number;
+  readonly machine: Machine | null;
+  readonly workloads: readonly WorkloadRow[];
+  /** Sizes of traces, in events, that the memory of the verbs was measured at. */
+  readonly memorySizes: readonly number[];
+  readonly memory: readonly VerbMemory[];
+  readonly answers: Answers | null;
+  readonly ranges: readonly RangeRow[];
+  readonly peers: Peers | null;
 }
 
-interface Row {
-  readonly workload: string;
-  readonly calls: number;
-  readonly events: number;
-  /** Nanoseconds a call, program included. */
-  readonly unrecordedNs: Figure;
-  readonly recordedNs: Figure;
-  /** What recording adds to a call, sites off; paired run by run. */
-  readonly addedNs: Figure;
-  /** Recorded over unrecorded. */
-  readonly ratio: Figure;
-  readonly addedWithSitesNs: Figure;
-  readonly bytesPerEvent: number;
-  readonly replayedPerSecond: Figure;
-  readonly auditedPerSecond: Figure;
-}
+const PARTS = ["machine", "workloads", "memory", "answers", "ranges", "peers"] as const;
 
 interface Settings {
   readonly isJson: boolean;
-  readonly calls: number;
+  readonly isLong: boolean;
+  readonly steps: number;
   readonly runs: number;
-  readonly workloads: readonly string[];
+  readonly parts: readonly string[];
+  readonly names: readonly string[];
 }
 
 function settingsOf(args: readonly string[]): Settings {
-  const valueOf = (name: string, otherwise: number) => {
-    const at = args.indexOf(name);
-    return at < 0 ? otherwise : Number(args[at + 1]);
+  const words = [...args];
+  const flag = (name: string) => {
+    const at = words.indexOf(name);
+    if (at >= 0) words.splice(at, 1);
+    return at >= 0;
   };
-  const names = args.filter((arg) => Object.hasOwn(WORKLOADS, arg));
+  const value = (name: string, otherwise: string) => {
+    const at = words.indexOf(name);
+    return at < 0 ? otherwise : words.splice(at, 2)[1] ?? otherwise;
+  };
   return {
-    isJson: args.includes("--json"),
-    calls: valueOf("--calls", 100_000),
-    runs: valueOf("--runs", 5),
-    workloads: names.length === 0 ? Object.keys(WORKLOADS) : names,
+    isJson: flag("--json"),
+    isLong: flag("--long"),
+    steps: Number(value("--steps", "100000")),
+    runs: Number(value("--runs", "5")),
+    parts: value("--only", PARTS.join(",")).split(","),
+    names: words,
   };
 }
 
-function optionsFor(module: ProgramModule): ModelOptions {
-  const base: ModelOptions = { ...defaultOptions(), "initial-callbacks": "none" };
-  return Object.entries(module.options).reduce<ModelOptions>(
-    (all, [name, value]) => parseOption(all, name, value),
-    base,
-  );
+/** Pages are large: a step of theirs weighs as much as many others. */
+function stepsFor({ name }: Workload, steps: number): number {
+  return name === "pages" ? Math.max(1, Math.round(steps / 10)) : steps;
 }
 
-async function runUnrecorded(module: ProgramModule, calls: number): Promise<number> {
-  const session = new Session({ engine: new Engine(optionsFor(module)), sink: { event() {} }, memory: "full" });
-  const began = performance.now();
-  const end = await runProgram(module.run, {
-    session,
-    seed: 1,
-    args: [String(calls)],
-    sites: { wants: () => false, folder: "" },
-  });
-  if (end.hasThrown) throw end.thrown;
-  return (performance.now() - began) * 1e6;
-}
-
-async function runRecorded(
-  module: ProgramModule,
-  { calls, sites }: { readonly calls: number; readonly sites: SitesMode },
-) {
-  const output = new BytesSink();
-  const began = performance.now();
-  const { end } = await record({
-    what: { kind: "module", name: "bench", module, args: [String(calls)] },
-    output,
-    options: optionsFor(module),
-    seed: 1,
-    sites,
-    memory: "full",
-    toolVersion: "bench",
-    startedAt: "",
-    wallNs: () => (performance.now() - began) * 1e6,
-    folder: new URL("./bench/", import.meta.url).href,
-  });
-  if (end.reason !== "ended") throw new Error(`${end.reason}: ${end.message}`);
-  return { ns: (performance.now() - began) * 1e6, bytes: output.bytes() };
-}
-
-/** What each kind of run took, round by round. */
-class Times {
-  readonly plain: number[] = [];
-  readonly recorded: number[] = [];
-  readonly sited: number[] = [];
-  readonly replayed: number[] = [];
-  readonly audited: number[] = [];
-}
-
-async function measure(workload: string, { calls, runs }: Settings): Promise<Row> {
-  const module = WORKLOADS[workload];
-  if (module === undefined) throw new RangeError(`no workload ${workload}`);
-  const times = new Times();
-  let bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  // The first round warms up and is not counted; kinds of run alternate, so that a slow moment hits all alike.
-  for (let round = 0; round <= runs; round += 1) {
-    const plain = await runUnrecorded(module, calls);
-    const recorded = await runRecorded(module, { calls, sites: "off" });
-    const sited = await runRecorded(module, { calls, sites: "creating" });
-    bytes = recorded.bytes;
-    const replayed = timed(() => replay(openTrace(bytesSource(bytes))));
-    const audited = timed(() => audit(openTrace(bytesSource(bytes))));
-    if (round === 0) continue;
-    times.plain.push(plain / calls);
-    times.recorded.push(recorded.ns / calls);
-    times.sited.push(sited.ns / calls);
-    times.replayed.push(calls / replayed);
-    times.audited.push(openTrace(bytesSource(bytes)).eventCount / audited);
+async function measureAll(workspace: Workspace, settings: Settings): Promise<Results> {
+  const { runs, isLong, parts, names } = settings;
+  const wants = (part: typeof PARTS[number]) => {
+    const isWanted = parts.includes(part);
+    if (isWanted && !settings.isJson) console.error(`… ${part}`);
+    return isWanted;
+  };
+  const all = await findWorkloads();
+  const chosen = names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+  if (chosen.length === 0) throw new RangeError(`Name a workload: ${all.map(({ name }) => name).join(", ")}.`);
+  const machine = wants("machine") ? await measureMachine(workspace, { runs: runs * 3 }) : null;
+  const workloads: WorkloadRow[] = [];
+  for (const workload of wants("workloads") ? chosen : []) {
+    workloads.push(await measureWorkload(workload, { steps: stepsFor(workload, settings.steps), runs }));
   }
-  const events = openTrace(bytesSource(bytes)).eventCount;
-  return {
-    workload,
-    calls,
-    events,
-    unrecordedNs: figure(times.plain),
-    recordedNs: figure(times.recorded),
-    addedNs: figure(paired(times.recorded, times.plain, (one, other) => one - other)),
-    ratio: figure(paired(times.recorded, times.plain, (one, other) => one / other)),
-    addedWithSitesNs: figure(paired(times.sited, times.plain, (one, other) => one - other)),
-    bytesPerEvent: bytes.length / events,
-    replayedPerSecond: figure(times.replayed),
-    auditedPerSecond: figure(times.audited),
-  };
+  const recording: Recording = { path: pathOf(all, "gpadl-churn"), eventsPerStep: 2 };
+  const memorySizes = isLong ? [1_000_000, 20_000_000] : [1_000_000];
+  const memory = wants("memory") ? await measureMemory(workspace, { recording, sizes: memorySizes }) : [];
+  const events = isLong ? 10_000_000 : 1_000_000;
+  const answers = wants("answers") ? await measureAnswers(workspace, { recording, events, runs }) : null;
+  const ranges = wants("ranges") ? measureRanges() : [];
+  const peers = wants("peers") ? await measurePeers(workspace.folder, { runs }) : null;
+  return { schema: "maptrail.bench/1", runs, machine, workloads, memorySizes, memory, answers, ranges, peers };
 }
 
-/** Seconds that something takes. */
-function timed(work: () => unknown): number {
-  const began = performance.now();
-  work();
-  return (performance.now() - began) / 1000;
+function pathOf(workloads: readonly Workload[], name: string): string {
+  const found = workloads.find((workload) => workload.name === name);
+  if (found === undefined) throw new RangeError(`no workload ${name}`);
+  return found.path;
 }
 
-function paired(
-  left: readonly number[],
-  right: readonly number[],
-  combine: (one: number, other: number) => number,
-): number[] {
-  return left.map((one, index) => combine(one, right[index] ?? Number.NaN));
+if (import.meta.main) {
+  const settings = settingsOf(Deno.args);
+  const results = await inWorkspace((workspace) => measureAll(workspace, settings));
+  if (settings.isJson) console.log(JSON.stringify(results));
+  else for (const line of reportLines(results)) console.log(line);
 }
-
-function figure(values: readonly number[]): Figure {
-  const sorted = values.toSorted((one, other) => one - other);
-  return {
-    median: sorted[sorted.length >> 1] ?? Number.NaN,
-    low: sorted[0] ?? Number.NaN,
-    high: sorted.at(-1) ?? Number.NaN,
-  };
-}
-
-function print(rows: readonly Row[], { runs }: Settings): void {
-  console.log(
-    `medians of ${runs} runs in one process, [lowest to highest]; nanoseconds a call include the program and the scheduler`,
-  );
-  for (const row of rows) {
-    console.log(`\n${row.workload}: ${row.calls} calls, ${row.events} events`);
-    console.log(`  unrecorded call      ${text(row.unrecordedNs)} ns`);
-    console.log(`  recorded call        ${text(row.recordedNs)} ns, ${text(row.ratio, 2)} × unrecorded`);
-    console.log(
-      `  recording adds       ${text(row.addedNs)} ns a call with sites off, ${
-        text(row.addedWithSitesNs)
-      } ns with sites of creating calls`,
-    );
-    console.log(`  trace                ${row.bytesPerEvent.toFixed(2)} bytes an event`);
-    console.log(`  replay               ${text(row.replayedPerSecond)} calls a second`);
-    console.log(`  audit, all rules     ${text(row.auditedPerSecond)} events a second`);
-  }
-}
-
-function text({ median, low, high }: Figure, digits = 0): string {
-  return `${median.toFixed(digits)} [${low.toFixed(digits)} to ${high.toFixed(digits)}]`;
-}
-
-const settings = settingsOf(Deno.args);
-const rows: Row[] = [];
-for (const workload of settings.workloads) rows.push(await measure(workload, settings));
-if (settings.isJson) console.log(JSON.stringify({ schema: "maptrail.bench/1", runs: settings.runs, rows }));
-else print(rows, settings);

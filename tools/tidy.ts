@@ -9,6 +9,7 @@ import { MACHINE } from "../src/api/machine.ts";
 import { OBJECTS } from "../src/api/objects.ts";
 import { STRUCTS } from "../src/api/structs.ts";
 import { STATUS } from "../src/api/symbols.ts";
+import { WIRE } from "../src/api/vmbus.ts";
 import { catalogueFailures, unexercised } from "./tidy/catalogue.ts";
 import { checkTree, isSource } from "./tidy/check.ts";
 import { type Failure, failureText } from "./tidy/rule.ts";
@@ -32,7 +33,7 @@ function readFiles(root: string, paths: readonly string[]): TextFile[] {
   return paths.map((path) => ({ path, text: Deno.readTextFileSync(`${root}/${path}`) }));
 }
 
-const TABLES: readonly Calls[] = [KMCL, KMCL_CALLBACKS, GPU_VA, GPU_VA_CALLBACKS, MACHINE, DXGKRNL];
+const TABLES: readonly Calls[] = [KMCL, KMCL_CALLBACKS, GPU_VA, GPU_VA_CALLBACKS, MACHINE, DXGKRNL, WIRE];
 
 function declarationFailures(files: readonly TextFile[], scenarios: readonly TextFile[]): Failure[] {
   const calls = TABLES.flatMap((table) => Object.entries(table).map(([name, declaration]) => ({ name, declaration })));

@@ -10,6 +10,7 @@ import { OBJECTS } from "./objects.ts";
 import { STRUCTS } from "./structs.ts";
 import { type ScalarStorage, type ScalarType, TYPES } from "./types.ts";
 import type { Value } from "./values.ts";
+import { WIRE } from "./vmbus.ts";
 
 /** How values of a parameter are kept. */
 export type Storage = ScalarStorage | "object" | "struct";
@@ -240,6 +241,7 @@ const TABLES = [
   { table: GPU_VA_CALLBACKS, level: "d3dkmt", isCallback: true },
   { table: MACHINE, level: "machine", isCallback: false },
   { table: DXGKRNL, level: "d3dkmt", isCallback: false },
+  { table: WIRE, level: "wire", isCallback: false },
 ] as const;
 
 function compileAll(): readonly CallPlan[] {

@@ -1,8 +1,9 @@
 // Columns of a declared type, for writing: values are checked and go into columns of numbers, by what was compiled once
 // per plan. It must not know any particular call, nor how chunks are framed; what is interned is the caller's to keep.
-// Neither `accepts` nor `append` may allocate but to grow, or where a value is an array, bytes or a structure.
+// A value is checked as it is appended, in one pass, and a row that is refused is taken back; wide ones are checked before.
+// `append` must not allocate but to grow, or where a value is an array, bytes or a structure.
 
-import { ByteWriter, isUint64, NumberColumn, type PlaneSink, writeBytes, writeColumn } from "../wire/mod.ts";
+import { ByteRunColumns, type ByteTable, NumberColumn, type PlaneSink, writeColumn } from "../wire/mod.ts";
 import type { CallPlan, ParamPlan } from "./catalogue.ts";
 import { membersOf, UNSIGNED_LIMITS, valueTrouble, valueWeight, type Way } from "./fit.ts";
 import type { ObjectKind } from "./grammar.ts";
@@ -12,18 +13,35 @@ import type { Outcome, Ref, StructValue, Value } from "./values.ts";
 export { type CallRowCounts, CallRows, type CodedObjects, type Interned } from "./value_rows.ts";
 export { INTEGER_BOUNDS, membersOf, valueTrouble, valueWeight, type Way } from "./fit.ts";
 
+// As constants of this file these are numbers to the compiler; members of what another file exports are looked up each time.
+const {
+  unsigned: UNSIGNED,
+  signed: SIGNED,
+  unsigned64: UNSIGNED_64,
+  flag: FLAG,
+  text: TEXT,
+  object: OBJECT,
+  nested: NESTED,
+} = DOES;
+
 /** Where what repeats gets a number, while writing. */
 export interface Interning {
   /** The text's index. */
   text(text: string): number;
   /** The codes of the objects of a kind; the same from chunk to chunk. */
   objects(kind: ObjectKind): ObjectCoding;
+  /** Bytes, stored once. */
+  readonly bytes: ByteTable;
 }
 
-/** Gives the objects of one kind their codes. */
+/** Gives the objects of one kind their places, from 0 in order of first mention. */
 export interface ObjectCoding {
-  /** The object's code, from 0. */
-  codeOf(number: number, handle: number): number;
+  /** How many objects have a place. */
+  readonly size: number;
+  /** The object's place: the next one where it has none. */
+  placeOf(number: number, handle: number): number;
+  /** Takes the newest place back. */
+  forgetNewest(): void;
 }
 
 /** The columns of one call's events, while writing: appended row by row, written and cleared with each chunk. */
@@ -43,17 +61,39 @@ export class CallColumns {
     this.isWide = [...plan.params, ...(plan.returned === null ? [] : [plan.returned])].some(isWide);
   }
 
-  /** Whether every value is of its declared type, as `valueTrouble` says at length. */
+  /** Whether every value is of its declared type. */
   accepts(ins: readonly Value[], outs: readonly Value[], outcome: Outcome | null): boolean {
     return acceptAll(this.#ins, ins) && acceptAll(this.#outs, outs) &&
       (outcome?.form !== "value" || (this.#returned !== null && this.#returned.accepts(outcome.value)));
   }
 
-  /** Appends the first `ins.length` in and `outs.length` out parameters and a returned value, which were accepted. */
-  append(ins: readonly Value[], outs: readonly Value[], outcome: Outcome | null): void {
-    for (let index = 0; index < ins.length; index += 1) this.#ins[index]?.append(ins[index] ?? null);
-    for (let index = 0; index < outs.length; index += 1) this.#outs[index]?.append(outs[index] ?? null);
-    if (outcome?.form === "value") this.#returned?.append(outcome.value);
+  /**
+   * Appends the first `ins.length` in and `outs.length` out parameters and a returned value. False, and nothing
+   * appended: one is not of its declared type, as `valueTrouble` says at length. Wide ones were accepted before.
+   */
+  append(ins: readonly Value[], outs: readonly Value[], outcome: Outcome | null): boolean {
+    const given = ins.length;
+    const declared = this.#ins.length;
+    const count = given + outs.length;
+    if (given > declared || outs.length > this.#outs.length) return false;
+    // One loop over both, so that the compiler has one place to put what happens to a value.
+    for (let index = 0; index < count; index += 1) {
+      const value = index < given ? ins[index] : outs[index - given];
+      const columns = this.#all[index < given ? index : index - given + declared];
+      if (columns?.take(value ?? null) !== true) {
+        return this.#takeBack(Math.min(index, given), Math.max(0, index - given));
+      }
+    }
+    if (outcome === null || outcome.form !== "value") return true;
+    if (this.#returned !== null && this.#returned.take(outcome.value)) return true;
+    return this.#takeBack(given, outs.length);
+  }
+
+  /** Takes back the first values of a row, newest first; false, for the caller to answer. */
+  #takeBack(ins: number, outs: number): false {
+    for (let index = outs - 1; index >= 0; index -= 1) this.#outs[index]?.takeBack();
+    for (let index = ins - 1; index >= 0; index -= 1) this.#ins[index]?.takeBack();
+    return false;
   }
 
   /** Writes all columns: ins, outs, returned. */
@@ -72,11 +112,8 @@ function isWide({ storage, isArray }: ParamPlan): boolean {
 }
 
 function acceptAll(columns: readonly ValueColumns[], values: readonly Value[]): boolean {
-  if (values.length > columns.length) return false;
-  for (let index = 0; index < values.length; index += 1) {
-    if (columns[index]?.accepts(values[index] ?? null) !== true) return false;
-  }
-  return true;
+  return values.length <= columns.length &&
+    values.every((value, index) => columns[index]?.accepts(value ?? null) === true);
 }
 
 /** About how many bytes an event's values take. */
@@ -89,92 +126,115 @@ class ValueColumns {
   readonly #param: ParamPlan;
   readonly #way: Way;
   readonly #does: (typeof DOES)[keyof typeof DOES];
-  readonly #limit: number;
+  /** Bits that an unsigned number must not have. */
+  readonly #spareBits: number;
   readonly #kind: ObjectKind | null;
   readonly #interning: Interning;
   readonly #objects: ObjectCoding | null;
   readonly #column = new NumberColumn();
   readonly #raw = new NumberColumn();
   readonly #nested: NestedColumns | null;
+  /** The reference that was taken last, and its place: many calls in a row are about one object. */
+  #lastRef: Value = null;
+  #lastPlace = 0;
 
   constructor(param: ParamPlan, interning: Interning, way: Way) {
     const { storage, isArray, kind } = param;
     this.#param = param;
     this.#way = way;
-    this.#does = isArray ? DOES.nested : DONE_WITH[storage];
-    this.#limit = storage === "u8" || storage === "u16" ? UNSIGNED_LIMITS[storage] : UNSIGNED_LIMITS.u32;
+    this.#does = isArray ? NESTED : DONE_WITH[storage];
+    this.#spareBits = storage === "u8" || storage === "u16" ? -UNSIGNED_LIMITS[storage] : 0;
     this.#kind = kind;
     this.#interning = interning;
     this.#objects = kind === null || isArray ? null : interning.objects(kind);
-    this.#nested = this.#does === DOES.nested ? nestedOf(param, interning, way) : null;
+    this.#nested = this.#does === NESTED ? nestedOf(param, interning, way) : null;
   }
 
   /** Whether the value is of the declared type. */
   accepts(value: Value): boolean {
-    switch (this.#does) {
-      case DOES.unsigned:
-        return typeof value === "number" && value >>> 0 === value && value < this.#limit;
-      case DOES.signed:
-        return typeof value === "number" && (value | 0) === value;
-      case DOES.unsigned64:
-        return typeof value === "bigint" && isUint64(value);
-      case DOES.signed64:
-        return typeof value === "bigint" && BigInt.asIntN(64, value) === value;
-      case DOES.flag:
-        return typeof value === "boolean";
-      case DOES.text:
-        return value === null || typeof value === "string";
-      case DOES.object:
-        return value === null || this.#acceptsObject(value);
-      default:
-        return valueTrouble(this.#param, value, this.#way) === null;
-    }
+    return valueTrouble(this.#param, value, this.#way) === null;
   }
 
-  #acceptsObject(value: Value): boolean {
-    if (typeof value !== "object") return isCount(value);
-    const { kind, number, handle } = value as Partial<Ref>;
-    return kind === this.#kind && isCount(number) && isCount(handle);
-  }
-
-  /** Appends a value that was accepted. */
-  append(value: Value): void {
+  /** Appends a value; false, and nothing appended: it is not of the declared type. One that nests was accepted. */
+  take(value: Value): boolean {
+    let number = 0;
     switch (this.#does) {
-      case DOES.unsigned:
-        return this.#column.push(value as number);
-      case DOES.signed:
-        return this.#column.push((value as number) ^ SIGN);
-      case DOES.unsigned64:
-        return this.#column.pushBigint(value as bigint);
-      case DOES.signed64:
-        return this.#column.pushBigint(BigInt.asUintN(64, (value as bigint) ^ SIGN_64));
-      case DOES.flag:
-        return this.#column.push(value === true ? 1 : 0);
-      case DOES.text:
-        return this.#column.push(value === null ? 0 : 1 + this.#interning.text(value as string));
-      case DOES.object:
-        return this.#appendObject(value);
-      default:
+      case UNSIGNED:
+        if (typeof value !== "number" || value >>> 0 !== value || (value & this.#spareBits) !== 0) return false;
+        number = value;
+        break;
+      case UNSIGNED_64:
+        if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) return false;
+        this.#column.pushBigint(value);
+        return true;
+      case OBJECT:
+        number = this.#codeOf(value);
+        if (number < 0) return false;
+        break;
+      case FLAG:
+        if (typeof value !== "boolean") return false;
+        number = value ? 1 : 0;
+        break;
+      case NESTED:
         this.#nested?.append(value);
+        return true;
+      default:
+        return this.#takeOther(value);
     }
+    this.#column.push(number);
+    return true;
   }
 
-  #appendObject(value: Value): void {
-    if (value === null) this.#column.push(NULL_CODE);
-    else if (typeof value === "number") {
-      this.#column.push(RAW_CODE);
-      this.#raw.pushNumber(value);
+  #takeOther(value: Value): boolean {
+    if (this.#does === TEXT) {
+      if (value !== null && typeof value !== "string") return false;
+      this.#column.push(value === null ? 0 : 1 + this.#interning.text(value));
+    } else if (this.#does === SIGNED) {
+      if (typeof value !== "number" || (value | 0) !== value) return false;
+      this.#column.push(value ^ SIGN);
     } else {
-      const { number, handle } = value as Ref;
-      this.#column.push(FIRST_CODE + (this.#objects?.codeOf(number, handle) ?? 0));
+      if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) return false;
+      this.#column.pushBigint(BigInt.asUintN(64, value ^ SIGN_64));
     }
+    return true;
+  }
+
+  /** The code of an object, a raw handle value or null; negative: it is none. */
+  #codeOf(value: Value): number {
+    if (value === null) return NULL_CODE;
+    if (value === this.#lastRef) return FIRST_CODE + (this.#objects?.size ?? 0) - this.#lastPlace;
+    if (typeof value === "object") return this.#codeOfRef(value as Ref);
+    if (typeof value !== "number" || !isCount(value)) return -1;
+    this.#raw.pushNumber(value);
+    return RAW_CODE;
+  }
+
+  #codeOfRef(ref: Ref): number {
+    const { kind, number, handle } = ref;
+    const objects = this.#objects;
+    if (objects === null || kind !== this.#kind || !isCount(number) || !isCount(handle)) return -1;
+    const { size } = objects;
+    const place = objects.placeOf(number, handle);
+    this.#lastRef = ref;
+    this.#lastPlace = place;
+    return place === size ? FIRST_CODE : FIRST_CODE + size - place;
+  }
+
+  /** Takes back the value that was taken last, which is the newest of all and does not nest. */
+  takeBack(): void {
+    if (this.#does === OBJECT) {
+      if (this.#column.last === RAW_CODE) this.#raw.pop();
+      if (this.#column.last === FIRST_CODE) this.#objects?.forgetNewest();
+      this.#lastRef = null;
+    }
+    this.#column.pop();
   }
 
   /** Writes all columns. */
   write(sink: PlaneSink): void {
     if (this.#nested !== null) return this.#nested.write(sink);
     writeColumn(this.#column, sink);
-    if (this.#does === DOES.object) writeColumn(this.#raw, sink);
+    if (this.#does === OBJECT) writeColumn(this.#raw, sink);
   }
 
   /** Forgets the rows, keeps the buffers. */
@@ -182,6 +242,7 @@ class ValueColumns {
     this.#column.clear();
     this.#raw.clear();
     this.#nested?.clear();
+    this.#lastRef = null;
   }
 }
 
@@ -197,7 +258,7 @@ interface NestedColumns {
 
 function nestedOf(param: ParamPlan, interning: Interning, way: Way): NestedColumns {
   if (param.isArray) return new ArrayColumns(new ValueColumns({ ...param, isArray: false }, interning, way));
-  if (param.storage === "bytes") return new BytesColumns();
+  if (param.storage === "bytes") return new BytesColumns(interning.bytes);
   const members = membersOf(param, way);
   return new StructColumns(
     members.map(({ name }) => name),
@@ -206,23 +267,22 @@ function nestedOf(param: ParamPlan, interning: Interning, way: Way): NestedColum
 }
 
 class BytesColumns implements NestedColumns {
-  readonly #lengths = new NumberColumn();
-  readonly #bytes = new ByteWriter();
+  readonly #runs: ByteRunColumns;
+
+  constructor(table: ByteTable) {
+    this.#runs = new ByteRunColumns(table);
+  }
 
   append(value: Value): void {
-    const bytes = value as Uint8Array;
-    this.#lengths.push(bytes.length);
-    this.#bytes.bytes(bytes);
+    this.#runs.append(value as Uint8Array);
   }
 
   write(sink: PlaneSink): void {
-    writeColumn(this.#lengths, sink);
-    writeBytes(this.#bytes.view(), sink);
+    this.#runs.write(sink);
   }
 
   clear(): void {
-    this.#lengths.clear();
-    this.#bytes.clear();
+    this.#runs.clear();
   }
 }
 
@@ -237,7 +297,7 @@ class ArrayColumns implements NestedColumns {
   append(value: Value): void {
     const values = value as readonly Value[];
     this.#lengths.push(values.length);
-    for (const each of values) this.#child.append(each);
+    for (const each of values) this.#child.take(each);
   }
 
   write(sink: PlaneSink): void {
@@ -263,7 +323,7 @@ class StructColumns implements NestedColumns {
   append(value: Value): void {
     const struct = value as StructValue;
     for (let index = 0; index < this.#names.length; index += 1) {
-      this.#members[index]?.append(struct[this.#names[index] ?? ""] ?? null);
+      this.#members[index]?.take(struct[this.#names[index] ?? ""] ?? null);
     }
   }
 

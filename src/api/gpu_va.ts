@@ -13,6 +13,7 @@ export const GPU_VA = {
     params: { AdapterLuid: "in luid", hAdapter: "out adapter" },
     returns: "status",
     effects: ["create hAdapter"],
+    blocks: true,
   },
   D3DKMTEnumAdapters2: {
     id: 202,
@@ -22,7 +23,7 @@ export const GPU_VA = {
     params: { NumAdapters: "inout u32", pAdapters: "out D3DKMT_ADAPTERINFO[]" },
     returns: "status",
     effects: ["create pAdapters.hAdapter"],
-    modelled: false,
+    blocks: true,
   },
   D3DKMTCloseAdapter: {
     id: 203,
@@ -42,7 +43,6 @@ export const GPU_VA = {
     params: { hAdapter: "in adapter", Flags: "in u32", hDevice: "out device" },
     returns: "status",
     effects: ["create hDevice"],
-    regular: true,
   },
   D3DKMTDestroyDevice: {
     id: 205,
@@ -62,7 +62,7 @@ export const GPU_VA = {
       hDevice: "in device",
       NodeOrdinal: "in u32",
       EngineAffinity: "in engineAffinity",
-      Flags: "in u32",
+      Flags: "in contextFlags",
       ClientHint: "in u32",
       hContext: "out context",
     },
@@ -77,7 +77,7 @@ export const GPU_VA = {
     params: { hContext: "in context" },
     returns: "status",
     effects: ["destroy hContext"],
-    regular: true,
+    blocks: true,
   },
   D3DKMTGetDeviceState: {
     id: 208,
@@ -86,12 +86,12 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtgetdevicestate",
     params: {
       hDevice: "in device",
-      StateType: "in u32",
-      ExecutionState: "out u32",
+      StateType: "in deviceStateType",
+      ExecutionState: "out executionState",
       FaultedVirtualAddress: "out gpuVa",
+      PageFaultFlags: "out pageFaultFlags",
     },
     returns: "status",
-    modelled: false,
   },
   D3DKMTCreatePagingQueue: {
     id: 209,
@@ -145,6 +145,7 @@ export const GPU_VA = {
       Flags: "in destroyFlags",
     },
     returns: "status",
+    blocks: true,
     effects: ["destroy hResource", "destroy phAllocationList"],
   },
   D3DKMTMapGpuVirtualAddress: {
@@ -202,19 +203,21 @@ export const GPU_VA = {
   D3DKMTUpdateGpuVirtualAddress: {
     id: 216,
     endpoint: "umd",
-    doc: "Maps, unmaps and copies pages of a zero reservation, in step with a context's work.",
-    source: "d3dkmthk/nf-d3dkmthk-d3dkmtupdategpuvirtualaddress",
+    doc: "Maps, unmaps and copies pages of a zero reservation, in step with a context's work; signals FenceValue + 1.",
+    source:
+      "d3dkmthk/nf-d3dkmthk-d3dkmtupdategpuvirtualaddress; d3dukmdt/ns-d3dukmdt-_d3dddi_updategpuvirtualaddress_operation",
     params: {
       hDevice: "in device",
       hContext: "in context",
       hFenceObject: "in syncObject",
       Operations: "in D3DDDI_UPDATEGPUVIRTUALADDRESS_OPERATION[]",
+      Reserved0: "in reserved",
+      Reserved1: "in reserved",
       FenceValue: "in fenceValue",
-      Flags: "in u32",
+      Flags: "in updateFlags",
     },
     returns: "status",
     blocks: true,
-    modelled: false,
   },
   D3DKMTMakeResident: {
     id: 217,
@@ -229,7 +232,6 @@ export const GPU_VA = {
       NumBytesToTrim: "out byteSize",
     },
     returns: "status",
-    modelled: false,
   },
   D3DKMTEvict: {
     id: 218,
@@ -243,7 +245,6 @@ export const GPU_VA = {
       NumBytesToTrim: "out byteSize",
     },
     returns: "status",
-    modelled: false,
   },
   D3DKMTLock2: {
     id: 219,
@@ -252,7 +253,6 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtlock2",
     params: { hDevice: "in device", hAllocation: "in allocation", Flags: "in u32", pData: "out pointer" },
     returns: "status",
-    modelled: false,
   },
   D3DKMTUnlock2: {
     id: 220,
@@ -261,7 +261,6 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtunlock2",
     params: { hDevice: "in device", hAllocation: "in allocation" },
     returns: "status",
-    modelled: false,
   },
   D3DKMTSubmitCommand: {
     id: 221,
@@ -272,11 +271,10 @@ export const GPU_VA = {
       BroadcastContext: "in context[]",
       Commands: "in gpuVa",
       CommandLength: "in byteCount",
-      Flags: "in u32",
+      Flags: "in submitFlags",
       Accesses: "in GPU_ACCESS[]",
     },
     returns: "status",
-    modelled: false,
   },
   D3DKMTCreateSynchronizationObject2: {
     id: 222,
@@ -352,16 +350,14 @@ export const GPU_VA = {
       FenceValueArray: "in fenceValue[]",
     },
     returns: "status",
-    modelled: false,
   },
   D3DKMTOfferAllocations: {
     id: 228,
     endpoint: "umd",
     doc: "Lets the memory manager drop the content of allocations.",
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtofferallocations",
-    params: { hDevice: "in device", AllocationList: "in allocation[]", Priority: "in u32" },
+    params: { hDevice: "in device", AllocationList: "in allocation[]", Priority: "in offerPriority" },
     returns: "status",
-    modelled: false,
   },
   D3DKMTReclaimAllocations2: {
     id: 229,
@@ -371,11 +367,10 @@ export const GPU_VA = {
     params: {
       hPagingQueue: "in pagingQueue",
       AllocationList: "in allocation[]",
-      Results: "out u32[]",
+      Results: "out reclaimResult[]",
       PagingFenceValue: "out pagingFenceValue",
     },
     returns: "status",
-    modelled: false,
   },
   D3DKMTUpdateAllocationProperty: {
     id: 230,
@@ -387,11 +382,11 @@ export const GPU_VA = {
       hAllocation: "in allocation",
       SupportedSegmentSet: "in u32",
       PreferredSegment: "in u32",
-      Flags: "in u32",
+      Flags: "in propertyFlags",
+      PropertyMaskValue: "in u32",
       PagingFenceValue: "out pagingFenceValue",
     },
     returns: "status",
-    modelled: false,
   },
   D3DKMTInvalidateCache: {
     id: 231,
@@ -400,7 +395,14 @@ export const GPU_VA = {
     source: "gpuva.md 2.4 (uapi)",
     params: { hDevice: "in device", hAllocation: "in allocation", Offset: "in byteSize", Length: "in byteSize" },
     returns: "status",
-    modelled: false,
+  },
+  DxgkInitialize: {
+    id: 250,
+    endpoint: "kmd",
+    doc: "Registers the kernel-mode display driver; from now on it is told of each process that uses the GPU.",
+    source: "dispmprt/nf-dispmprt-dxgkinitialize",
+    params: { DriverInitializationData: "in DRIVER_INITIALIZATION_DATA" },
+    returns: "status",
   },
   DxgkCbReserveGpuVirtualAddressRange: {
     id: 251,
@@ -416,8 +418,8 @@ export const GPU_VA = {
       StartVirtualAddress: "out gpuVa",
     },
     returns: "status",
+    needs: { hDxgkProcess: ["creating"] },
     effects: ["reserve StartVirtualAddress for SizeInBytes"],
-    modelled: false,
   },
 } as const satisfies Calls;
 
@@ -430,7 +432,6 @@ export const GPU_VA_CALLBACKS = {
     source: "d3dkmddi/nc-d3dkmddi-dxgkddi_createprocess",
     params: { hDxgkProcess: "in process" },
     returns: "status",
-    modelled: false,
   },
   DxgkDdiDestroyProcess: {
     id: 272,
@@ -439,6 +440,5 @@ export const GPU_VA_CALLBACKS = {
     source: "d3dkmddi/nc-d3dkmddi-dxgkddi_destroyprocess",
     params: { hDxgkProcess: "in process" },
     returns: "status",
-    modelled: false,
   },
 } as const satisfies Calls;

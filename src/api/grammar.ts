@@ -26,7 +26,7 @@ export type Effect =
 /** Who may make a call: an endpoint of a channel, a driver, a processor, the machine. */
 export type Endpoint = "client" | "server" | "both" | "umd" | "kmd" | "cpu" | "gpu" | "machine";
 
-/** Which layer an event belongs to. `wire` is room for VMBus messages. */
+/** Which layer an event belongs to; `wire` is the VMBus messages under KMCL. */
 export type Level = "machine" | "kmcl" | "d3dkmt" | "wire";
 
 /** What a capture saw begin or end, for events that observe a system rather than call the model. */
@@ -61,6 +61,8 @@ export interface Declaration {
   readonly refusal?: string;
   /** Enter and leave may be separate events. */
   readonly blocks?: true;
+  /** The highest interrupt request level at which it is made; left out: DISPATCH_LEVEL. */
+  readonly irql?: "PASSIVE_LEVEL";
   /** The driver must look at the returned status (header annotation). */
   readonly mustInspect?: true;
   /** The tables say it all: no behaviour is written for it. */
@@ -119,6 +121,20 @@ type OutMembers<M> = {
   readonly [K in keyof M as Goes<M[K] & string, "out" | "inout"> extends true ? K : never]: OutOf<M[K] & string>;
 };
 
+type GivenMembers<M> = {
+  readonly [K in keyof M as Goes<M[K] & string, "in" | "in?" | "inout"> extends true ? K : never]: OutOf<M[K] & string>;
+};
+
+type GivenBack<M> = {
+  readonly [K in keyof M as Goes<M[K] & string, "out" | "inout"> extends true ? K : never]?: InOf<M[K] & string>;
+};
+
+/** What a program's handler of a callback returns: a status, or also what it gives back, by the DDI's names. */
+export type ReturnOf<D> = D extends { readonly params: infer P }
+  ? number | void | ({ readonly status: number } & GivenBack<P>)
+  : never;
+/** What a callback gives a program, by the DDI's names. */
+export type GivenOf<D> = D extends { readonly params: infer P } ? GivenMembers<P> : never;
 /** The arguments of a call, by the DDI's names; what is left out is 0, null, false or empty. */
 export type ArgsOf<D> = D extends { readonly params: infer P } ? InMembers<P> : never;
 /** The outputs of a call, by the DDI's names. */

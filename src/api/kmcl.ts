@@ -16,6 +16,7 @@ export const KMCL = {
     params: { ParentDeviceObject: "in pointer", IsServer: "in bool", Channel: "out channel" },
     returns: "status",
     effects: ["create Channel"],
+    irql: "PASSIVE_LEVEL",
   },
   VmbChannelCleanup: {
     id: 2,
@@ -26,6 +27,7 @@ export const KMCL = {
     returns: "void",
     needs: { Channel: ["disabled"] },
     effects: ["destroy Channel"],
+    irql: "PASSIVE_LEVEL",
   },
   VmbChannelEnable: {
     id: 3,
@@ -48,6 +50,7 @@ export const KMCL = {
     needs: { Channel: ["enabled", "opening", "open", "closing", "closed", "disabled"] },
     effects: ["close Channel"],
     blocks: true,
+    irql: "PASSIVE_LEVEL",
   },
   VmbChannelStart: {
     id: 5,
@@ -68,6 +71,7 @@ export const KMCL = {
     returns: "void",
     needs: { Channel: ["disabled", "enabled", "opening", "open", "closing", "closed"] },
     blocks: true,
+    irql: "PASSIVE_LEVEL",
   },
   VmbChannelGetInterfaceInstance: {
     id: 7,
@@ -312,6 +316,7 @@ export const KMCL = {
     returns: "void",
     effects: ["destroy GpadlHandle"],
     blocks: true,
+    irql: "PASSIVE_LEVEL",
   },
   VmbChannelMapGpadl: {
     id: 32,
@@ -340,7 +345,6 @@ export const KMCL = {
     params: { Channel: "in channel" },
     returns: "packet",
     effects: ["create return"],
-    modelled: false,
   },
   VmbPacketFree: {
     id: 35,
@@ -349,18 +353,18 @@ export const KMCL = {
     source: "fn:packet_free",
     params: { VmbPacket: "in packet" },
     returns: "void",
+    needs: { VmbPacket: ["allocated", "completed"] },
     effects: ["destroy VmbPacket"],
-    modelled: false,
   },
   VmbPacketInitialize: {
     id: 36,
     endpoint: "both",
-    doc: "Makes a packet object in the caller's memory, without a completion routine.",
+    doc:
+      "Makes a packet object in the caller's memory, without a completion routine; null: memory that was none before.",
     source: "fn:packet_initialize",
-    params: { Channel: "in channel", VmbPacket: "out packet", ByteCount: "in byteCount" },
+    params: { Channel: "in channel", VmbPacket: "inout packet", ByteCount: "in byteCount" },
     returns: "status",
     effects: ["create VmbPacket"],
-    modelled: false,
   },
   VmbChannelSizeofPacket: {
     id: 37,
@@ -369,7 +373,6 @@ export const KMCL = {
     source: "fn:channel_sizeof_packet",
     params: { Channel: "in channel" },
     returns: "byteCount",
-    modelled: false,
   },
   VmbPacketGetChannel: {
     id: 38,
@@ -378,7 +381,6 @@ export const KMCL = {
     source: "fn:packet_get_channel",
     params: { PacketObject: "in packet" },
     returns: "channel",
-    modelled: false,
   },
   VmbPacketSetPointer: {
     id: 39,
@@ -387,7 +389,6 @@ export const KMCL = {
     source: "fn:packet_set_pointer",
     params: { PacketObject: "in packet", Pointer: "in pointer" },
     returns: "void",
-    modelled: false,
   },
   VmbPacketGetPointer: {
     id: 40,
@@ -396,7 +397,6 @@ export const KMCL = {
     source: "fn:packet_get_pointer",
     params: { PacketObject: "in packet" },
     returns: "pointer",
-    modelled: false,
   },
   VmbPacketSetCompletionRoutine: {
     id: 41,
@@ -405,7 +405,6 @@ export const KMCL = {
     source: "fn:packet_set_completion_routine",
     params: { PacketObject: "in packet", CompletionRoutine: "in function" },
     returns: "void",
-    modelled: false,
   },
   VmbPacketSend: {
     id: 42,
@@ -420,7 +419,7 @@ export const KMCL = {
       Flags: "in packetFlags",
     },
     returns: "status",
-    modelled: false,
+    needs: { PacketObject: ["allocated", "completed"] },
   },
   VmbPacketSendWithExternalMdl: {
     id: 43,
@@ -437,7 +436,7 @@ export const KMCL = {
       Flags: "in packetFlags",
     },
     returns: "status",
-    modelled: false,
+    needs: { PacketObject: ["allocated", "completed"] },
   },
   VmbPacketSendWithExternalPfns: {
     id: 44,
@@ -453,12 +452,12 @@ export const KMCL = {
       Flags: "in packetFlags",
     },
     returns: "status",
-    modelled: false,
+    needs: { PacketObject: ["allocated", "completed"] },
   },
   VmbChannelSendSynchronousRequest: {
     id: 45,
     endpoint: "both",
-    doc: "Sends a packet and waits for its completion; a timeout is in units of 100 ns, negative: relative.",
+    doc: "Sends a packet and waits for its completion; Timeout points to one value, empty: null, for ever.",
     source: "fn:channel_send_synchronous_request",
     params: {
       Channel: "in channel",
@@ -468,11 +467,10 @@ export const KMCL = {
       Flags: "in packetFlags",
       CompletionBuffer: "out bytes",
       CompletionBufferSize: "inout byteCount",
-      Timeout: "in i64",
+      Timeout: "in timeout[]",
     },
     returns: "status",
     blocks: true,
-    modelled: false,
   },
   VmbPacketRestore: {
     id: 46,
@@ -481,7 +479,7 @@ export const KMCL = {
     source: "fn:packet_restore",
     params: { PacketObject: "in packet", Buffer: "in bytes", BufferSize: "in byteCount" },
     returns: "status",
-    modelled: false,
+    needs: { PacketObject: ["allocated"] },
   },
   VmbChannelPacketComplete: {
     id: 47,
@@ -491,7 +489,6 @@ export const KMCL = {
     params: { PacketCompletionContext: "in completion", PacketCompletionBuffer: "in bytes", BufSize: "in byteCount" },
     returns: "void",
     effects: ["destroy PacketCompletionContext"],
-    modelled: false,
   },
   VmbChannelPacketDeferToPassive: {
     id: 48,
@@ -500,7 +497,6 @@ export const KMCL = {
     source: "fn:channel_packet_defer_to_passive",
     params: { PacketCompletionContext: "in completion" },
     returns: "void",
-    modelled: false,
   },
   VmbChannelPacketFail: {
     id: 49,
@@ -509,7 +505,6 @@ export const KMCL = {
     source: "fn:channel_packet_fail",
     params: { PacketCompletionContext: "in completion" },
     returns: "void",
-    modelled: false,
   },
   VmbChannelPacketGetExternalData: {
     id: 50,
@@ -518,7 +513,7 @@ export const KMCL = {
     source: "fn:channel_packet_get_external_data",
     params: { PacketCompletionContext: "in completion", Flags: "in externalDataFlags", Mdl: "out mdl" },
     returns: "status",
-    modelled: false,
+    effects: ["create Mdl"],
   },
   VmbChannelSetTransactionQuota: {
     id: 51,
@@ -527,7 +522,6 @@ export const KMCL = {
     source: "fn:channel_set_transaction_quota",
     params: { Channel: "in channel", Quota: "in u32" },
     returns: "void",
-    modelled: false,
   },
   VmbChannelSetIncomingProcessingAtPassive: {
     id: 52,
@@ -536,7 +530,6 @@ export const KMCL = {
     source: "fn:channel_set_incoming_processing_at_passive",
     params: { Channel: "in channel", RequirePassive: "in bool" },
     returns: "void",
-    modelled: false,
   },
   VmbChannelSaveBegin: {
     id: 53,
@@ -546,7 +539,6 @@ export const KMCL = {
     params: { Channel: "in channel" },
     returns: "status",
     mustInspect: true,
-    modelled: false,
   },
   VmbChannelSaveContinue: {
     id: 54,
@@ -561,8 +553,9 @@ export const KMCL = {
       BytesRequired: "out byteCount",
     },
     returns: "status",
+    blocks: true,
     mustInspect: true,
-    modelled: false,
+    irql: "PASSIVE_LEVEL",
   },
   VmbChannelSaveEnd: {
     id: 55,
@@ -571,7 +564,6 @@ export const KMCL = {
     source: "fn:channel_save_end",
     params: { Channel: "in channel" },
     returns: "void",
-    modelled: false,
   },
   VmbChannelRestoreFromBuffer: {
     id: 56,
@@ -580,8 +572,10 @@ export const KMCL = {
     source: "fn:channel_restore_from_buffer",
     params: { Channel: "in channel", Buffer: "in bytes", BufferSize: "in byteCount" },
     returns: "status",
+    needs: { Channel: ["disabled"] },
+    blocks: true,
     mustInspect: true,
-    modelled: false,
+    irql: "PASSIVE_LEVEL",
   },
 } as const satisfies Calls;
 
@@ -594,6 +588,7 @@ export const KMCL_CALLBACKS = {
     source: "evt:channel_opened",
     params: { Channel: "in channel" },
     returns: "status",
+    irql: "PASSIVE_LEVEL",
   },
   EvtVmbChannelClosed: {
     id: 102,
@@ -602,6 +597,7 @@ export const KMCL_CALLBACKS = {
     source: "evt:channel_closed",
     params: { Channel: "in channel" },
     returns: "void",
+    irql: "PASSIVE_LEVEL",
   },
   EvtVmbChannelSuspend: {
     id: 103,
@@ -610,6 +606,7 @@ export const KMCL_CALLBACKS = {
     source: "evt:channel_suspend",
     params: { Channel: "in channel" },
     returns: "void",
+    irql: "PASSIVE_LEVEL",
   },
   EvtVmbChannelStarted: {
     id: 104,
@@ -618,6 +615,7 @@ export const KMCL_CALLBACKS = {
     source: "evt:channel_started",
     params: { Channel: "in channel" },
     returns: "void",
+    irql: "PASSIVE_LEVEL",
   },
   EvtVmbChannelPostStarted: {
     id: 105,
@@ -626,6 +624,7 @@ export const KMCL_CALLBACKS = {
     source: "evt:channel_post_started",
     params: { Channel: "in channel" },
     returns: "void",
+    irql: "PASSIVE_LEVEL",
   },
   EvtVmbChannelProcessPacket: {
     id: 106,
@@ -640,7 +639,7 @@ export const KMCL_CALLBACKS = {
       Flags: "in deliveryFlags",
     },
     returns: "void",
-    modelled: false,
+    effects: ["create Packet"],
   },
   EvtVmbChannelProcessingComplete: {
     id: 107,
@@ -649,16 +648,21 @@ export const KMCL_CALLBACKS = {
     source: "evt:channel_processing_complete",
     params: { Channel: "in channel", PacketsProcessed: "in u32" },
     returns: "void",
-    modelled: false,
   },
   EvtVmbChannelSavePacket: {
     id: 108,
     endpoint: "server",
     doc: "Saves the driver's state of one packet; first asked for the size with a buffer of 0 bytes.",
     source: "evt:channel_save_packet",
-    params: { Channel: "in channel", Packet: "in packet", SaveBufSize: "in byteCount" },
+    params: {
+      Channel: "in channel",
+      Packet: "in packet",
+      SaveBuf: "out bytes",
+      SaveBufSize: "in byteCount",
+      BytesNeeded: "out byteCount",
+    },
     returns: "status",
-    modelled: false,
+    irql: "PASSIVE_LEVEL",
   },
   EvtVmbChannelRestorePacket: {
     id: 109,
@@ -673,7 +677,7 @@ export const KMCL_CALLBACKS = {
       SaveBufSize: "in byteCount",
     },
     returns: "status",
-    modelled: false,
+    irql: "PASSIVE_LEVEL",
   },
   EvtVmbPacketCompletionRoutine: {
     id: 110,
@@ -682,7 +686,6 @@ export const KMCL_CALLBACKS = {
     source: "evt:packet_completion_routine",
     params: { Packet: "in packet", Status: "in status", Buffer: "in bytes", BufferLength: "in byteCount" },
     returns: "void",
-    modelled: false,
   },
   EvtChannelPnpFailure: {
     id: 111,
@@ -691,7 +694,7 @@ export const KMCL_CALLBACKS = {
     source: "evt:channel_pnp_failure",
     params: { Channel: "in channel", FailureStatus: "in status" },
     returns: "void",
-    modelled: false,
+    irql: "PASSIVE_LEVEL",
   },
 } as const satisfies Calls;
 
@@ -709,3 +712,13 @@ export type StateCallback = Extract<
   keyof typeof KMCL_CALLBACKS,
   `EvtVmbChannel${"Opened" | "Closed" | "Suspend" | "Started" | "PostStarted"}`
 >;
+
+/** The other callbacks, each with the parameter that registers it. */
+export const REGISTERED_CALLBACKS = {
+  EvtVmbChannelProcessPacket: "ProcessPacketCallback",
+  EvtVmbChannelProcessingComplete: "ProcessingCompleteCallback",
+  EvtVmbChannelSavePacket: "SavePacketCallback",
+  EvtVmbChannelRestorePacket: "RestorePacketCallback",
+  EvtVmbPacketCompletionRoutine: "CompletionRoutine",
+  EvtChannelPnpFailure: "PnpFailureCallback",
+} as const satisfies { readonly [N in Exclude<keyof typeof KMCL_CALLBACKS, StateCallback>]: string };

@@ -87,10 +87,11 @@ export const MACHINE = {
   CompleteGpuWork: {
     id: 311,
     endpoint: "gpu",
-    doc: "Retires submitted work of a context.",
+    doc:
+      "Lets the GPU run a context's submissions up to this one, counted from 1; waits before them hold all the same.",
+    source: "gpuva.md 2.5, 4.8",
     params: { hContext: "in context", FenceValue: "in fenceValue" },
     returns: "void",
-    modelled: false,
   },
   SignalFence: {
     id: 312,
@@ -130,10 +131,9 @@ export const MACHINE = {
   SetIrql: {
     id: 316,
     endpoint: "machine",
-    doc: "Sets a side's interrupt request level.",
+    doc: "Sets a side's interrupt request level; at the start it is PASSIVE_LEVEL.",
     params: { Side: "in sideName", Irql: "in irql" },
     returns: "void",
-    modelled: false,
   },
   AdvanceTime: {
     id: 317,
@@ -156,5 +156,14 @@ export const MACHINE = {
     source: "gpuva.md 4.5",
     params: { Side: "in sideName" },
     returns: "void",
+  },
+  UnloadVmbus: {
+    id: 320,
+    endpoint: "machine",
+    doc: "The guest leaves the bus: its channels close, and the call returns when the host has let go of every GPADL.",
+    source: "kmcl.md 5.6",
+    params: {},
+    returns: "void",
+    blocks: true,
   },
 } as const satisfies Calls;

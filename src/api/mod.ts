@@ -10,9 +10,13 @@ export { HANDLE_SPACES, type HandleSpace, type ObjectDeclaration, OBJECTS, type 
 export { STRUCTS } from "./structs.ts";
 export { firstPhysicalAdapter, PAGE_BYTES, type ScalarStorage, type ScalarType, TYPES } from "./types.ts";
 export { ntSuccess, STATUS, statusName, SYMBOLS } from "./symbols.ts";
-export { KMCL, KMCL_CALLBACKS, STATE_CALLBACKS, type StateCallback } from "./kmcl.ts";
+export { KMCL, KMCL_CALLBACKS, REGISTERED_CALLBACKS, STATE_CALLBACKS, type StateCallback } from "./kmcl.ts";
 export { GPU_VA, GPU_VA_CALLBACKS } from "./gpu_va.ts";
 export { MACHINE } from "./machine.ts";
 export { DXGKRNL } from "./dxgkrnl.ts";
+export { type MessageName, WIRE } from "./vmbus.ts";
 export { defaultOptions, type ModelOptions, type OptionDeclaration, OPTIONS, parseOption } from "./options.ts";
 export * from "./notation/mod.ts";
+export * from "./dxg_structs.ts";
+export * from "./dxg_messages.ts";
+export { ERRNO, ioctlResult, statusOfIoctl } from "./dxg_status.ts";

@@ -100,11 +100,11 @@ export const OBJECTS = {
     states: ["live", "dead"],
   },
   process: {
-    doc: "the owner of a GPU address space",
+    doc: "the owner of a GPU address space, as a kernel-mode driver knows it",
     owners: [],
     ownerEnd: "released",
     handles: "kernel",
-    states: ["live", "dead"],
+    states: ["creating", "live", "dead"],
   },
   device: {
     doc: "a process's context on an adapter",

@@ -41,6 +41,10 @@ export const STRUCTS = {
       DestAddress: "in gpuVa",
     },
   },
+  DRIVER_INITIALIZATION_DATA: {
+    doc: "What a kernel-mode display driver registers: of its many routines those about processes.",
+    members: { Version: "in u32", DxgkDdiCreateProcess: "in function", DxgkDdiDestroyProcess: "in function" },
+  },
   D3DKMT_ADAPTERINFO: {
     doc: "One adapter of an enumeration; the handle is open and must be closed.",
     members: { hAdapter: "out adapter", AdapterLuid: "out luid", NumOfSources: "out u32" },

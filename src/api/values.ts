@@ -2,6 +2,7 @@
 // It must not know any particular call.
 
 import type { ObjectKind } from "./grammar.ts";
+import { sameBytes } from "../wire/mod.ts";
 import { ntSuccess } from "./symbols.ts";
 
 /** An object as a trace names it: its kind, its number of that kind from 1, and the handle value the driver saw. */
@@ -44,7 +45,7 @@ export type RefEquality = (left: Ref, right: Ref) => boolean;
 /** Whether two values are equal, member by member; `Ref`s by kind, number and handle, where `sameRef` does not say. */
 export function equalValues(left: Value, right: Value, sameRef: RefEquality = equalRefs): boolean {
   if (left === right) return true;
-  if (left instanceof Uint8Array) return right instanceof Uint8Array && equalBytes(left, right);
+  if (left instanceof Uint8Array) return right instanceof Uint8Array && sameBytes(left, right);
   if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
   if (right instanceof Uint8Array) return false;
   if (isArray(left) || isArray(right)) return isArray(left) && isArray(right) && equalArrays(left, right, sameRef);
@@ -59,11 +60,6 @@ function equalRefs(left: Ref, right: Ref): boolean {
 /** Whether two references are to the object of one kind and number, whatever its handle value was. */
 export function sameObject(left: Ref, right: Ref): boolean {
   return left.kind === right.kind && left.number === right.number;
-}
-
-/** Whether two strings of bytes are the same. */
-export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
 
 function equalArrays(left: readonly Value[], right: readonly Value[], sameRef: RefEquality): boolean {

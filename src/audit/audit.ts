@@ -1,27 +1,36 @@
 // The audit: one pass that joins calls, keeps the table of objects and asks every detector; then, where something was
 // found, a second one for evidence. It knows no rule: detectors do. Memory is bound to what lives.
 
-import { type ObjectKind, OBJECTS, operandRefs, type Ref } from "../api/mod.ts";
+import { type CallPlan, type ObjectKind, objectKind, OBJECTS, operandRefs, type Ref } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
 import { channelDetector } from "./channel_rules.ts";
 import { ChannelStates } from "./channel_states.ts";
-import { Context } from "./context.ts";
-import type { Detector, FindingDraft } from "./detector.ts";
+import { Context, defectOf, type ReportedDraft, severityOf } from "./context.ts";
+import { Deliveries } from "./delivery_states.ts";
+import type { Detector } from "./detector.ts";
 import { EVIDENCE_LIMIT, withEvidence } from "./evidence.ts";
-import { Fingerprints } from "./fingerprint.ts";
-import type { AuditResult, Finding, Verdict } from "./finding.ts";
+import type { AuditResult, Finding } from "./finding.ts";
 import { gpadlDetector } from "./gpadl_rules.ts";
 import { Gpadls } from "./gpadl_states.ts";
 import { GuestPages } from "./guest_pages.ts";
 import { exitedSide, isProcessExit } from "./gpu_call_values.ts";
 import { gpuObjectDetector } from "./gpu_object_rules.ts";
 import { gpuVaDetector } from "./gpu_va_rules.ts";
+import { handleDetector } from "./handle_rules.ts";
+import { irqlDetector } from "./irql_rules.ts";
 import { type JoinedCall, walk, type Walker } from "./join.ts";
+import { rulesOfLeftOut } from "./left_out.ts";
 import { memoryDetector } from "./memory_rules.ts";
-import { type ObjectTable, type Tracked } from "./object_table.ts";
+import type { Ended, ObjectTable } from "./object_table.ts";
 import { observationDetector, observationLimits } from "./observation_rules.ts";
+import { deliveryDetector } from "./packet_delivery_rules.ts";
+import { packetDetector } from "./packet_rules.ts";
+import { Packets } from "./packet_states.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import { type RuleName, RULES, SEVERITIES } from "./rules.ts";
+import { saveDetector } from "./save_rules.ts";
+import { Saves } from "./save_states.ts";
+import { statusDetector } from "./status_rules.ts";
 
 /** What an audit looks for, and what it does on the way. */
 export interface AuditOptions {
@@ -46,9 +55,7 @@ export function audit(trace: Trace, options: AuditOptions = {}): AuditResult {
   const first = new FirstPass(context, detectorsFor(trace));
   walk(trace, first, onProgress === undefined ? {} : { onProgress });
   first.end();
-  const fingerprints = new Fingerprints();
-  const made = context.drafts.map((draft) => toFinding(draft, { objects: context.objects, fingerprints }));
-  const findings = made.sort(bySeverity);
+  const findings = findingsOf(context).sort(bySeverity);
   return {
     events: trace.eventCount,
     complete: trace.complete,
@@ -58,15 +65,27 @@ export function audit(trace: Trace, options: AuditOptions = {}): AuditResult {
   };
 }
 
-/** Every detector, in the order that they are asked: those that keep states stand before those that ask for them. */
-function detectorsFor(trace: Trace): readonly Detector[] {
-  const channels = new ChannelStates(trace.header);
+/**
+ * Every detector, in the order that they are asked: those that keep states stand before those that ask for them, and after
+ * those that ask how things were before a call.
+ */
+function detectorsFor({ header }: Trace): readonly Detector[] {
+  const channels = new ChannelStates(header);
   const gpadls = new Gpadls();
   const pages = new GuestPages();
+  const packets = new Packets(channels, header);
+  const deliveries = new Deliveries({ channels, packets, header });
+  const saves = new Saves();
   return [
+    statusDetector({ channels, packets, saves }),
+    saveDetector(saves, packets),
     channelDetector(channels),
     gpadlDetector({ channels, gpadls, pages }),
     memoryDetector(gpadls, pages),
+    packetDetector({ channels, packets, pages }),
+    deliveryDetector(channels, deliveries),
+    irqlDetector(deliveries),
+    handleDetector(),
     gpuVaDetector(),
     gpuObjectDetector(),
     observationDetector(),
@@ -75,30 +94,44 @@ function detectorsFor(trace: Trace): readonly Detector[] {
 
 /** Rules that need what only the model promises. */
 function rulesOff(trace: Trace): AuditResult["off"] {
-  if (trace.header.maker === "engine") return [];
+  if (trace.header.maker === "engine") return rulesOfLeftOut(trace.header);
   const reason = "which pages are given out again is known of the model's memory only";
   return [{ rule: "guest-page-reused-while-shared", reason }, ...observationLimits(trace.header)];
 }
 
-/** Whether a detector counts the starts and ends of this kind itself: GPADLs, and what the GPU's rules are about. */
-function isCountedElsewhere(kind: ObjectKind): boolean {
-  return kind === "gpadl" || OBJECTS[kind].handles === "d3dkmt";
-}
+/** Kinds that begin or end without a call's effect. */
+const COUNTED_BY_DETECTORS: ReadonlySet<ObjectKind> = new Set<ObjectKind>(["gpadl", "packet", "completion"]);
+/** Kinds that break a rule where they are left; buffers and MDLs go with their partition. */
+const LEAKED: ReadonlySet<ObjectKind> = new Set<ObjectKind>(["channel", "kernelHandle", "interface"]);
 
-/** Kinds as `pairing` names them: `kernel-handle`. */
-const THINGS: ReadonlyMap<string, string> = new Map(
-  Object.keys(OBJECTS).map((kind) => [kind, kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)]),
+/** Kinds as `pairing` names them: `kernel-handle`; null: a detector counts their starts and ends itself. */
+const THINGS: ReadonlyMap<ObjectKind, string | null> = new Map(
+  Object.keys(OBJECTS).flatMap((name) => {
+    const kind = objectKind(name);
+    if (kind === null) return [];
+    const isCountedElsewhere = COUNTED_BY_DETECTORS.has(kind) || OBJECTS[kind].handles === "d3dkmt";
+    const thing = kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    return [[kind, isCountedElsewhere ? null : thing] as const];
+  }),
 );
 
-function thingOf(kind: ObjectKind): string {
-  return THINGS.get(kind) ?? kind;
+/** Who hears calls of a shape, and what they do by themselves: most calls matter to few families. */
+interface Route {
+  readonly called: readonly Detector[];
+  readonly returned: readonly Detector[];
+  readonly creates: boolean;
+  readonly ends: boolean;
+  readonly isExit: boolean;
 }
 
 class FirstPass implements Walker {
+  readonly hearsMemory = false;
   readonly #context: Context;
   readonly #detectors: readonly Detector[];
-  /** Who hears calls of a shape: most calls matter to few families. */
-  readonly #hearers = new WeakMap<PlanShape, readonly Detector[]>();
+  readonly #routes = new WeakMap<PlanShape, Route>();
+  /** The route of the newest shape: calls come in runs. */
+  #shape: PlanShape | null = null;
+  #route: Route | null = null;
 
   /** The CPU wrote to memory, so that somebody can have written it last. */
   hasWrites = false;
@@ -108,24 +141,39 @@ class FirstPass implements Walker {
     this.#detectors = detectors;
   }
 
+  hears(shape: PlanShape): boolean {
+    const { called, returned, creates, ends, isExit } = this.#routeOf(shape);
+    return called.length + returned.length > 0 || creates || ends || isExit || shape.isWrite;
+  }
+
+  hearsCallback(plan: CallPlan): boolean {
+    return this.#detectors.some(({ hearsCallback, callback, callbackReturned }) =>
+      hearsCallback?.(plan) ?? (callback !== undefined || callbackReturned !== undefined)
+    );
+  }
+
   called(call: JoinedCall): void {
-    this.#context.position = call.event;
-    if (call.succeeded) this.#create(call);
-    for (const detector of this.#hearersOf(call.shape)) detector.called?.(call, this.#context);
+    const context = this.#context;
+    context.position = call.event;
+    const route = this.#routeOf(call.shape);
+    if (route.creates && call.succeeded) this.#create(call);
+    for (const detector of route.called) detector.called?.(call, context);
   }
 
   returned(call: JoinedCall): void {
-    this.#context.position = call.returnedAt;
-    const hasWaited = call.returnedAt !== call.event;
-    if (hasWaited && call.succeeded) this.#create(call);
-    for (const detector of this.#hearersOf(call.shape)) detector.returned?.(call, this.#context);
-    if (!call.succeeded) return;
+    const context = this.#context;
+    const { returnedAt, succeeded } = call;
+    context.position = returnedAt;
+    const route = this.#routeOf(call.shape);
+    if (route.creates && succeeded && returnedAt !== call.event) this.#create(call);
+    for (const detector of route.returned) detector.returned?.(call, context);
+    if (!succeeded) return;
     if (call.shape.isWrite) this.hasWrites = true;
-    if (call.shape.destroys.length > 0) {
+    if (route.ends) {
       this.#countUnmatched(call);
-      this.#ended(this.#context.objects.destroy(call));
+      this.#ended(context.objects.destroy(call));
     }
-    if (isProcessExit(call.plan)) this.#exited(call);
+    if (route.isExit) this.#exited(call);
   }
 
   callback(event: TraceEvent): void {
@@ -147,33 +195,48 @@ class FirstPass implements Walker {
     for (const detector of this.#detectors) detector.end?.(this.#context);
     const isCertain = this.#context.leakVerdict() === "certain";
     for (const kind of this.#context.objects.kinds()) {
-      if (isCountedElsewhere(kind)) continue;
-      const count = [...this.#context.objects.all(kind)].length;
-      // Only a channel that is left breaks a rule; buffers and MDLs go with their partition.
-      for (let left = 0; left < count; left += 1) {
-        this.#context.pairing.left(thingOf(kind), isCertain && kind === "channel");
+      const thing = THINGS.get(kind) ?? null;
+      if (thing === null) continue;
+      const isLeaked = isCertain && LEAKED.has(kind);
+      for (let left = this.#context.objects.count(kind); left > 0; left -= 1) {
+        this.#context.pairing.left(thing, isLeaked);
       }
     }
   }
 
-  #hearersOf(shape: PlanShape): readonly Detector[] {
-    const known = this.#hearers.get(shape);
-    if (known !== undefined) return known;
-    const made = this.#detectors.filter((detector) => detector.hears?.(shape) ?? true);
-    this.#hearers.set(shape, made);
-    return made;
+  #routeOf(shape: PlanShape): Route {
+    if (this.#shape === shape && this.#route !== null) return this.#route;
+    const route = this.#routes.get(shape) ?? this.#compile(shape);
+    this.#shape = shape;
+    this.#route = route;
+    return route;
+  }
+
+  #compile(shape: PlanShape): Route {
+    const hearers = this.#detectors.filter((detector) => detector.hears?.(shape) ?? true);
+    const route = {
+      called: hearers.filter(({ called }) => called !== undefined),
+      returned: hearers.filter(({ returned }) => returned !== undefined),
+      creates: shape.creates.length > 0,
+      ends: shape.destroys.length > 0,
+      isExit: isProcessExit(shape.plan),
+    };
+    this.#routes.set(shape, route);
+    return route;
   }
 
   #create(call: JoinedCall): void {
-    if (call.shape.creates.length === 0) return;
-    for (const { ref } of this.#context.objects.create(call)) this.#count(ref.kind, "start");
+    for (const { kind } of this.#context.objects.create(call)) this.#count(kind, "start");
   }
 
   #count(kind: ObjectKind, edge: "start" | "pair"): void {
-    if (!isCountedElsewhere(kind)) this.#context.pairing[edge](thingOf(kind));
+    const thing = THINGS.get(kind) ?? null;
+    if (thing === null) return;
+    if (edge === "start") this.#context.pairing.start(thing);
+    else this.#context.pairing.pair(thing);
   }
 
-  #ended(objects: readonly Tracked[]): void {
+  #ended(objects: readonly Ended[]): void {
     if (objects.length === 0) return;
     for (const { ref } of objects) this.#count(ref.kind, "pair");
     for (const detector of this.#detectors) detector.ended?.(objects, this.#context);
@@ -181,10 +244,13 @@ class FirstPass implements Walker {
 
   /** An end that succeeded, of an object that was never seen to begin. */
   #countUnmatched(call: JoinedCall): void {
-    for (const { subject } of call.shape.destroys) {
+    for (const { subject, param } of call.shape.destroys) {
+      // Most ends are of kinds that a detector counts.
+      if (param.kind !== null && THINGS.get(param.kind) === null) continue;
       for (const ref of operandRefs(call, subject)) {
-        if (isCountedElsewhere(ref.kind) || this.#context.objects.find(ref) !== undefined) continue;
-        this.#context.pairing.unmatchedEnd(thingOf(ref.kind), this.#context.historyVerdict() !== "certain");
+        const thing = THINGS.get(ref.kind) ?? null;
+        if (thing === null || this.#context.objects.find(ref) !== undefined) continue;
+        this.#context.pairing.unmatchedEnd(thing, this.#context.historyVerdict() !== "certain");
       }
     }
   }
@@ -195,20 +261,32 @@ class FirstPass implements Walker {
   }
 }
 
-function toFinding(
-  draft: FindingDraft & { readonly verdict: Verdict },
-  { objects, fingerprints }: { readonly objects: ObjectTable; readonly fingerprints: Fingerprints },
-): Finding {
-  const { rule, message, event, object, evidence } = draft;
+/** Findings of what was reported; the first note of a defect tells how many were not listed. */
+function findingsOf({ drafts, objects, notes }: Context): Finding[] {
+  const told = new Set<string>();
+  return drafts.map((draft) => {
+    if (severityOf(draft) !== "note") return toFinding(draft, objects);
+    const defect = defectOf(draft.fingerprint, draft.verdict);
+    const repeats = told.has(defect) ? undefined : notes.find(defect);
+    told.add(defect);
+    if (repeats === undefined || repeats.repeated === 0) return toFinding(draft, objects);
+    const { repeated, lastEvent } = repeats;
+    const message = `${draft.message}; ${repeated} more like it, up to @${lastEvent}, are counted and not listed`;
+    return { ...toFinding(draft, objects), message, repeated };
+  });
+}
+
+function toFinding(draft: ReportedDraft, objects: ObjectTable): Finding {
+  const { rule, message, event, object, evidence, verdict, fingerprint } = draft;
   return {
     rule,
     code: RULES[rule].code,
-    severity: draft.severity ?? RULES[rule].severity,
-    verdict: draft.verdict,
+    severity: severityOf(draft),
+    verdict,
     message,
     event,
     object,
-    fingerprint: fingerprints.of(draft),
+    fingerprint,
     evidence,
     siblings: siblingsAt(draft.born ?? object, event, objects),
     sizeBytes: draft.sizeBytes ?? 0,

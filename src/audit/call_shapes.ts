@@ -2,7 +2,7 @@
 // It must not know rules, nor events.
 
 import { baseSide, type CallName, type CallPlan, isRef, type ObjectKind, type Ref, type Value } from "../api/mod.ts";
-import type { CallView } from "./detector.ts";
+import type { AuditContext, CallView } from "./detector.ts";
 import { shapeOf } from "./plan_shape.ts";
 
 /** The calls that leave and enter a channel's paused state: no effect tells them. */
@@ -15,15 +15,15 @@ export function isModelled(plan: CallPlan): boolean {
   return plan.declaration.modelled !== false;
 }
 
-/** States in which a call may be made on its channel, or null where any will do. */
-export function channelNeeds(plan: CallPlan): readonly string[] | null {
-  const param = plan.ins[shapeOf(plan).object("channel")];
-  return param === undefined ? null : plan.declaration.needs?.[param.name] ?? null;
+/** Whether a call of this trace can break a rule: what our model does not do, another system may. */
+export function isJudged({ plan }: CallView, { header }: AuditContext): boolean {
+  return isModelled(plan) || header.maker !== "engine";
 }
 
 /** A setter of the time between Allocate and Enable: it names its refusal and wants a disabled channel. */
 export function isInitSetter(plan: CallPlan): boolean {
-  return plan.declaration.refusal === "STATUS_INVALID_PARAMETER_1" && channelNeeds(plan)?.join() === "disabled";
+  return plan.declaration.refusal === "STATUS_INVALID_PARAMETER_1" &&
+    shapeOf(plan).channelNeeds?.join() === "disabled";
 }
 
 /** A callback about the channel's state: it is told the channel and nothing else. */

@@ -33,6 +33,8 @@ export interface ChannelRecord {
   isClosing: boolean;
   /** A Disable of this end has not returned. */
   isDisabling: boolean;
+  /** Packets that were delivered to it and not completed. */
+  outstanding: number;
   readonly callbacks: Set<string>;
   /** Interface type and instance: offered by a server, wanted by a client. */
   identity: readonly [type: Value, instance: Value];
@@ -53,6 +55,7 @@ export function newChannel(about: Pick<ChannelRecord, "ref" | "isServer" | "sinc
     isPausing: false,
     isClosing: false,
     isDisabling: false,
+    outstanding: 0,
     identity: [null, null],
   };
 }
@@ -81,14 +84,15 @@ export function fits(server: ChannelRecord, client: ChannelRecord): boolean {
   return wanted !== null && wanted === type && (exact === null || exact === instance);
 }
 
-/** What an endpoint's driver is due next, or null. */
-function nextCallback({ phase, isClosing, isActive, isPausing }: ChannelRecord): StateCallback | null {
+/** What an endpoint's driver is due next, or null: it waits for packets that were delivered. */
+function nextCallback({ phase, isClosing, isActive, isPausing, outstanding }: ChannelRecord): StateCallback | null {
   switch (phase) {
     case "unopened":
       return null;
     case "opening":
       return "EvtVmbChannelOpened";
     case "stopped":
+      if (outstanding > 0) return null;
       if (isClosing) return "EvtVmbChannelClosed";
       return isActive ? "EvtVmbChannelStarted" : null;
     case "starting":
@@ -165,6 +169,7 @@ export function goDown(
   record.isUp = false;
   record.phase = "unopened";
   record.isClosing = false;
+  record.outstanding = 0;
   if (record.state !== "disabled") return;
   record.isActive = false;
   record.isDisabling = false;

@@ -1,10 +1,9 @@
 // Rules of a channel's life (L): who calls, on which handle, in which state, from where. Conditions: kmcl.md 1.2, 2.1, 2.9.
 // One misuse is one finding, the most specific: wrong end, then dead handle, then another end's handle, then state.
 
-import { printObject } from "../api/mod.ts";
+import { printObject, type Ref } from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
 import {
-  channelNeeds,
   isForOneEnd,
   isInitSetter,
   isModelled,
@@ -24,6 +23,7 @@ import { placeText } from "./wording.ts";
 export function channelDetector(channels: ChannelStates): Detector {
   return {
     hears: (shape) => shape.names("channel") || isForOneEnd(shape.plan),
+    hearsCallback: isStateCallback,
     called(call, context) {
       const misuse = handleMisuse(call, context) ?? stateMisuse(call, channels, context);
       if (misuse !== null && isModelled(call.plan)) context.report(misuse);
@@ -43,7 +43,20 @@ export function channelDetector(channels: ChannelStates): Detector {
 
 /** A call at the wrong end, or on a channel that is dead or another end's (L-09, L-03, L-04); null: none. */
 export function handleMisuse(call: CallView, context: AuditContext): FindingDraft | null {
-  return wrongEndpoint(call, context) ?? deadChannel(call, context) ?? otherEndsChannel(call, context);
+  const elsewhere = wrongEndpoint(call, context);
+  if (elsewhere !== null) return elsewhere;
+  const ref = call.objectAt(call.shape.at.channel);
+  if (ref === null || context.objects.sideOf(ref) === call.side) return null;
+  const channel = context.objects.find(ref);
+  if (channel === undefined) return null;
+  return channel.endedAt > 0
+    ? deadChannel(ref, channel, { call, context })
+    : otherEndsChannel(ref, channel, { call, context });
+}
+
+interface Place {
+  readonly call: CallView;
+  readonly context: AuditContext;
 }
 
 function wrongEndpoint(call: CallView, context: AuditContext): FindingDraft | null {
@@ -52,18 +65,15 @@ function wrongEndpoint(call: CallView, context: AuditContext): FindingDraft | nu
   if (meant !== null) {
     return misuse("wrong-endpoint", { call, context }, `${plan.name} belongs to the ${meant}; the ${side} called it`);
   }
-  if (call.shape.verbOn("channel") !== "create" || (side !== "client" && side !== "server")) return null;
+  if (call.shape.channelVerb !== "create" || (side !== "client" && side !== "server")) return null;
   const made = call.in("bool") === true ? "server" : "client";
   return made === side
     ? null
     : misuse("wrong-endpoint", { call, context }, `The ${side} allocated a channel for the ${made}'s end`);
 }
 
-function deadChannel(call: CallView, context: AuditContext): FindingDraft | null {
-  const ref = call.object("channel");
-  const channel = ref === null ? undefined : context.objects.find(ref);
-  if (ref === null || channel === undefined || channel.endedAt === 0) return null;
-  const isCleanup = call.shape.verbOn("channel") === "destroy";
+function deadChannel(ref: Ref, channel: Tracked, { call, context }: Place): FindingDraft {
+  const isCleanup = call.shape.channelVerb === "destroy";
   const how = isCleanup ? "cleaned up again" : `used by ${call.plan.name}`;
   return {
     ...misuse(
@@ -79,35 +89,33 @@ function deadChannel(call: CallView, context: AuditContext): FindingDraft | null
   };
 }
 
-function otherEndsChannel(call: CallView, context: AuditContext): FindingDraft | null {
-  const ref = call.object("channel");
-  const channel = ref === null ? undefined : context.objects.live(ref);
-  if (ref === null || channel === undefined || channel.side === call.side) return null;
+function otherEndsChannel(ref: Ref, channel: Tracked, { call, context }: Place): FindingDraft | null {
+  if (channel.side === call.side) return null;
   if (call.side !== "client" && call.side !== "server") return null;
   const text = `${printObject(ref)} is the ${channel.side}'s end; the ${call.side} called ${call.plan.name} on it`;
   return misuse("wrong-endpoint", { call, context }, text);
 }
 
 function stateMisuse(call: CallView, channels: ChannelStates, context: AuditContext): FindingDraft | null {
-  const record = channels.find(call.object("channel"));
+  const record = channels.find(call.objectAt(call.shape.at.channel));
   if (record === undefined) return null;
   const { plan } = call;
   if (plan.name === START || plan.name === PAUSE) return windowMisuse(call, record, context);
   const rule = stateRule(call, record);
   if (rule === null) return null;
-  const wanted = (channelNeeds(plan) ?? []).join(" or ");
+  const wanted = (call.shape.channelNeeds ?? []).join(" or ");
   return misuse(rule, { call, context }, `${plan.name} on ${stateText(record)}; wanted: ${wanted}`);
 }
 
 function stateRule({ plan, shape }: CallView, { state }: ChannelRecord): RuleName | null {
-  const needs = channelNeeds(plan);
+  const needs = shape.channelNeeds;
   if (needs === null || needs.includes(state)) return null;
-  const verb = shape.verbOn("channel");
+  const verb = shape.channelVerb;
   if (verb === "destroy") return "channel-cleanup-not-disabled";
   if (verb === "open") return "channel-double-enable";
   if (isInitSetter(plan)) return "channel-init-after-enable";
   const isOpenCall = needs.includes("open") && !needs.includes("enabled");
-  return isOpenCall && shape.verbOn("gpadl") === null ? "channel-not-open" : null;
+  return isOpenCall && shape.gpadlVerb === null ? "channel-not-open" : null;
 }
 
 /** Start and Pause: after Enable, before Disable, not inside a state-change callback. */
@@ -120,7 +128,7 @@ function windowMisuse(call: CallView, record: ChannelRecord, context: AuditConte
       shape: inside.plan?.name ?? "",
     };
   }
-  const isInState = channelNeeds(call.plan)?.includes(record.state) ?? true;
+  const isInState = call.shape.channelNeeds?.includes(record.state) ?? true;
   if (isInState && !record.isDisabling) return null;
   const text = `${call.plan.name} on ${stateText(record)}; wanted: between Enable and Disable`;
   return misuse("channel-start-outside-enable", { call, context }, text);

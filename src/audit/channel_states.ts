@@ -40,13 +40,17 @@ export class ChannelStates {
     return ref === null ? undefined : this.#records.get(ref.number);
   }
 
+  /** The same by number. */
+  numbered(number: number): ChannelRecord | undefined {
+    return this.#records.get(number);
+  }
+
   /** Takes the beginning of a call, whole or waiting: all of them act at once. */
   called(call: CallView): void {
     if (call.outcome !== null && !call.succeeded) return;
-    const { plan, event } = call;
-    const verb = call.shape.verbOn("channel");
+    const { plan, event, shape: { channelVerb: verb, at } } = call;
     if (verb === "create") return this.#created(call);
-    const record = this.find(call.object("channel"));
+    const record = this.find(call.objectAt(at.channel));
     if (record === undefined) return;
     if (verb === "open") this.#enabled(record, event);
     else if (verb === "close") this.#disabled(record, event);
@@ -59,8 +63,9 @@ export class ChannelStates {
 
   /** Takes a call that returned: a Disable is over, whatever callbacks the trace lost. */
   returned(call: CallView): void {
-    const record = this.find(call.object("channel"));
-    if (!call.succeeded || record === undefined || call.shape.verbOn("channel") !== "close") return;
+    if (call.shape.channelVerb !== "close" || !call.succeeded) return;
+    const record = this.find(call.objectAt(call.shape.at.channel));
+    if (record === undefined) return;
     if (record.isDisabling && record.isUp) this.#down(record, { event: call.returnedAt, serverState: "disabled" });
   }
 
@@ -83,6 +88,11 @@ export class ChannelStates {
     const isFailure = outcome?.form === "status" && !ntSuccess(outcome.status);
     if (name === "EvtVmbChannelOpened" && isFailure) this.#rollBack(record, event);
     else if (after(record, name, event)) this.#connectWaiting(event);
+    this.#advance(record, event);
+  }
+
+  /** The last packet that was delivered to an endpoint is completed: what waited for it goes on. */
+  settled(record: ChannelRecord, event: number): void {
     this.#advance(record, event);
   }
 

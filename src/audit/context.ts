@@ -4,10 +4,13 @@
 import type { Trace, TraceEvent, TraceHeader } from "../trace/mod.ts";
 import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
 import type { Evidence, Verdict } from "./finding.ts";
+import { Fingerprints } from "./fingerprint.ts";
 import { evidenceOf } from "./join.ts";
+import { needsLeftOut } from "./left_out.ts";
 import { ObjectTable } from "./object_table.ts";
 import { Pairing } from "./pairing.ts";
-import type { RuleName } from "./rules.ts";
+import { NoteBook } from "./repeats.ts";
+import { type RuleName, RULES, type Severity } from "./rules.ts";
 
 /** How an audit looks at a trace. */
 export interface ContextOptions {
@@ -16,14 +19,33 @@ export interface ContextOptions {
   readonly rules: (name: RuleName) => boolean;
 }
 
+/** A draft with what it left out filled in. */
+export interface ReportedDraft extends FindingDraft {
+  readonly verdict: Verdict;
+  readonly message: string;
+  readonly fingerprint: string;
+}
+
+/** What is the same for notes that say the same. */
+export function defectOf(fingerprint: string, verdict: Verdict): string {
+  return verdict === "certain" ? fingerprint : `${fingerprint} ${verdict}`;
+}
+
+/** A draft's severity: its own, or the rule's. */
+export function severityOf({ rule, severity }: FindingDraft): Severity {
+  return severity ?? RULES[rule].severity;
+}
+
 /** The context of one audit. */
 export class Context implements AuditContext {
   readonly header: TraceHeader;
   readonly objects = new ObjectTable();
   readonly pairing = new Pairing();
   readonly strictRemap: boolean;
-  /** What was reported so far, each with the default verdict in place. */
-  readonly drafts: (FindingDraft & { readonly verdict: Verdict })[] = [];
+  /** What was reported so far and is listed, each with what was left out in place. */
+  readonly drafts: ReportedDraft[] = [];
+  /** Which notes were listed. */
+  readonly notes = new NoteBook();
   readonly running = new Map<number, TraceEvent>();
   /** The newest event that the walk has come to. */
   position = 0;
@@ -31,6 +53,7 @@ export class Context implements AuditContext {
   /** The first event that is lost: what stands before it is proven. 0: the maker lost something, nobody knows where. A damaged index loses no event. */
   readonly #firstLost: number;
   readonly #endReason: string;
+  readonly #fingerprints = new Fingerprints();
 
   constructor(trace: Trace, { strictRemap, rules }: ContextOptions) {
     this.header = trace.header;
@@ -46,18 +69,27 @@ export class Context implements AuditContext {
 
   leakVerdict(): Verdict {
     if (this.#endReason !== "ended") return "live-at-end";
+    if (this.header.leftOut.length > 0) return "unproven";
     return this.#firstLost === Infinity ? "certain" : "unproven";
   }
 
   historyVerdict(): Verdict {
-    if (this.header.maker !== "engine") return "pre-existing";
+    if (this.header.maker !== "engine" || this.header.startsAfter > 0) return "pre-existing";
+    if (this.header.leftOut.length > 0) return "unproven";
     return this.position < this.#firstLost ? "certain" : "unproven";
   }
 
   report(draft: FindingDraft): void {
-    if (!this.#rules(draft.rule)) return;
-    const { verdict = this.position < this.#firstLost ? "certain" : "unproven" } = draft;
-    this.drafts.push({ ...draft, verdict });
+    const { rule, event } = draft;
+    if (!this.#rules(rule)) return;
+    const isSure = this.position < this.#firstLost && !needsLeftOut(this.header, rule);
+    const { verdict = isSure ? "certain" : "unproven" } = draft;
+    const fingerprint = this.#fingerprints.of(draft);
+    if (severityOf(draft) === "note" && !this.notes.take(rule, { defect: defectOf(fingerprint, verdict), event })) {
+      return;
+    }
+    const message = typeof draft.message === "string" ? draft.message : draft.message();
+    this.drafts.push({ ...draft, verdict, message, fingerprint });
   }
 
   evidence(call: CallView, role: string): Evidence {

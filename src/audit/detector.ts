@@ -4,7 +4,7 @@
 import type { CallPlan, Outcome, Ref, Value } from "../api/mod.ts";
 import type { Site, TraceEvent, TraceHeader } from "../trace/mod.ts";
 import type { Evidence, Verdict } from "./finding.ts";
-import type { ObjectTable, Tracked } from "./object_table.ts";
+import type { Ended, ObjectTable } from "./object_table.ts";
 import type { Pairing } from "./pairing.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import type { RuleName, Severity } from "./rules.ts";
@@ -34,12 +34,17 @@ export interface CallView {
   out(word: string): Value | undefined;
   /** The object that the first in parameter of this kind names, or null (none, or a raw handle). */
   object(kind: string): Ref | null;
+  /** The object at a place of `shape.at`, or null. */
+  objectAt(place: number): Ref | null;
+  /** The in value at a place of `shape.at` as a number, 0 where there is none; above 2^53 it is not exact. */
+  numberAt(place: number): number;
 }
 
 /** A finding before codes, fingerprint and siblings are filled in. */
 export interface FindingDraft {
   readonly rule: RuleName;
-  readonly message: string;
+  /** A function where making the text is dear and the finding a note: of notes that repeat not all are listed. */
+  readonly message: string | (() => string);
   readonly event: number;
   readonly object: Ref | null;
   readonly evidence: readonly Evidence[];
@@ -75,6 +80,8 @@ export interface AuditContext {
 export interface Detector {
   /** Whether calls of this shape can matter to it; asked once per declaration. Left out: all do. */
   hears?(shape: PlanShape): boolean;
+  /** Whether callbacks of this shape can matter to it, and who is inside one; asked once per declaration. Left out: all do. */
+  hearsCallback?(plan: CallPlan): boolean;
   /** A call began: a whole call, or an enter. */
   called?(call: CallView, context: AuditContext): void;
   /** A call returned: the same view with its outcome (for a whole call, right after `called`). */
@@ -83,7 +90,7 @@ export interface Detector {
   /** A callback returned; `returned` is the event with its outcome. */
   callbackReturned?(callback: TraceEvent, context: AuditContext, returned: TraceEvent): void;
   /** Objects that a call ended, and what went along: they are dead in the table. After `returned` of that call. */
-  ended?(objects: readonly Tracked[], context: AuditContext): void;
+  ended?(objects: readonly Ended[], context: AuditContext): void;
   /** The trace is over. */
   end?(context: AuditContext): void;
 }

@@ -1,13 +1,14 @@
 // The second pass over a trace, made only where there are findings: who wrote the memory of what was found last, and the
 // calls and sites behind positions that the first pass knew by number alone. Bounded by the findings that it is asked for.
 
-import { printObject } from "../api/mod.ts";
-import type { Trace, TraceEvent } from "../trace/mod.ts";
+import { printObject, type Ref } from "../api/mod.ts";
+import type { Trace } from "../trace/mod.ts";
 import type { Evidence, Finding } from "./finding.ts";
 import { GuestPages, runsOf } from "./guest_pages.ts";
 import { type JoinedCall, walk, type Walker } from "./join.ts";
-import { ObjectTable, type Tracked } from "./object_table.ts";
-import { PageUsers } from "./page_runs.ts";
+import { type Ended, ObjectTable } from "./object_table.ts";
+import { type PageRun, PageUsers } from "./page_runs.ts";
+import type { PlanShape } from "./plan_shape.ts";
 
 /** Findings that get evidence of the second pass, where nobody says otherwise; the first ones in their order. */
 export const EVIDENCE_LIMIT = 256;
@@ -26,16 +27,28 @@ export function withEvidence(
   const second = new SecondPass(detailed, { hasWrites, hasMemory: trace.header.memory !== "none" });
   if (second.isIdle) return findings;
   walk(trace, second);
+  second.find(trace);
   return findings.map((finding, index) => index < limit ? second.complete(finding) : finding);
+}
+
+/** The newest write to an object: the call, and which of the pages that it wrote was the object's last. */
+interface LastWrite {
+  readonly call: JoinedCall;
+  readonly page: number;
+  readonly pages: number;
 }
 
 /** One object whose memory is watched. */
 interface Watched {
   readonly user: number;
+  runs: readonly PageRun[];
+  last: LastWrite | null;
   lastWritten: Evidence | null;
 }
 
 class SecondPass implements Walker {
+  /** Changes of memory are looked up where a last write is known: most are nobody's. */
+  readonly hearsMemory = false;
   readonly #hasMemory: boolean;
   readonly #watched = new Map<string, Watched>();
   readonly #byUser: Watched[] = [];
@@ -45,8 +58,6 @@ class SecondPass implements Walker {
   readonly #objects = new ObjectTable();
   /** Positions to be looked up, with what stands there once it was seen. */
   readonly #wanted = new Map<number, Pick<Evidence, "call" | "site" | "side"> | null>();
-  /** The newest write and the pages that its memory events have still to touch. */
-  #write: { readonly call: JoinedCall; readonly pages: readonly number[]; next: number } | null = null;
 
   constructor(
     findings: readonly Finding[],
@@ -56,7 +67,7 @@ class SecondPass implements Walker {
     for (const { object, evidence } of findings) {
       const name = !hasWrites || object === null || !MEMORY_KINDS.has(object.kind) ? "" : printObject(object);
       if (name !== "" && !this.#watched.has(name)) {
-        const watched = { user: this.#byUser.length, lastWritten: null };
+        const watched = { user: this.#byUser.length, runs: [], last: null, lastWritten: null };
         this.#watched.set(name, watched);
         this.#byUser.push(watched);
       }
@@ -86,59 +97,99 @@ class SecondPass implements Walker {
     if (!call.succeeded) return;
     const made = this.#objects.create(call);
     this.#pages.returned(call);
-    for (const { ref } of made) this.#watch(ref);
+    for (const ref of made) this.#watch(ref);
     this.#noteWrite(call);
     this.#ended(this.#objects.destroy(call));
+  }
+
+  /** A position can be that of any call; else what makes, ends and writes memory matters. */
+  hears(shape: PlanShape): boolean {
+    if (this.#wanted.size > 0) return true;
+    return shape.creates.length + shape.destroys.length > 0 || shape.gpadlVerb !== null || shape.isWrite;
+  }
+
+  hearsCallback(): boolean {
+    return false;
   }
 
   callback(): void {}
 
   callbackReturned(): void {}
 
-  /** The changes of a write come after it, page by page. */
-  memory(event: TraceEvent): void {
-    if (this.#write === null || event.cause !== this.#write.call.event) return;
-    const page = this.#write.pages[this.#write.next];
-    this.#write.next += 1;
-    if (page === undefined) return;
-    const { site } = this.#write.call;
-    this.#written(page, { event: event.event, role: "last-written", site, call: "", side: this.#write.call.side });
+  memory(): void {}
+
+  /** Finds the changes of memory that the last writes made; where the trace keeps none, the call stands for them. */
+  find(trace: Trace): void {
+    for (const watched of this.#byUser) {
+      const { last } = watched;
+      if (last === null) continue;
+      const { event, site, plan, side } = last.call;
+      const change = this.#hasMemory ? changeOf(trace, last) : null;
+      watched.lastWritten = change === null
+        ? { event, role: "last-written", site, call: plan.name, side }
+        : { event: change, role: "last-written", site, call: "", side };
+    }
   }
 
   #lookedUp(event: number, { plan, site, side }: JoinedCall): void {
     this.#wanted.set(event, { call: plan.name, site, side });
   }
 
-  #watch(ref: Tracked["ref"]): void {
+  #watch(ref: Ref): void {
     const watched = this.#watched.get(printObject(ref));
     const extent = watched === undefined ? undefined : this.#pages.extentOf(ref);
-    if (watched !== undefined && extent !== undefined) this.#users.add(watched.user, runsOf(extent.pieces));
+    if (watched === undefined || extent === undefined) return;
+    watched.runs = runsOf(extent.pieces);
+    this.#users.add(watched.user, watched.runs);
   }
 
   #noteWrite(call: JoinedCall): void {
-    const pages = this.#watched.size === 0 ? [] : this.#pages.pagesWritten(call);
-    if (pages.length === 0) return;
-    this.#write = { call, pages, next: 0 };
-    if (this.#hasMemory) return;
-    const { event, site, plan, side } = call;
-    for (const page of pages) this.#written(page, { event, role: "last-written", site, call: plan.name, side });
-  }
-
-  #written(page: number, evidence: Evidence): void {
-    for (const { user } of this.#users.sharing([{ start: page, end: page + 1 }])) {
+    if (this.#watched.size === 0 || !call.shape.isWrite) return;
+    const runs = this.#pages.pagesWritten(call);
+    const pages = pageCount(runs);
+    for (const { user } of this.#users.sharing(runs)) {
       const watched = this.#byUser[user];
-      if (watched !== undefined) watched.lastWritten = evidence;
+      if (watched !== undefined) watched.last = { call, page: lastShared(runs, watched.runs), pages };
     }
   }
 
   /** A GPADL, buffer or allocation that ended is written no more; pages of a freed buffer stay its GPADLs'. */
-  #ended(objects: readonly Tracked[]): void {
+  #ended(objects: readonly Ended[]): void {
     for (const { ref } of objects) {
       const watched = this.#watched.get(printObject(ref));
       if (watched !== undefined) this.#users.remove(watched.user);
       this.#pages.ended(ref);
     }
   }
+}
+
+/** The position, among the pages of a list, of the last one that the other has too; -1: there is none. */
+function lastShared(runs: readonly PageRun[], others: readonly PageRun[]): number {
+  let last = -1;
+  let before = 0;
+  for (const { start, end } of runs) {
+    for (const other of others) {
+      const shared = Math.min(end, other.end) - 1;
+      if (shared >= Math.max(start, other.start)) last = Math.max(last, before + shared - start);
+    }
+    before += end - start;
+  }
+  return last;
+}
+
+function pageCount(runs: readonly PageRun[]): number {
+  return runs.reduce((sum, { start, end }) => sum + end - start, 0);
+}
+
+/** The event by which a write changed a page: the changes of a write come after it, page by page. */
+function changeOf(trace: Trace, { call, page, pages }: LastWrite): number | null {
+  let left = page;
+  for (const { event, kind, cause } of trace.events({ from: call.event + 1, to: call.event + pages })) {
+    if (kind !== "memory" || cause !== call.event) continue;
+    if (left === 0) return event;
+    left -= 1;
+  }
+  return null;
 }
 
 /** A position of the first pass without the call that stands there. */

@@ -42,6 +42,11 @@ export interface Finding {
   readonly siblings: Siblings | null;
   /** Bytes concerned, 0: does not apply. */
   readonly sizeBytes: number;
+  /**
+   * Notes of the same fingerprint that are counted and not listed, told with the first that is; left out where
+   * there are none, and for whatever is no note.
+   */
+  readonly repeated?: number;
 }
 
 /** What was seen of a kind of thing that starts and ends. */

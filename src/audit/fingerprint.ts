@@ -7,14 +7,34 @@ import type { Evidence } from "./finding.ts";
 /** Texts whose hash is remembered; a thousand findings of one defect say the same. */
 const TEXTS_KEPT = 4096;
 
+/** What a fingerprint is made of. */
+interface Parts {
+  readonly created: Evidence | undefined;
+  readonly offending: Evidence | undefined;
+  readonly shape: string;
+  readonly made: string;
+}
+
 /** Fingerprints of one audit: 16 hexadecimal digits, 64-bit FNV-1a over rule, birthplace, offending call and shape. */
 export class Fingerprints {
   readonly #known = new Map<string, string>();
+  /** The newest of each rule: one defect is found again and again. */
+  readonly #newest = new Map<string, Parts>();
 
-  of({ rule, event, evidence, shape = "" }: FindingDraft): string {
-    const offending = evidence.find((each) => each.event === event);
-    const created = evidence.find((each) => each.role === "created");
-    const text = `${rule}\n${placeOf(created)}\n${placeOf(offending)}\n${shape}`;
+  of(draft: FindingDraft): string {
+    const { rule, shape = "" } = draft;
+    const [created, offending] = placesOf(draft);
+    const newest = this.#newest.get(rule);
+    if (
+      newest !== undefined && newest.shape === shape && isSamePlace(newest.created, created) &&
+      isSamePlace(newest.offending, offending)
+    ) return newest.made;
+    const made = this.#of(`${rule}\n${placeOf(created)}\n${placeOf(offending)}\n${shape}`);
+    this.#newest.set(rule, { created, offending, shape, made });
+    return made;
+  }
+
+  #of(text: string): string {
     const known = this.#known.get(text);
     if (known !== undefined) return known;
     if (this.#known.size >= TEXTS_KEPT) this.#known.clear();
@@ -22,6 +42,22 @@ export class Fingerprints {
     this.#known.set(text, made);
     return made;
   }
+}
+
+/** Where the object was made, and where the rule was broken. */
+function placesOf({ event, evidence }: FindingDraft): readonly [Evidence | undefined, Evidence | undefined] {
+  let created: Evidence | undefined;
+  let offending: Evidence | undefined;
+  for (const each of evidence) {
+    if (created === undefined && each.role === "created") created = each;
+    if (offending === undefined && each.event === event) offending = each;
+  }
+  return [created, offending];
+}
+
+function isSamePlace(left: Evidence | undefined, right: Evidence | undefined): boolean {
+  return left === right ||
+    (left !== undefined && right !== undefined && left.call === right.call && left.site === right.site);
 }
 
 function placeOf(evidence: Evidence | undefined): string {

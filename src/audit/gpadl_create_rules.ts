@@ -2,12 +2,12 @@
 // Conditions: kmcl.md 2.9, 5.2, 5.7.
 
 import { printObject } from "../api/mod.ts";
-import { channelNeeds, refOf } from "./call_shapes.ts";
+import { refOf } from "./call_shapes.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
-import { badFlags } from "./gpadl_drafts.ts";
+import { badFlags, drafted } from "./gpadl_drafts.ts";
 import type { Gpadls } from "./gpadl_states.ts";
-import { descriptionBytes, type GuestPages, type Request } from "./guest_pages.ts";
+import { descriptionBound, descriptionBytes, type GuestPages, type Request } from "./guest_pages.ts";
 import { creationOf } from "./object_table.ts";
 import type { RuleName } from "./rules.ts";
 import { hexText, placeText } from "./wording.ts";
@@ -26,13 +26,12 @@ const MAX_DESCRIPTION_BYTES = 65535;
 
 /** All that is wrong with a create: its flags, its time, its bytes, and the handle that it returned. */
 export function createMisuses(call: CallView, scene: CreateScene): readonly FindingDraft[] {
-  const drafts = [badFlags(call), outsideOpen(call, scene), rangeMisuse(call, scene), handleReused(call, scene)];
-  return drafts.filter((draft) => draft !== null);
+  return drafted(badFlags(call), outsideOpen(call, scene), rangeMisuse(call, scene), handleReused(call, scene));
 }
 
 function outsideOpen(call: CallView, { channels }: CreateScene): FindingDraft | null {
-  const record = channels.find(call.object("channel"));
-  const needs = channelNeeds(call.plan);
+  const record = channels.find(call.objectAt(call.shape.at.channel));
+  const needs = call.shape.channelNeeds;
   if (record === undefined || needs === null || needs.includes(record.state)) return null;
   const state = `${printObject(record.ref)}, which is ${record.state} since @${record.since}`;
   const text = `${call.plan.name} on ${state}; wanted: from its Opened callback until its Closed returned`;
@@ -56,6 +55,7 @@ function rangeMisuse(call: CallView, scene: CreateScene): FindingDraft | null {
       scene,
     });
   }
+  if (descriptionBound(request) <= MAX_DESCRIPTION_BYTES) return null;
   const description = descriptionBytes(request);
   if (description <= MAX_DESCRIPTION_BYTES) return null;
   const text = `${call.plan.name} of ${sizeText(length)}, a description of ${description} bytes; ` +
@@ -101,7 +101,7 @@ function sourceText(call: CallView): string {
 function handleReused(call: CallView, { gpadls, context }: CreateScene): FindingDraft | null {
   const made = call.succeeded ? refOf(call.outs, "gpadl") : null;
   if (made === null) return null;
-  const channel = call.object("channel")?.number ?? 0;
+  const channel = call.objectAt(call.shape.at.channel)?.number ?? 0;
   const gpadl = gpadls.named(channel, made.handle);
   if (gpadl === undefined || gpadl.ref.number === made.number) return null;
   const handle = hexText(made.handle);

@@ -1,7 +1,6 @@
 // Findings about GPADLs in the making: what all of them say alike. It decides nothing but flag bits.
 
 import { printObject } from "../api/mod.ts";
-import { numberIn } from "./call_shapes.ts";
 import type { CallView, FindingDraft } from "./detector.ts";
 import { type GpadlRecord, historyOf, READ_ONLY } from "./gpadl_states.ts";
 import { evidenceOf } from "./join.ts";
@@ -26,9 +25,17 @@ export function about(
   };
 }
 
+/** Those that are findings, in order; most often none is. */
+export function drafted(...drafts: readonly (FindingDraft | null)[]): readonly FindingDraft[] {
+  for (const draft of drafts) if (draft !== null) return drafts.filter((each) => each !== null);
+  return NONE;
+}
+
+const NONE: readonly FindingDraft[] = [];
+
 /** Flag bits that do not exist (G-18), on a create or a map. */
 export function badFlags(call: CallView, gpadl?: GpadlRecord): FindingDraft | null {
-  const flags = numberIn(call, "gpadlFlags");
+  const flags = call.numberAt(call.shape.at.gpadlFlags);
   if ((flags & ~READ_ONLY) === 0) return null;
   const text = `${call.plan.name} with flags ${hexText(flags)}; only READ_ONLY (0x1) exists`;
   if (gpadl !== undefined) return about(gpadl, "gpadl-bad-flags", { call, role: "used", text });

@@ -5,7 +5,7 @@ import { printObject, type Ref } from "../api/mod.ts";
 import type { AuditContext, FindingDraft } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
 import { sized } from "./gpadl_drafts.ts";
-import { type GpadlRecord, type Gpadls, historyOf, type Mapping } from "./gpadl_states.ts";
+import { type GpadlRecord, type Gpadls, historyOf, type Mapping, mappingsOf } from "./gpadl_states.ts";
 import { placeText } from "./wording.ts";
 import { sizeText } from "../wire/mod.ts";
 
@@ -18,7 +18,7 @@ export function leftBehind(
   const when = `when ${printObject(channel)} was cleaned up @${cleanedUpAt}`;
   for (const gpadl of gpadls.live()) {
     if (gpadl.channel !== channel.number && gpadl.server !== channel.number) continue;
-    for (const mapping of gpadl.mappings) reportMapping(mapping, { context, text: `was still mapped ${when}` });
+    for (const mapping of mappingsOf(gpadl)) reportMapping(mapping, { context, text: `was still mapped ${when}` });
     if (gpadl.channel === channel.number) reportGpadl(gpadl, { context, text: `was not deleted ${when}` });
   }
 }
@@ -41,8 +41,8 @@ export function left(gpadls: Gpadls, context: AuditContext): void {
   for (const gpadl of gpadls.live()) {
     const isLeaked = reportGpadl(gpadl, { context, text: "was never deleted", verdict });
     context.pairing.left("gpadl", isLeaked && verdict === "certain");
-    const [mapping] = gpadl.mappings;
-    if (gpadl.deletion !== null && mapping !== undefined) context.report(deadlock(gpadl, { mapping, context }));
+    const { mapping } = gpadl;
+    if (gpadl.deletion !== null && mapping !== null) context.report(deadlock(gpadl, { mapping, context }));
   }
   for (const mapping of gpadls.openMappings()) {
     reportMapping(mapping, { context, text: "was never unmapped", verdict });

@@ -9,12 +9,12 @@
 // - A mapping that outlives its GPADL (`rescind-delete=returns`) still wants its unmap.
 
 import { isRef, printObject, type Ref, type Value } from "../api/mod.ts";
-import { isStateCallback, numberIn, refOf } from "./call_shapes.ts";
+import { isStateCallback, refOf } from "./call_shapes.ts";
 import { handleMisuse } from "./channel_rules.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import { createMisuses } from "./gpadl_create_rules.ts";
-import { about, badFlags, sized } from "./gpadl_drafts.ts";
+import { about, badFlags, drafted, sized } from "./gpadl_drafts.ts";
 import { left, leftBehind, mappedAfterClosed } from "./gpadl_leaks.ts";
 import { type GpadlRecord, type Gpadls, historyOf, type Mapping, READ_ONLY } from "./gpadl_states.ts";
 import type { GuestPages } from "./guest_pages.ts";
@@ -34,7 +34,8 @@ const CLOSED = "EvtVmbChannelClosed";
 /** Watches GPADLs; it also keeps the states that other rules ask for. */
 export function gpadlDetector(folds: GpadlFolds): Detector {
   return {
-    hears: (shape) => shape.verbOn("gpadl") !== null,
+    hears: (shape) => shape.gpadlVerb !== null,
+    hearsCallback: isStateCallback,
     called: (call, context) => called(call, folds, context),
     returned: (call, context) => returned(call, folds, context),
     callbackReturned(callback, context, { event }) {
@@ -51,12 +52,13 @@ export function gpadlDetector(folds: GpadlFolds): Detector {
 }
 
 function called(call: CallView, folds: GpadlFolds, context: AuditContext): void {
-  const verb = call.shape.verbOn("gpadl");
+  const verb = call.shape.gpadlVerb;
   if (verb === null) return;
   const isElsewhere = handleMisuse(call, context) !== null;
-  const gpadl = recordOf(call.in("gpadl"), folds.gpadls);
+  const gpadl = recordOf(call, folds.gpadls);
   if (!isElsewhere) {
-    for (const draft of misusesOf(verb, call, { ...folds, gpadl, context })) context.report(draft);
+    const { channels, gpadls, pages } = folds;
+    for (const draft of misusesOf(verb, call, { channels, gpadls, pages, gpadl, context })) context.report(draft);
     countUnmatched(verb, call, { gpadl, context });
   }
   const isLetIn = verb === "destroy" && !isElsewhere && call.outcome?.form !== "refused";
@@ -73,15 +75,14 @@ function misusesOf(verb: string, call: CallView, scene: Scene): readonly Finding
   const other = wrongChannel(call, scene);
   if (other !== null) return [other];
   if (verb === "map") return mapMisuses(call, scene);
-  const misuse = verb === "unmap" ? unmapMisuse(call, scene) : deleteMisuse(call, scene);
-  return misuse === null ? [] : [misuse];
+  return drafted(verb === "unmap" ? unmapMisuse(call, scene) : deleteMisuse(call, scene));
 }
 
 /** A GPADL belongs to its creator's channel, and to the server's end of it (G-13). */
 function wrongChannel(call: CallView, { gpadl }: Scene): FindingDraft | null {
-  const channel = call.object("channel");
+  const channel = call.objectAt(call.shape.at.channel);
   if (gpadl === undefined || channel === null) return null;
-  const own = call.shape.verbOn("gpadl") === "destroy" ? gpadl.channel : gpadl.server;
+  const own = call.shape.gpadlVerb === "destroy" ? gpadl.channel : gpadl.server;
   if (own === 0 || own === channel.number) return null;
   const text = `${call.plan.name} on ${printObject(channel)}, but ${printObject(gpadl.ref)} belongs to channel#${own}`;
   return about(gpadl, "gpadl-wrong-channel", { call, role: "used", text });
@@ -89,10 +90,8 @@ function wrongChannel(call: CallView, { gpadl }: Scene): FindingDraft | null {
 
 function mapMisuses(call: CallView, scene: Scene): readonly FindingDraft[] {
   const { gpadl } = scene;
-  const flags = numberIn(call, "gpadlFlags");
-  const bad = badFlags(call, gpadl);
-  const misuse = mapMisuse(call, flags, scene);
-  return [bad, misuse].filter((draft) => draft !== null);
+  const flags = call.numberAt(call.shape.at.gpadlFlags);
+  return drafted(badFlags(call, gpadl), mapMisuse(call, flags, scene));
 }
 
 function mapMisuse(call: CallView, flags: number, { gpadl, context }: Scene): FindingDraft | null {
@@ -114,8 +113,8 @@ function mapMisuse(call: CallView, flags: number, { gpadl, context }: Scene): Fi
     const text = `${name}, created READ_ONLY ${placeText(gpadl.created)}, was mapped for writing`;
     return about(gpadl, "gpadl-write-map-of-read-only", { ...at, text });
   }
-  const [mapping] = gpadl.mappings;
-  if (mapping === undefined || context.header.options["mapping-limit"] === "many") return null;
+  const { mapping } = gpadl;
+  if (mapping === null || context.header.options["mapping-limit"] === "many") return null;
   const text = `${name} was mapped while mapped since ${placeText(mapping.mapped)}`;
   return about(gpadl, "gpadl-double-map", { ...at, text });
 }
@@ -123,7 +122,7 @@ function mapMisuse(call: CallView, flags: number, { gpadl, context }: Scene): Fi
 function unmapMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | null {
   const handle = call.in("gpadl");
   if (gpadl === undefined) return unknown("gpadl-unmatched-unmap", { call, handle, context });
-  if (gpadl.mappings.length > 0) return null;
+  if (gpadl.mapping !== null) return null;
   const name = printObject(gpadl.ref);
   const last = gpadl.lastMapping?.unmapped;
   if (last == null) {
@@ -173,8 +172,9 @@ function unknown(
   };
 }
 
-function recordOf(handle: Value | undefined, gpadls: Gpadls): GpadlRecord | undefined {
-  return isRef(handle) ? gpadls.find(handle) : undefined;
+function recordOf(call: CallView, gpadls: Gpadls): GpadlRecord | undefined {
+  const gpadl = call.objectAt(call.shape.at.gpadl);
+  return gpadl === null ? undefined : gpadls.find(gpadl);
 }
 
 /** Ends without a start: what a misused unmap or delete counts as. */
@@ -183,8 +183,8 @@ function countUnmatched(
   call: CallView,
   { gpadl, context }: { readonly gpadl: GpadlRecord | undefined; readonly context: AuditContext },
 ): void {
-  const isPreExisting = gpadl === undefined && isRef(call.in("gpadl") ?? null);
-  if (verb === "unmap" && (gpadl === undefined || gpadl.mappings.length === 0)) {
+  const isPreExisting = gpadl === undefined && call.objectAt(call.shape.at.gpadl) !== null;
+  if (verb === "unmap" && (gpadl === undefined || gpadl.mapping === null)) {
     context.pairing.unmatchedEnd("gpadl-mapping", isPreExisting);
   }
   if (verb === "destroy" && (gpadl === undefined || gpadl.deletion !== null)) {
@@ -193,26 +193,34 @@ function countUnmatched(
 }
 
 function returned(call: CallView, { channels, gpadls, pages }: GpadlFolds, context: AuditContext): void {
-  const verb = call.shape.verbOn("gpadl");
+  const verb = call.shape.gpadlVerb;
   if (verb === null || !call.succeeded) return;
   if (verb === "create") {
-    const byteCount = pages.request(call)?.length ?? numberIn(call, "byteCount");
+    const byteCount = pages.request(call)?.length ?? call.numberAt(call.shape.at.byteCount);
     if (gpadls.created(call, { channels, byteCount }) !== null) context.pairing.start("gpadl");
     return;
   }
-  const gpadl = recordOf(call.in("gpadl"), gpadls);
+  const gpadl = recordOf(call, gpadls);
   if (gpadl === undefined) return;
   if (verb === "map") {
     gpadls.mapped(call, gpadl);
     context.pairing.start("gpadl-mapping");
-  } else if (verb === "unmap") unmapped(gpadls.unmapped(call, gpadl), call, context);
+  } else if (verb === "unmap") unmapped(gpadls.unmapped(call, gpadl), { call, pages, context });
   else if (verb === "destroy") deleted(call, gpadl, { gpadls, context });
 }
 
 /** The MDL of a mapping ends with its unmap, which no `destroy` effect says. */
-function unmapped(mapping: Mapping | null, call: CallView, context: AuditContext): void {
+function unmapped(
+  mapping: Mapping | null,
+  { call, pages, context }: {
+    readonly call: CallView;
+    readonly pages: GuestPages;
+    readonly context: AuditContext;
+  },
+): void {
   if (mapping === null) return;
   context.pairing.pair("gpadl-mapping");
+  if (mapping.mdl !== null) pages.ended(mapping.mdl);
   if (mapping.mdl !== null && context.objects.end(mapping.mdl, call.returnedAt).length > 0) context.pairing.pair("mdl");
 }
 

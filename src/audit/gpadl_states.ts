@@ -2,12 +2,13 @@
 // It judges nothing. Of the dead only the newest are kept.
 
 import { type Ref, SYMBOLS } from "../api/mod.ts";
-import { numberIn, refOf } from "./call_shapes.ts";
+import { refOf } from "./call_shapes.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
+import { DeadGpadls } from "./gpadl_dead.ts";
 import { evidenceOf } from "./join.ts";
-import { Newest } from "./newest.ts";
+import { NumberMap } from "./number_map.ts";
 
 /** The one flag that there is. */
 export const { READ_ONLY } = SYMBOLS.gpadlFlags;
@@ -21,6 +22,8 @@ export interface Mapping {
   unmapped: Evidence | null;
   /** A finding says already that it leaked. */
   isReported: boolean;
+  /** The next younger live one of its GPADL. */
+  younger: Mapping | null;
 }
 
 /** A delete that began. */
@@ -40,8 +43,8 @@ export interface GpadlRecord {
   readonly isReadOnly: boolean;
   readonly created: Evidence;
   readonly byteCount: number;
-  /** Live mappings, oldest first. */
-  readonly mappings: Mapping[];
+  /** The oldest live mapping; the others hang on it. */
+  mapping: Mapping | null;
   lastMapping: Mapping | null;
   deletion: Deletion | null;
   /** The event at which its delete returned, 0: not yet. */
@@ -51,12 +54,14 @@ export interface GpadlRecord {
 
 /** All GPADLs. */
 export class Gpadls {
-  readonly #live = new Map<number, GpadlRecord>();
-  readonly #dead = new Newest<number, GpadlRecord>();
-  readonly #mappings = new Newest<number, Mapping>();
+  readonly #live = new NumberMap<GpadlRecord>();
+  readonly #dead = new DeadGpadls();
+  /** Dead ones that a mapping outlives. */
+  readonly #outlived = new NumberMap<GpadlRecord>();
+  /** Open mappings by the number of their MDL; one without by its event, negated. */
+  readonly #mappings = new NumberMap<Mapping>();
   /** Live ones by channel and handle value. */
-  readonly #handles = new Map<number, Map<number, GpadlRecord>>();
-  readonly #open = new Set<Mapping>();
+  readonly #handles = new Map<number, NumberMap<GpadlRecord>>();
 
   /** The record, alive or among the newest dead; undefined where its creation was not seen. */
   find(ref: Ref): GpadlRecord | undefined {
@@ -65,7 +70,7 @@ export class Gpadls {
 
   /** The same by number. */
   numbered(number: number): GpadlRecord | undefined {
-    return this.#live.get(number) ?? this.#dead.get(number);
+    return this.#live.get(number) ?? this.#outlived.get(number) ?? this.#dead.find(number);
   }
 
   /** The live one that this handle value names on a channel; the newest where there are two. */
@@ -74,41 +79,46 @@ export class Gpadls {
   }
 
   /** Live ones, oldest first. */
-  live(): IterableIterator<GpadlRecord> {
-    return this.#live.values();
+  live(): readonly GpadlRecord[] {
+    return [...this.#live.values()].sort((left, right) => left.created.event - right.created.event);
   }
 
   /** Mappings that were not unmapped, oldest first; also of GPADLs that are dead. */
-  openMappings(): IterableIterator<Mapping> {
-    return this.#open.values();
+  openMappings(): readonly Mapping[] {
+    return [...this.#mappings.values()].sort((left, right) => left.mapped.event - right.mapped.event);
   }
 
   /** The mapping that this MDL is or was, among the newest. */
   mappingOf(mdl: Ref): Mapping | undefined {
-    return this.#mappings.get(mdl.number);
+    return this.#mappings.get(mdl.number) ?? this.#dead.mappingOf(mdl, (number) => this.numbered(number));
   }
 
   /** Takes a create that succeeded. */
   created(call: CallView, about: { readonly channels: ChannelStates; readonly byteCount: number }): GpadlRecord | null {
     const ref = refOf(call.outs, "gpadl");
     if (ref === null) return null;
-    const channel = call.object("channel");
+    const channel = call.objectAt(call.shape.at.channel);
     const record: GpadlRecord = {
       ref,
       channel: channel?.number ?? 0,
       server: about.channels.find(channel)?.peer?.ref.number ?? 0,
-      isReadOnly: (numberIn(call, "gpadlFlags") & READ_ONLY) !== 0,
+      isReadOnly: (call.numberAt(call.shape.at.gpadlFlags) & READ_ONLY) !== 0,
       created: evidenceOf(call, "created"),
       byteCount: about.byteCount,
-      mappings: [],
+      mapping: null,
       lastMapping: null,
       deletion: null,
       deletedAt: 0,
       isReported: false,
     };
     this.#live.set(ref.number, record);
-    const handles = this.#handles.get(record.channel) ?? new Map<number, GpadlRecord>();
-    this.#handles.set(record.channel, handles.set(ref.handle, record));
+    const handles = this.#handles.get(record.channel);
+    if (handles !== undefined) handles.set(ref.handle, record);
+    else {
+      const made = new NumberMap<GpadlRecord>();
+      made.set(ref.handle, record);
+      this.#handles.set(record.channel, made);
+    }
     return record;
   }
 
@@ -118,42 +128,57 @@ export class Gpadls {
       gpadl,
       mdl: refOf(call.outs, "mdl"),
       mapped: evidenceOf(call, "mapped"),
-      isReadOnly: (numberIn(call, "gpadlFlags") & READ_ONLY) !== 0,
+      isReadOnly: (call.numberAt(call.shape.at.gpadlFlags) & READ_ONLY) !== 0,
       unmapped: null,
       isReported: false,
+      younger: null,
     };
-    gpadl.mappings.push(mapping);
+    if (gpadl.mapping === null) gpadl.mapping = mapping;
+    else if (gpadl.lastMapping !== null) gpadl.lastMapping.younger = mapping;
     gpadl.lastMapping = mapping;
-    this.#open.add(mapping);
-    if (mapping.mdl !== null) this.#mappings.set(mapping.mdl.number, mapping);
+    this.#mappings.set(keyOf(mapping), mapping);
     return mapping;
   }
 
   /** Takes an unmap that succeeded; where there are many mappings the oldest goes. */
   unmapped(call: CallView, gpadl: GpadlRecord): Mapping | null {
-    const mapping = gpadl.mappings.shift();
-    if (mapping === undefined) return null;
-    this.#open.delete(mapping);
+    const { mapping } = gpadl;
+    if (mapping === null) return null;
+    gpadl.mapping = mapping.younger;
+    mapping.younger = null;
     mapping.unmapped = evidenceOf(call, "unmapped");
+    this.#mappings.delete(keyOf(mapping));
+    if (mapping.mdl !== null) this.#dead.buryMapping(mapping, mapping.mdl);
+    if (gpadl.mapping === null && this.#outlived.delete(gpadl.ref.number)) this.#dead.bury(gpadl);
     return mapping;
   }
 
   /** Takes a delete that was let in. */
   deleteBegan(call: CallView, gpadl: GpadlRecord): void {
-    gpadl.deletion ??= { began: evidenceOf(call, "blocked"), waitsFor: gpadl.mappings[0] ?? null };
+    gpadl.deletion ??= { began: evidenceOf(call, "blocked"), waitsFor: gpadl.mapping };
   }
 
   /** Takes a delete that succeeded. */
   deleted(gpadl: GpadlRecord, event: number): void {
     gpadl.deletedAt = event;
     this.#live.delete(gpadl.ref.number);
-    this.#dead.set(gpadl.ref.number, gpadl);
+    if (gpadl.mapping === null) this.#dead.bury(gpadl);
+    else this.#outlived.set(gpadl.ref.number, gpadl);
     const { channel, ref: { number, handle } } = gpadl;
     const handles = this.#handles.get(channel);
     if (handles?.get(handle)?.ref.number !== number) return;
     handles.delete(handle);
     if (handles.size === 0) this.#handles.delete(channel);
   }
+}
+
+function keyOf({ mdl, mapped }: Mapping): number {
+  return mdl === null ? -mapped.event : mdl.number;
+}
+
+/** Live mappings of a GPADL, oldest first. */
+export function* mappingsOf({ mapping }: GpadlRecord): IterableIterator<Mapping> {
+  for (let each = mapping; each !== null; each = each.younger) yield each;
 }
 
 /** What happened to a GPADL, in the order of the trace; a delete that waits is `blocked`. */

@@ -33,6 +33,19 @@ export const GPU_KINDS: readonly ObjectKind[] = Object.keys(OBJECTS).flatMap((na
   return kind !== null && kind !== "vad" && OBJECTS[kind].handles === "d3dkmt" ? [kind] : [];
 });
 
+const GPU: ReadonlySet<string> = new Set(GPU_KINDS);
+
+/** Whether an object is one that a user-mode graphics driver holds. */
+export function isGpuKind(kind: ObjectKind): boolean {
+  return GPU.has(kind);
+}
+
+/** Whether calls of a shape can matter to what is known of the GPU's objects: they name one, or make or free memory. */
+export function isOfGpu(shape: PlanShape): boolean {
+  if (GPU_KINDS.some((kind) => shape.names(kind))) return true;
+  return [...shape.creates, ...shape.destroys].some(({ param }) => param.kind === "buffer");
+}
+
 /** A 64-bit argument, 0 where the call has none of the type. */
 export function u64In(call: CallView, word: string): bigint {
   return bigintOf(call.in(word));

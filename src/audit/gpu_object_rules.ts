@@ -3,9 +3,9 @@
 
 import { type ObjectKind, OBJECTS, printObject } from "../api/mod.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
-import { destroyedBy, GPU_KINDS, PAGE, pagesText } from "./gpu_call_values.ts";
+import { destroyedBy, GPU_KINDS, isGpuKind, isOfGpu, PAGE, pagesText } from "./gpu_call_values.ts";
 import { GpuHandles } from "./gpu_handles.ts";
-import { creationOf, type Tracked } from "./object_table.ts";
+import { creationOf, type Ended, type Tracked } from "./object_table.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import { countText, placeText } from "./wording.ts";
 
@@ -21,8 +21,8 @@ class GpuObjectDetector implements Detector {
   /** Sizes of allocations. */
   readonly #handles = new GpuHandles();
 
-  hears({ creates, destroys }: PlanShape): boolean {
-    return creates.length + destroys.length > 0;
+  hears(shape: PlanShape): boolean {
+    return shape.creates.length + shape.destroys.length > 0 && isOfGpu(shape);
   }
 
   returned(call: CallView, context: AuditContext): void {
@@ -31,8 +31,8 @@ class GpuObjectDetector implements Detector {
     this.#handles.take(call);
   }
 
-  ended(objects: readonly Tracked[]): void {
-    this.#handles.end(objects.map(({ ref }) => ref));
+  ended(objects: readonly Ended[]): void {
+    for (const { ref } of objects) if (isGpuKind(ref.kind)) this.#handles.end([ref]);
   }
 
   end(context: AuditContext): void {

@@ -35,6 +35,7 @@ interface Stack {
   readonly queued: readonly PageMapping[];
 }
 
+const NOWHERE: readonly number[] = [];
 const NOTHING: Stack = { done: null, queued: [] };
 
 /** The page table of one GPU. */
@@ -91,16 +92,20 @@ export class PageTable {
     });
   }
 
-  /** Where an allocation will be mapped once all that is queued is done. Not to be changed meanwhile. */
-  *of(allocation: number): IterableIterator<Range<PageMapping>> {
-    for (const { start, end, value } of this.#piecesOf(allocation)) {
-      const newest = newestOf(value);
-      if (newest !== undefined && newest.allocation === allocation) yield { start, end, value: newest };
-    }
+  /** Where pieces start that an allocation is in, in the order of mapping; what was noted by others too. */
+  startsOf(allocation: number): Iterable<number> {
+    return this.#starts.get(allocation) ?? NOWHERE;
+  }
+
+  /** The piece that holds a page, and what it points to once all that is queued is done. */
+  pieceAt(page: number): Range<PageMapping> | null {
+    const piece = this.#pages.at(page);
+    const newest = newestOf(piece?.value);
+    return piece === undefined || newest === undefined ? null : { start: piece.start, end: piece.end, value: newest };
   }
 
   *#piecesOf(allocation: number): IterableIterator<Range<Stack>> {
-    for (const start of this.#starts.get(allocation) ?? []) {
+    for (const start of this.startsOf(allocation)) {
       const piece = this.#pages.at(start);
       if (piece !== undefined) yield piece;
     }
@@ -109,25 +114,28 @@ export class PageTable {
   #put({ start, end }: PageSpan, stack: Stack): void {
     if (stack.done === null && stack.queued.length === 0) return;
     this.#pages.insert({ start, end, value: stack });
-    for (const allocation of allocationsIn(stack)) this.#note(allocation, start);
+    for (const allocation of allocationsIn(stack)) this.note(allocation, start);
   }
 
   #carve({ start, end }: PageSpan): readonly Range<Stack>[] {
     for (const piece of this.#pages.overlapping(start, end)) {
       for (const allocation of allocationsIn(piece.value)) {
-        if (piece.end > end) this.#note(allocation, end);
-        if (piece.start >= start) this.#forget(allocation, piece.start);
+        if (piece.end > end) this.note(allocation, end);
+        if (piece.start >= start) this.forget(allocation, piece.start);
       }
     }
     return this.#pages.carve(start, end);
   }
 
-  #note(allocation: number, start: number): void {
-    const starts = this.#starts.get(allocation) ?? new Set<number>();
-    this.#starts.set(allocation, starts.add(start));
+  /** Notes where a piece starts; one that stands in no table of pages keeps its place in the order so. */
+  note(allocation: number, start: number): void {
+    const starts = this.#starts.get(allocation);
+    if (starts === undefined) this.#starts.set(allocation, new Set([start]));
+    else starts.add(start);
   }
 
-  #forget(allocation: number, start: number): void {
+  /** Forgets where a piece started. */
+  forget(allocation: number, start: number): void {
     const starts = this.#starts.get(allocation);
     starts?.delete(start);
     if (starts?.size === 0) this.#starts.delete(allocation);

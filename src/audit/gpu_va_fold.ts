@@ -5,8 +5,12 @@
 import { type Range, RangeMap } from "../range/mod.ts";
 import type { Evidence } from "./finding.ts";
 import { clip, gaps, type PageMapping, type PageSpan, PageTable, type PagingPoint } from "./gpu_page_table.ts";
+import { type AutoRelease, type Release, Releases } from "./gpu_releases.ts";
+import { NumberMap } from "./number_map.ts";
+import { Queue } from "./queue.ts";
 
 export type { PageMapping, PageSpan, PagingPoint } from "./gpu_page_table.ts";
+export type { AutoRelease, Release } from "./gpu_releases.ts";
 
 /** Releases that a space remembers; the oldest goes first, and a free of its pages then counts as unmatched. */
 export const RELEASES_KEPT = 65536;
@@ -23,25 +27,18 @@ export interface ObtainedRange {
   readonly recycled: AutoRelease | null;
   /** Pages not released yet. */
   pageCount: number;
+  /**
+   * What all its pages point to, where one map of the whole, right after they were obtained, is all that ever happened to
+   * them, and it lies in one piece: most ranges. Such a mapping stands in no page table.
+   */
+  own: OwnMapping | null;
 }
 
-/** An allocation's end that took a range along. */
-export interface AutoRelease {
-  readonly released: Evidence;
-  /** The allocation's number. */
-  readonly allocation: number;
-}
-
-/** How pages became free. Flat, so that no history hangs on it. */
-export interface Release {
-  readonly reason: "freed" | "auto";
-  readonly released: Evidence;
-  /** The allocation that ended, 0 where a free did it. */
-  readonly allocation: number;
-  /** The range they belonged to, and who had obtained it. */
-  readonly range: number;
-  readonly obtained: Evidence;
-  readonly recycled: AutoRelease | null;
+/** The mapping of a whole range. */
+export interface OwnMapping {
+  readonly gpu: number;
+  readonly mapping: PageMapping;
+  isDone: boolean;
 }
 
 /** A mapping of an allocation, and the physical GPU whose page tables hold it. */
@@ -56,22 +53,23 @@ interface QueuedMap extends PageSpan {
 /** One address space, as the trace tells it. */
 export class GpuVaSpace {
   readonly #ranges = new RangeMap<ObtainedRange>();
-  readonly #byNumber = new Map<number, ObtainedRange>();
+  readonly #byNumber = new NumberMap<ObtainedRange>();
   readonly #gpus = new Map<number, PageTable>();
   /** By queue, in order of issue. */
-  readonly #queued = new Map<number, QueuedMap[]>();
-  readonly #released = new RangeMap<Release>();
-  /** The newest releases, a ring: the oldest makes room. */
-  readonly #releases: Range<Release>[] = [];
-  readonly #releasesKept: number;
-  #oldestRelease = 0;
+  readonly #queued = new Map<number, Queue<QueuedMap>>();
+  readonly #releases: Releases;
+  /** Ranges with a mapping of their own, by first page. */
+  readonly #own = new NumberMap<ObtainedRange>();
+  /** The range that was obtained last, in one piece, and nothing happened since. */
+  #fresh: ObtainedRange | null = null;
+  #freshSpan: PageSpan = { start: 0, end: 0 };
 
   constructor(releasesKept: number = RELEASES_KEPT) {
-    this.#releasesKept = releasesKept;
+    this.#releases = new Releases(releasesKept);
   }
 
   /** Obtained ranges of which something is left, oldest first. */
-  ranges(): IterableIterator<ObtainedRange> {
+  ranges(): readonly ObtainedRange[] {
     return this.#byNumber.values();
   }
 
@@ -95,21 +93,31 @@ export class GpuVaSpace {
     return this.#ranges.overlaps(start, end);
   }
 
+  /** Whether the span is a range with a mapping of its own, whole. */
+  isWhole({ start, end }: PageSpan): boolean {
+    return this.#own.get(start)?.pageCount === end - start;
+  }
+
   /** Mappings of one GPU in the span, clipped, ascending. */
   mappingsIn(span: PageSpan, gpu: number): readonly Range<PageMapping>[] {
-    return this.#gpus.get(gpu)?.in(span) ?? [];
+    const own = this.#ownIn(span).flatMap(({ start, end, value }) =>
+      value.gpu === gpu ? [{ start, end, value: value.mapping }] : []
+    );
+    const others = this.#gpus.get(gpu)?.in(span) ?? [];
+    return own.length === 0 ? others : [...own, ...others].sort((left, right) => left.start - right.start);
   }
 
   /** Pages of the span at which an allocation is mapped, on any GPU. */
   mappedPages(span: PageSpan): number {
-    const mapped = [...this.#gpus.values()].flatMap((table) => table.in(span)).filter(({ value }) =>
-      value.allocation > 0
-    );
+    const own = this.#ownIn(span).map(({ start, end, value }) => ({ start, end, value: value.mapping }));
+    const mapped = [...own, ...this.#tablesIn(span)].filter(({ value }) => value.allocation > 0);
     return gaps(span, mapped).reduce((sum, { start, end }) => sum - (end - start), span.end - span.start);
   }
 
   /** What a page points to on one GPU. */
   mappingAt(page: number, gpu: number): PageMapping | undefined {
+    const own = this.rangeAt(page)?.own ?? null;
+    if (own !== null) return own.gpu === gpu ? own.mapping : undefined;
     return this.#gpus.get(gpu)?.at(page);
   }
 
@@ -120,7 +128,7 @@ export class GpuVaSpace {
 
   /** Pages of the span at which something begins or ends. */
   edgesIn(span: PageSpan): readonly number[] {
-    const pieces = [...this.#gpus.values()].flatMap((table) => table.in(span))
+    const pieces = this.#tablesIn(span)
       .map(({ start, end }) => ({ start, end }))
       .concat(clip(span, this.#ranges.overlapping(span.start, span.end)));
     const edges = new Set([span.start, ...pieces.flatMap(({ start, end }) => [start, end])]);
@@ -129,39 +137,79 @@ export class GpuVaSpace {
 
   /** Where an allocation is mapped, on all GPUs. Not to be changed meanwhile. */
   *mappingsOf(allocation: number): IterableIterator<PlacedMapping> {
-    for (const [gpu, table] of this.#gpus) for (const piece of table.of(allocation)) yield { ...piece, gpu };
+    for (const [gpu, table] of this.#gpus) {
+      for (const start of table.startsOf(allocation)) {
+        const place = this.#placeAt(start, { gpu, table, allocation });
+        if (place !== null) yield place;
+      }
+    }
+  }
+
+  /** The first of the places where an allocation is mapped, of `limit` that are looked at, that is wanted. */
+  findMapping(
+    allocation: number,
+    isWanted: (place: PlacedMapping) => boolean,
+    { limit }: { readonly limit: number },
+  ): PlacedMapping | null {
+    let looked = 0;
+    for (const [gpu, table] of this.#gpus) {
+      for (const start of table.startsOf(allocation)) {
+        const place = this.#placeAt(start, { gpu, table, allocation });
+        if (place === null) continue;
+        looked += 1;
+        if (looked > limit) return null;
+        if (isWanted(place)) return place;
+      }
+    }
+    return null;
   }
 
   /** How the free pages of the span were released, the newest release of each page. */
-  releasesIn({ start, end }: PageSpan): readonly Release[] {
-    return this.#released.overlapping(start, end).map(({ value }) => value);
+  releasesIn(span: PageSpan): readonly Release[] {
+    return this.#releases.in(span, this.#ranges);
   }
 
   /** Obtains the pages of the span that are free; null where none is. */
-  obtain(span: PageSpan, range: Omit<ObtainedRange, "pageCount" | "recycled">): ObtainedRange | null {
-    const free = gaps(span, this.#ranges.overlapping(span.start, span.end));
+  obtain(
+    span: PageSpan,
+    range: Pick<ObtainedRange, "number" | "kind" | "obtained" | "paging">,
+  ): ObtainedRange | null {
+    const isFree = !this.#ranges.overlaps(span.start, span.end);
+    const free = isFree ? [span] : gaps(span, this.#ranges.overlapping(span.start, span.end));
     if (free.length === 0) return null;
-    const auto = free.flatMap(({ start, end }) => this.#released.carve(start, end))
-      .find(({ value }) => value.reason === "auto")?.value;
-    const recycled = auto === undefined ? null : { released: auto.released, allocation: auto.allocation };
-    const pageCount = free.reduce((sum, { start, end }) => sum + end - start, 0);
-    const made: ObtainedRange = { ...range, recycled, pageCount };
+    const recycled = this.#releases.isAsked ? this.#recycledIn(free) : null;
+    let pageCount = 0;
+    for (const { start, end } of free) pageCount += end - start;
+    const { number, kind, obtained, paging } = range;
+    const made: ObtainedRange = { number, kind, obtained, paging, recycled, pageCount, own: null };
     for (const { start, end } of free) this.#ranges.insert({ start, end, value: made });
-    this.#byNumber.set(made.number, made);
+    this.#byNumber.set(number, made);
+    this.#fresh = isFree ? made : null;
+    this.#freshSpan = span;
     return made;
   }
 
   /** Points pages of one GPU somewhere: at once where the mapping's fence is 0, else when its queue gets there. */
   map(span: PageSpan, { gpu, mapping }: { readonly gpu: number; readonly mapping: PageMapping }): void {
+    const { queue, fence } = mapping.paging;
+    const isDone = fence === 0n;
     const table = this.#gpus.get(gpu) ?? new PageTable();
     this.#gpus.set(gpu, table);
-    const { queue, fence } = mapping.paging;
-    table.set(span, mapping, { isDone: fence === 0n });
-    if (fence === 0n) return;
-    const queued = this.#queued.get(queue) ?? [];
+    const fresh = this.#fresh;
+    this.#fresh = null;
+    if (fresh !== null && this.#freshSpan.start === span.start && this.#freshSpan.end === span.end) {
+      fresh.own = { gpu, mapping, isDone };
+      this.#own.set(span.start, fresh);
+      if (mapping.allocation !== 0) table.note(mapping.allocation, span.start);
+    } else {
+      this.#spillIn(span);
+      table.set(span, mapping, { isDone });
+    }
+    if (isDone) return;
+    const queued = this.#queued.get(queue) ?? new Queue<QueuedMap>();
     this.#queued.set(queue, queued);
     queued.push({ start: span.start, end: span.end, gpu, mapping });
-    const oldest = queued.length > QUEUED_KEPT ? queued.shift() : undefined;
+    const oldest = queued.size > QUEUED_KEPT ? queued.shift() : undefined;
     if (oldest !== undefined) this.#finish(oldest);
   }
 
@@ -169,13 +217,21 @@ export class GpuVaSpace {
   complete({ queue, fence }: PagingPoint): void {
     const queued = this.#queued.get(queue);
     if (queued === undefined) return;
-    const later = queued.findIndex(({ mapping }) => mapping.paging.fence > fence);
-    for (const each of queued.splice(0, later < 0 ? queued.length : later)) this.#finish(each);
-    if (queued.length === 0) this.#queued.delete(queue);
+    for (let first = queued.first; first !== undefined && first.mapping.paging.fence <= fence; first = queued.first) {
+      queued.shift();
+      this.#finish(first);
+    }
+    if (queued.size === 0) this.#queued.delete(queue);
   }
 
   /** Releases whatever the span holds, on all GPUs; returns the ranges of which nothing is left. */
   free(span: PageSpan, released: Evidence): readonly ObtainedRange[] {
+    this.#fresh = null;
+    const whole = this.#own.get(span.start);
+    if (whole !== undefined && whole.pageCount === span.end - span.start) {
+      return [this.#freeWhole(span, whole, released)];
+    }
+    this.#spillIn(span);
     return this.#release(span, { reason: "freed", released, allocation: 0 });
   }
 
@@ -184,6 +240,9 @@ export class GpuVaSpace {
    * released where no GPU has anything else there (gpuva.md 4.5). Returns the ranges of which nothing is left.
    */
   releaseAllocation(allocation: number, released: Evidence): readonly ObtainedRange[] {
+    this.#fresh = null;
+    const starts = [...this.#gpus.values()].flatMap((table) => [...table.startsOf(allocation)]);
+    for (const start of starts) this.#spill(this.#own.get(start), start);
     const touched = [...this.#gpus.values()].flatMap((table) => table.release(allocation));
     return touched.flatMap((span) =>
       this.#unmappedIn(span).flatMap((part) => this.#release(part, { reason: "auto", released, allocation }))
@@ -200,13 +259,21 @@ export class GpuVaSpace {
       }
     }
     if (counts.size !== this.#byNumber.size) throw new Error(`${counts.size} ranges, ${this.#byNumber.size} numbers`);
-    for (const { start, end } of this.#released) {
+    for (const start of this.#own.keys()) {
+      const range = this.#own.get(start);
+      if (range === undefined || range.own === null || this.#ranges.at(start)?.value !== range) {
+        throw new Error(`no own mapping at ${start}`);
+      }
+    }
+    for (const { start, end } of this.#releases.pieces()) {
       if (this.#ranges.overlaps(start, end)) throw new Error(`pages [${start}, ${end}) are both released and obtained`);
     }
   }
 
   #finish({ start, end, gpu, mapping }: QueuedMap): void {
-    this.#gpus.get(gpu)?.finish({ start, end }, mapping);
+    const own = this.#own.get(start)?.own ?? null;
+    if (own !== null && own.mapping === mapping) own.isDone = true;
+    else this.#gpus.get(gpu)?.finish({ start, end }, mapping);
   }
 
   #release(
@@ -217,8 +284,8 @@ export class GpuVaSpace {
     const ended: ObtainedRange[] = [];
     for (const piece of this.#ranges.carve(start, end)) {
       const { value: range } = piece;
-      const { number, obtained, recycled } = range;
-      this.#remember(piece, { ...how, range: number, obtained, recycled });
+      const { number, obtained, kind, recycled } = range;
+      this.#releases.add(piece, { ...how, range: number, kind, obtained, recycled }, this.#ranges);
       range.pageCount -= piece.end - piece.start;
       if (range.pageCount > 0) continue;
       this.#byNumber.delete(number);
@@ -227,24 +294,68 @@ export class GpuVaSpace {
     return ended;
   }
 
-  #remember({ start, end }: PageSpan, release: Release): void {
-    const made = { start, end, value: release };
-    this.#released.insert(made);
-    if (this.#releases.length < this.#releasesKept) {
-      this.#releases.push(made);
-      return;
+  /** A free of just what one map obtained: nothing else is there. */
+  #freeWhole({ start, end }: PageSpan, range: ObtainedRange, released: Evidence): ObtainedRange {
+    const { number, obtained, kind, recycled, own } = range;
+    this.#ranges.remove(start);
+    this.#own.delete(start);
+    if (own !== null) this.#gpus.get(own.gpu)?.forget(own.mapping.allocation, start);
+    const release = { reason: "freed" as const, released, allocation: 0, range: number, kind, obtained, recycled };
+    this.#releases.add({ start, end }, release, this.#ranges);
+    range.pageCount = 0;
+    this.#byNumber.delete(number);
+    return range;
+  }
+
+  #recycledIn(free: readonly PageSpan[]): AutoRelease | null {
+    const auto = free.flatMap((span) => this.#releases.take(span)).find(({ value }) => value.reason === "auto")?.value;
+    return auto === undefined ? null : { released: auto.released, allocation: auto.allocation };
+  }
+
+  #tablesIn(span: PageSpan): readonly Range<PageMapping>[] {
+    return [...this.#gpus.values()].flatMap((table) => table.in(span));
+  }
+
+  /** Own mappings in the span, clipped, ascending. */
+  #ownIn(span: PageSpan): readonly Range<OwnMapping>[] {
+    if (this.#own.size === 0) return [];
+    return clip(span, this.#ranges.overlapping(span.start, span.end)).flatMap(({ start, end, value }) =>
+      value.own === null ? [] : [{ start, end, value: value.own }]
+    );
+  }
+
+  #placeAt(
+    start: number,
+    { gpu, table, allocation }: { readonly gpu: number; readonly table: PageTable; readonly allocation: number },
+  ): PlacedMapping | null {
+    const range = this.#own.get(start);
+    const own = range?.own ?? null;
+    if (range !== undefined && own !== null && own.gpu === gpu) {
+      return { start, end: start + range.pageCount, value: own.mapping, gpu };
     }
-    const oldest = this.#releases[this.#oldestRelease] ?? made;
-    this.#releases[this.#oldestRelease] = made;
-    this.#oldestRelease = (this.#oldestRelease + 1) % this.#releasesKept;
-    for (const piece of this.#released.overlapping(oldest.start, oldest.end)) {
-      if (piece.value === oldest.value) this.#released.remove(piece.start);
-    }
+    const piece = table.pieceAt(start);
+    return piece !== null && piece.value.allocation === allocation
+      ? { start: piece.start, end: piece.end, value: piece.value, gpu }
+      : null;
+  }
+
+  /** Something else is about to happen to pages: mappings of ranges there go where all others are. */
+  #spillIn({ start, end }: PageSpan): void {
+    if (this.#own.size === 0) return;
+    for (const piece of this.#ranges.overlapping(start, end)) this.#spill(piece.value, piece.start);
+  }
+
+  #spill(range: ObtainedRange | undefined, start: number): void {
+    const own = range?.own ?? null;
+    if (range === undefined || own === null) return;
+    range.own = null;
+    this.#own.delete(start);
+    this.#gpus.get(own.gpu)?.set({ start, end: start + range.pageCount }, own.mapping, { isDone: own.isDone });
   }
 
   /** Pages of the span that Map obtained and that no GPU has mapped. */
   #unmappedIn(span: PageSpan): readonly PageSpan[] {
-    const used = [...this.#gpus.values()].flatMap((table) => table.in(span));
+    const used = this.#tablesIn(span);
     const ranges = this.#ranges.overlapping(span.start, span.end).filter(({ value }) => value.kind === "mapped");
     return clip(span, ranges).flatMap((piece) => gaps(piece, used));
   }

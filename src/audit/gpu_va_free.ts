@@ -30,6 +30,7 @@ export interface FreeQuestion {
 
 /** Judges a free; null: nothing is wrong. */
 export function judgeFree(question: FreeQuestion): FreeBreach | null {
+  if (question.space.isWhole(question.span)) return null;
   const pieces = question.space.rangesIn(question.span);
   const [first] = pieces;
   if (first === undefined) return nothingThere(question);

@@ -1,6 +1,7 @@
 // What is wrong or worth knowing about a map, by what the space holds: rules V-03, V-04, V-14 and V-20.
 
 import { pagesText, spanText } from "./gpu_call_values.ts";
+import type { FindingDraft } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import type { Breach } from "./gpu_va_arguments.ts";
 import type { GpuVaSpace, PageSpan, PlacedMapping } from "./gpu_va_fold.ts";
@@ -26,22 +27,29 @@ export interface MapQuestion {
   /** The allocation was mapped with a unique driver protection before. */
   readonly hasUnique: boolean;
   readonly hasSucceeded: boolean;
+  /** No page of the span is obtained. */
+  readonly isFresh: boolean;
 }
 
 /** A breach, with the mapping or range that it is about. */
-export interface MapBreach extends Breach {
+export interface MapBreach extends Omit<Breach, "message"> {
+  readonly message: FindingDraft["message"];
   readonly evidence: readonly Evidence[];
 }
 
 /** Judges a map. Remapping and aliases are legal, so a refused map makes neither. */
 export function judgeMap(question: MapQuestion): readonly MapBreach[] {
-  const breaches = question.allocation === 0
+  const { allocation, hasSucceeded, isFresh } = question;
+  const breaches = allocation === 0
     ? [zeroOverMap(question)]
-    : question.hasSucceeded
-    ? [protectionConflict(question), doubleMap(question), alias(question)]
+    : hasSucceeded
+    ? [protectionConflict(question), isFresh ? null : doubleMap(question), alias(question)]
     : [protectionConflict(question)];
-  return breaches.filter((breach) => breach !== null);
+  for (const breach of breaches) if (breach !== null) return breaches.filter((each) => each !== null);
+  return NONE;
 }
+
+const NONE: readonly MapBreach[] = [];
 
 function zeroOverMap({ space, span }: MapQuestion): MapBreach | null {
   const over = span === null ? undefined : space.rangesIn(span).find(({ value }) => value.kind === "mapped");
@@ -56,7 +64,8 @@ function doubleMap({ space, gpu, span }: MapQuestion): MapBreach | null {
   const [first] = over;
   if (first === undefined || span === null) return null;
   const pages = over.reduce((sum, { start, end }) => sum + end - start, 0);
-  const message = `map of ${spanText(span)} replaces ${pagesText(pages)} that allocation#${first.value.allocation} ` +
+  const message = () =>
+    `map of ${spanText(span)} replaces ${pagesText(pages)} that allocation#${first.value.allocation} ` +
     `was mapped at since @${first.value.mapped.event}`;
   const shape = `${pages} of ${span.end - span.start}`;
   return { rule: "gpuva-double-map", message, evidence: [first.value.mapped], shape };
@@ -65,17 +74,15 @@ function doubleMap({ space, gpu, span }: MapQuestion): MapBreach | null {
 function alias(question: MapQuestion): MapBreach | null {
   const { gpu, span } = question;
   if (span === null) return null;
-  const origin = span.start - question.firstPage;
-  let looked = 0;
-  for (const other of question.space.mappingsOf(question.allocation)) {
-    if (++looked > PLACES_COMPARED) break;
-    if (!isShared(other, question) || other.value.origin === origin) continue;
-    if (other.gpu === gpu && isInside(other, span)) continue;
-    const message = `allocation#${question.allocation} is mapped at ${spanText(span)} and, at least in part, at ` +
-      `${spanText(other)} too`;
-    return { rule: "gpuva-alias", message, evidence: [other.value.mapped] };
-  }
-  return null;
+  const { space, allocation, firstPage } = question;
+  const origin = span.start - firstPage;
+  const isAlias = (other: PlacedMapping): boolean =>
+    other.value.origin !== origin && isShared(other, question) && !(other.gpu === gpu && isInside(other, span));
+  const other = space.findMapping(allocation, isAlias, { limit: PLACES_COMPARED });
+  if (other === null) return null;
+  const message = () =>
+    `allocation#${allocation} is mapped at ${spanText(span)} and, at least in part, at ${spanText(other)} too`;
+  return { rule: "gpuva-alias", message, evidence: [other.value.mapped] };
 }
 
 /**

@@ -13,7 +13,8 @@ import {
   createdBy,
   destroyedBy,
   exitedSide,
-  GPU_KINDS,
+  isGpuKind,
+  isOfGpu,
   isProcessExit,
   PAGE,
   pagesText,
@@ -33,7 +34,7 @@ import {
 import { GpuVaSpace, type ObtainedRange, type PageSpan, type PagingPoint } from "./gpu_va_fold.ts";
 import { judgeFree } from "./gpu_va_free.ts";
 import { isUnique, judgeMap, type MapQuestion } from "./gpu_va_map.ts";
-import type { Tracked } from "./object_table.ts";
+import type { Ended } from "./object_table.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import { placeText } from "./wording.ts";
 
@@ -61,8 +62,7 @@ class GpuVaDetector implements Detector {
   #endedBy: CallView | null = null;
 
   hears(shape: PlanShape): boolean {
-    const isOfMemory = GPU_KINDS.some((kind) => shape.names(kind)) || shape.names("buffer");
-    return isOfMemory || shape.range !== null || shape.strayBits.length > 0 || isProcessExit(shape.plan);
+    return isOfGpu(shape) || shape.range !== null || shape.strayBits.length > 0 || isProcessExit(shape.plan);
   }
 
   returned(call: CallView, context: AuditContext): void {
@@ -71,8 +71,9 @@ class GpuVaDetector implements Detector {
     if (call.succeeded) this.#fold(call, asked, context);
   }
 
-  ended(objects: readonly Tracked[], context: AuditContext): void {
-    const refs = objects.map(({ ref }) => ref);
+  ended(objects: readonly Ended[], context: AuditContext): void {
+    const refs = objects.flatMap(({ ref }) => isGpuKind(ref.kind) ? [ref] : []);
+    if (refs.length === 0) return;
     for (const { kind, number } of refs) {
       if (kind === "pagingQueue") this.#complete({ queue: number, fence: LAST_FENCE });
     }
@@ -101,12 +102,11 @@ class GpuVaDetector implements Detector {
 
   #judgeMap(call: CallView, { question }: Asked, context: AuditContext): void {
     if (question === null) return;
-    for (const { evidence, ...breach } of judgeMap(question)) {
-      const draft = about(call, context);
-      const severity = breach.rule === "gpuva-double-map" && context.strictRemap
-        ? { severity: "warning" as const }
-        : {};
-      context.report({ ...draft, ...breach, ...severity, evidence: [...evidence, ...draft.evidence] });
+    for (const { rule, message, evidence, shape } of judgeMap(question)) {
+      const { event, object, evidence: own } = about(call, context);
+      const draft = { rule, message, event, object, evidence: evidence.concat(own), shape: shape ?? "" };
+      const isWarning = rule === "gpuva-double-map" && context.strictRemap;
+      context.report(isWarning ? { ...draft, severity: "warning" } : draft);
     }
   }
 
@@ -119,6 +119,7 @@ class GpuVaDetector implements Detector {
     const span = isPlaced ? pagesTouched(place, request.sizeBytes) : null;
     const allocation = request.isUnbacked ? 0 : call.object("allocation")?.number ?? 0;
     if (allocation === 0 && !request.isUnbacked) return null;
+    const isFresh = span !== null && !space.isAnyObtained(span);
     return {
       space,
       gpu: facts.gpu,
@@ -129,6 +130,7 @@ class GpuVaDetector implements Detector {
       driverProtection: request.driverProtection,
       hasUnique: this.#unique.has(allocation),
       hasSucceeded: call.succeeded,
+      isFresh,
     };
   }
 

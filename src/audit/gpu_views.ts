@@ -41,9 +41,10 @@ export class GpuViews {
 
   /** Takes a call that succeeded; returns the view that it gave addresses to for the first time since it had none. */
   returned(call: CallView, context: AuditContext): GpuView | null {
-    this.#open(call);
-    const effect = call.plan.effects.find(({ verb, size }) => size !== null && (verb === "map" || verb === "free"));
-    if (effect === undefined || effect.size === null || this.#views.size === 0) return null;
+    const { creates, range: effect } = call.shape;
+    if (creates.length > 0) this.#open(call);
+    if (effect === null || effect.size === null || this.#views.size === 0) return null;
+    if (effect.verb !== "map" && effect.verb !== "free") return null;
     const view = effect.verb === "map" ? this.#viewOf(call) : undefined;
     const start = numberAt(call, effect.subject);
     const unit = call.plan.ins[effect.size.index]?.word === "pageCount" ? PAGE_BYTES : 1;

@@ -1,11 +1,13 @@
 // Values by key, where most keys have one value: only a second one makes a set. It must not know what it keeps.
 
+import { NumberMap } from "./number_map.ts";
+
 /** Values by key, each once, those that came first first. A value must not be a set itself. */
-export class Grouped<K, V> {
-  readonly #groups = new Map<K, V | Set<V>>();
+export class Grouped<V> {
+  readonly #groups = new NumberMap<V | Set<V>>();
 
   /** Adds a value to a key's. */
-  add(key: K, value: V): void {
+  add(key: number, value: V): void {
     const held = this.#groups.get(key);
     if (held === undefined) this.#groups.set(key, value);
     else if (held instanceof Set) held.add(value);
@@ -13,7 +15,7 @@ export class Grouped<K, V> {
   }
 
   /** Takes a value from a key's. */
-  delete(key: K, value: V): void {
+  delete(key: number, value: V): void {
     const held = this.#groups.get(key);
     if (held instanceof Set) {
       held.delete(value);
@@ -22,12 +24,12 @@ export class Grouped<K, V> {
   }
 
   /** Whether a key has any. */
-  has(key: K): boolean {
+  has(key: number): boolean {
     return this.#groups.has(key);
   }
 
   /** A key's values. */
-  of(key: K): Iterable<V> {
+  of(key: number): Iterable<V> {
     const held = this.#groups.get(key);
     if (held === undefined) return [];
     return held instanceof Set ? held : [held];

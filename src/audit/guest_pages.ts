@@ -5,6 +5,7 @@ import { isRef, PAGE_BYTES, type Ref } from "../api/mod.ts";
 import { numberIn, refOf } from "./call_shapes.ts";
 import type { CallView } from "./detector.ts";
 import { madeAllocations } from "./gpu_call_values.ts";
+import { NumberMap } from "./number_map.ts";
 import { PageAllocator, type PageRun, sliceRuns } from "./page_runs.ts";
 
 /** Bytes of a buffer's pages, in order. */
@@ -19,9 +20,39 @@ export interface Piece {
 /** What an object describes. */
 export interface Extent {
   readonly pieces: readonly Piece[];
+  /** Buffers that pieces can be of, each once; there may be more than pieces are of. */
+  readonly buffers: readonly number[];
   readonly byteCount: number;
   /** Buffers and MDLs that it was made of. */
   readonly sources: readonly Ref[];
+}
+
+/** A part of another extent; its pieces are worked out when somebody asks: for most nobody does. */
+class Slice implements Extent {
+  readonly byteCount: number;
+  readonly sources: readonly Ref[];
+  readonly #whole: Pick<Extent, "pieces" | "buffers">;
+  readonly #offset: number;
+  #pieces: readonly Piece[] | null = null;
+
+  constructor(
+    whole: Pick<Extent, "pieces" | "buffers">,
+    { offset, length, sources }: Pick<Request, "offset" | "length" | "sources">,
+  ) {
+    this.#whole = whole;
+    this.#offset = offset;
+    this.byteCount = length;
+    this.sources = sources;
+  }
+
+  get buffers(): readonly number[] {
+    return this.#whole.buffers;
+  }
+
+  get pieces(): readonly Piece[] {
+    this.#pieces ??= slicePieces(this.#whole.pieces, { offset: this.#offset, length: this.byteCount });
+    return this.#pieces;
+  }
 }
 
 /** A request for bytes that a call made: which of how many, or of what is dead or was never seen. */
@@ -31,6 +62,7 @@ export interface Request {
   /** Bytes that there are. */
   readonly total: number;
   readonly pieces: readonly Piece[];
+  readonly buffers: readonly number[];
   readonly sources: readonly Ref[];
 }
 
@@ -39,76 +71,103 @@ interface MdlRecord {
   readonly next: Ref | null;
 }
 
+/**
+ * Not less than `descriptionBytes`, found without looking at pages: a piece that lies badly touches two pages more than
+ * its bytes fill.
+ */
+export function descriptionBound({ pieces, length }: Request): number {
+  return 24 * pieces.length + 8 * Math.ceil(length / PAGE_BYTES);
+}
+
+function requestOf(
+  { pieces, buffers, sources, byteCount }: Extent,
+  { offset, length }: { readonly offset: number; readonly length: number },
+): Request {
+  return { offset, length, total: byteCount, pieces, buffers, sources };
+}
+
 /** Host pages are counted far above the guest's, so that a number says whose page it is. */
 const HOST_BASE = 2 ** 32;
 
 /** The pages of all live objects that have any. */
 export class GuestPages {
   readonly #partitions = { guest: new PageAllocator(0), host: new PageAllocator(HOST_BASE) };
-  readonly #buffers = new Map<number, Piece>();
-  readonly #mdls = new Map<number, MdlRecord>();
-  readonly #gpadls = new Map<number, Extent>();
-  readonly #allocations = new Map<number, Extent>();
+  readonly #buffers = new NumberMap<Extent>();
+  readonly #mdls = new NumberMap<MdlRecord>();
+  readonly #gpadls = new NumberMap<Extent>();
+  readonly #allocations = new NumberMap<Extent>();
+  /** What the newest call asked for: several rules want to know. */
+  #asked: { readonly call: CallView; readonly request: Request | null } | null = null;
 
   /** What an object stands for, while it lives and is known; undefined otherwise. */
   extentOf(ref: Ref): Extent | undefined {
     if (ref.kind === "gpadl") return this.#gpadls.get(ref.number);
     if (ref.kind === "allocation") return this.#allocations.get(ref.number);
     if (ref.kind === "mdl") return this.#mdls.get(ref.number)?.extent;
-    const piece = ref.kind === "buffer" ? this.#buffers.get(ref.number) : undefined;
-    return piece === undefined ? undefined : { pieces: [piece], byteCount: piece.byteCount, sources: [ref] };
+    return ref.kind === "buffer" ? this.#buffers.get(ref.number) : undefined;
+  }
+
+  /** Whether a buffer of this number lives and is known. */
+  hasBuffer(number: number): boolean {
+    return this.#buffers.has(number);
   }
 
   /** Takes a call that succeeded. */
   returned(call: CallView): void {
     if (!call.succeeded) return;
-    const made = call.out("return");
-    const ref = isRef(made) ? made : null;
-    if (ref?.kind === "buffer") this.#addBuffer(call, ref);
-    else if (ref?.kind === "mdl") this.#addMdl(call, ref);
-    const verb = call.shape.verbOn("gpadl");
-    if (verb === "create") this.#addGpadl(call);
-    else if (verb === "map") this.#addMapping(call);
-    if (call.shape.verbOn("allocation") === "create") this.#addAllocations(call);
+    const { outcome, shape } = call;
+    const made = outcome?.form === "value" && isRef(outcome.value) ? outcome.value : null;
+    if (made?.kind === "buffer") this.#addBuffer(call, made);
+    else if (made?.kind === "mdl") this.#addMdl(call, made);
+    const { gpadlVerb } = shape;
+    if (gpadlVerb === "create") this.#addGpadl(call);
+    else if (gpadlVerb === "map") this.#addMapping(call);
+    if (shape.createsAllocations) this.#addAllocations(call);
+    this.#asked = null;
   }
 
   /** Forgets an object; a buffer's pages are free again. */
   ended(ref: Ref): void {
+    this.#asked = null;
     if (ref.kind === "gpadl") this.#gpadls.delete(ref.number);
-    if (ref.kind === "allocation") this.#allocations.delete(ref.number);
-    if (ref.kind === "mdl") this.#mdls.delete(ref.number);
-    const piece = ref.kind === "buffer" ? this.#buffers.get(ref.number) : undefined;
-    if (piece === undefined) return;
+    else if (ref.kind === "allocation") this.#allocations.delete(ref.number);
+    else if (ref.kind === "mdl") this.#mdls.delete(ref.number);
+    if (ref.kind !== "buffer") return;
+    const runs = this.#buffers.get(ref.number)?.pieces[0]?.runs;
     this.#buffers.delete(ref.number);
-    this.#partitions[(piece.runs[0]?.start ?? 0) >= HOST_BASE ? "host" : "guest"].free(piece.runs);
+    if (runs !== undefined) this.#partitions[(runs[0]?.start ?? 0) >= HOST_BASE ? "host" : "guest"].free(runs);
   }
 
   /** What a call asks a GPADL to describe; null where its source is dead or was never seen. */
   request(call: CallView): Request | null {
-    const buffer = call.object("buffer");
-    if (buffer !== null) {
-      const extent = this.extentOf(buffer);
-      return extent === undefined
-        ? null
-        : { ...extent, offset: 0, length: numberIn(call, "byteCount"), total: extent.byteCount };
-    }
-    const chain = this.#chain(call.object("mdl"));
-    if (chain === null) return null;
-    const offset = numberIn(call, "byteOffset");
-    const length = numberIn(call, "byteCount") || Math.max(0, chain.byteCount - offset);
-    return { ...chain, offset, length, total: chain.byteCount };
+    if (this.#asked?.call === call) return this.#asked.request;
+    const request = this.#request(call);
+    this.#asked = { call, request };
+    return request;
   }
 
-  /** The pages that a CPU write touches, one by one; empty where its target is not known. */
-  pagesWritten(call: CallView): readonly number[] {
+  #request(call: CallView): Request | null {
+    const { at } = call.shape;
+    const buffer = call.objectAt(at.buffer);
+    const byteCount = call.numberAt(at.byteCount);
+    if (buffer !== null) {
+      const extent = this.#buffers.get(buffer.number);
+      return extent === undefined ? null : requestOf(extent, { offset: 0, length: byteCount });
+    }
+    const chain = this.chainOf(call.objectAt(at.mdl));
+    if (chain === null) return null;
+    const offset = call.numberAt(at.byteOffset);
+    return requestOf(chain, { offset, length: byteCount || Math.max(0, chain.byteCount - offset) });
+  }
+
+  /** The pages that a CPU write touches, in order; none where its target is not known. */
+  pagesWritten(call: CallView): readonly PageRun[] {
+    const { at } = call.shape;
     const data = call.in("bytes");
-    const target = call.object("buffer") ?? call.object("mdl");
+    const target = call.objectAt(at.buffer) ?? call.objectAt(at.mdl);
     const extent = target === null ? undefined : this.extentOf(target);
     if (!(data instanceof Uint8Array) || extent === undefined) return [];
-    const slice = { offset: numberIn(call, "byteOffset"), length: data.length };
-    return runsOf(slicePieces(extent.pieces, slice)).flatMap(({ start, end }) =>
-      Array.from({ length: end - start }, (_, index) => start + index)
-    );
+    return runsOf(slicePieces(extent.pieces, { offset: call.numberAt(at.byteOffset), length: data.length }));
   }
 
   #addBuffer(call: CallView, ref: Ref): void {
@@ -116,7 +175,8 @@ export class GuestPages {
     const byteCount = numberIn(call, "byteCount");
     const own = this.#partitions[call.side === "host" ? "host" : "guest"];
     const runs = own.allocate(Math.ceil((byteOffset + byteCount) / PAGE_BYTES));
-    this.#buffers.set(ref.number, { runs, byteOffset, byteCount, buffer: ref.number });
+    const piece = { runs, byteOffset, byteCount, buffer: ref.number };
+    this.#buffers.set(ref.number, { pieces: [piece], buffers: [ref.number], byteCount, sources: [ref] });
   }
 
   #addMdl(call: CallView, ref: Ref): void {
@@ -125,23 +185,19 @@ export class GuestPages {
     if (buffer === null || whole === undefined) return;
     const offset = numberIn(call, "byteOffset");
     const length = numberIn(call, "byteCount") || whole.byteCount - offset;
-    const pieces = slicePieces([whole], { offset, length });
-    this.#mdls.set(ref.number, {
-      extent: { pieces, byteCount: length, sources: [buffer, ref] },
-      next: call.object("mdl"),
-    });
+    const extent = new Slice(whole, { offset, length, sources: [buffer, ref] });
+    this.#mdls.set(ref.number, { extent, next: call.object("mdl") });
   }
 
   #addGpadl(call: CallView): void {
     const ref = refOf(call.outs, "gpadl");
     const request = this.request(call);
     if (ref === null || request === null) return;
-    const pieces = slicePieces(request.pieces, request);
-    this.#gpadls.set(ref.number, { pieces, byteCount: request.length, sources: request.sources });
+    this.#gpadls.set(ref.number, new Slice(request, request));
   }
 
   #addMapping(call: CallView): void {
-    const gpadl = call.object("gpadl");
+    const gpadl = call.objectAt(call.shape.at.gpadl);
     const ref = refOf(call.outs, "mdl");
     const extent = gpadl === null ? undefined : this.#gpadls.get(gpadl.number);
     if (ref !== null && extent !== undefined) this.#mdls.set(ref.number, { extent, next: null });
@@ -153,13 +209,12 @@ export class GuestPages {
       const whole = buffer === null ? undefined : this.#buffers.get(buffer.number);
       if (buffer === null || whole === undefined) continue;
       const length = sizeBytes === 0n ? whole.byteCount : Number(sizeBytes);
-      const pieces = slicePieces([whole], { offset: 0, length });
-      this.#allocations.set(ref.number, { pieces, byteCount: length, sources: [buffer] });
+      this.#allocations.set(ref.number, new Slice(whole, { offset: 0, length, sources: [buffer] }));
     }
   }
 
   /** A chain of MDLs as one byte string; null where a part is dead or was never seen. */
-  #chain(first: Ref | null): Extent | null {
+  chainOf(first: Ref | null): Extent | null {
     const pieces: Piece[] = [];
     const sources: Ref[] = [];
     const seen = new Set<number>();
@@ -171,9 +226,12 @@ export class GuestPages {
       sources.push(...record.extent.sources);
       ref = record.next;
     }
-    return first === null
-      ? null
-      : { pieces, byteCount: pieces.reduce((sum, each) => sum + each.byteCount, 0), sources };
+    return first === null ? null : {
+      pieces,
+      buffers: [...new Set(pieces.map(({ buffer }) => buffer))],
+      byteCount: pieces.reduce((sum, each) => sum + each.byteCount, 0),
+      sources,
+    };
   }
 }
 
@@ -183,19 +241,20 @@ function slicePieces(
   { offset, length }: { readonly offset: number; readonly length: number },
 ): Piece[] {
   const part: Piece[] = [];
+  let left = pieces.length;
   let start = 0;
-  for (const [index, piece] of pieces.entries()) {
-    const isLast = index === pieces.length - 1;
-    const room = isLast ? pagesIn(piece) * PAGE_BYTES - piece.byteOffset : piece.byteCount;
+  for (const piece of pieces) {
+    left -= 1;
+    const room = left === 0 ? pagesIn(piece) * PAGE_BYTES - piece.byteOffset : piece.byteCount;
     const from = Math.max(offset, start);
     const to = Math.min(offset + length, start + room);
-    if (from < to) part.push(slicePiece(piece, { offset: from - start, length: to - from }));
+    if (from < to) part.push(slicePiece(piece, from - start, to - from));
     start += piece.byteCount;
   }
   return part;
 }
 
-function slicePiece(piece: Piece, { offset, length }: { readonly offset: number; readonly length: number }): Piece {
+function slicePiece(piece: Piece, offset: number, length: number): Piece {
   const start = piece.byteOffset + offset;
   const first = Math.floor(start / PAGE_BYTES);
   const end = Math.ceil((start + length) / PAGE_BYTES);
@@ -209,12 +268,15 @@ function slicePiece(piece: Piece, { offset, length }: { readonly offset: number;
 
 /** How many pages a piece has. */
 export function pagesIn({ runs }: Piece): number {
-  return runs.reduce((sum, { start, end }) => sum + end - start, 0);
+  let sum = 0;
+  for (const { start, end } of runs) sum += end - start;
+  return sum;
 }
 
 /** The pages of pieces, in order. */
 export function runsOf(pieces: readonly Piece[]): readonly PageRun[] {
-  return pieces.flatMap((piece) => piece.runs);
+  const [only] = pieces;
+  return only !== undefined && pieces.length === 1 ? only.runs : pieces.flatMap((piece) => piece.runs);
 }
 
 /** A description on the wire, in bytes: a header of 8 per piece and 8 per page (kmcl.md 5.7). */

@@ -15,11 +15,11 @@ import { about, sized } from "./gpadl_drafts.ts";
 import { type GpadlRecord, type Gpadls, historyOf } from "./gpadl_states.ts";
 import { type GpuView, GpuViews } from "./gpu_views.ts";
 import { Grouped } from "./grouped.ts";
-import { type GuestPages, runsOf } from "./guest_pages.ts";
-import { evidenceOf } from "./join.ts";
+import type { Extent, GuestPages } from "./guest_pages.ts";
+import { evidenceOf, operandRef } from "./join.ts";
 import { Newest } from "./newest.ts";
-import { creationOf, type Tracked } from "./object_table.ts";
-import { type PageRun, PageUsers } from "./page_runs.ts";
+import { creationOf, type Ended } from "./object_table.ts";
+import { PieceUsers } from "./piece_users.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import { countText, placeText } from "./wording.ts";
 
@@ -47,23 +47,26 @@ function isOfMemory(shape: PlanShape): boolean {
 class MemoryWatch {
   readonly #gpadls: Gpadls;
   readonly #pages: GuestPages;
-  readonly #gpadlPages = new PageUsers();
-  readonly #allocationPages = new PageUsers();
+  readonly #gpadlPages: PieceUsers;
+  readonly #allocationPages: PieceUsers;
   readonly #views = new GpuViews();
   /** GPADLs by what they were made of. */
-  readonly #users = new Grouped<number, number>();
+  readonly #users = new Grouped<number>();
   /** Where a source was freed under its users. */
   readonly #freed = new Newest<number, Evidence>();
 
   constructor(gpadls: Gpadls, pages: GuestPages) {
     this.#gpadls = gpadls;
     this.#pages = pages;
+    this.#gpadlPages = new PieceUsers((buffer) => pages.hasBuffer(buffer));
+    this.#allocationPages = new PieceUsers((buffer) => pages.hasBuffer(buffer));
   }
 
   called(call: CallView, context: AuditContext): void {
-    const mdl = call.object("mdl");
+    const mdl = call.objectAt(call.shape.at.mdl);
     if (mdl !== null && isModelled(call.plan)) this.#mappingUsed(call, mdl, context);
-    for (const { subject } of call.shape.destroys) {
+    for (const { subject, param } of call.shape.destroys) {
+      if (param.kind === "gpadl") continue;
       for (const ref of operandRefs(call, subject)) {
         if (ref.kind === "buffer" || ref.kind === "mdl") this.#freedEarly(call, ref, context);
       }
@@ -73,28 +76,39 @@ class MemoryWatch {
   returned(call: CallView, context: AuditContext): void {
     if (!call.succeeded) return;
     this.#pages.returned(call);
-    const made = call.out("return");
+    const { outcome } = call;
+    const made = outcome?.form === "value" ? outcome.value : null;
     if (isRef(made) && made.kind === "buffer") this.#allocated(call, made, context);
-    for (const { subject } of call.shape.creates) {
-      for (const ref of operandRefs(call, subject)) {
-        if (ref.kind === "gpadl") this.#described(call, ref, context);
-        else if (ref.kind === "allocation") this.#follow(ref);
-      }
+    for (const { subject, param } of call.shape.creates) {
+      if (param.kind === "mdl") continue;
+      const only = operandRef(call, subject);
+      if (only !== null) this.#made(call, only, context);
+      else for (const ref of operandRefs(call, subject)) this.#made(call, ref, context);
     }
     const view = this.#views.returned(call, context);
     if (view !== null) this.#viewed(call, view, context);
   }
 
-  ended(objects: readonly Tracked[]): void {
+  #made(call: CallView, ref: Ref, context: AuditContext): void {
+    if (ref.kind === "gpadl") this.#described(call, ref, context);
+    else if (ref.kind === "allocation") this.#follow(ref);
+  }
+
+  ended(objects: readonly Ended[]): void {
     for (const { ref } of objects) {
       if (ref.kind === "gpadl") {
         this.#forget(ref);
-        this.#gpadlPages.remove(ref.number);
+        const extent = this.#pages.extentOf(ref);
+        if (extent !== undefined) this.#gpadlPages.remove(ref.number, extent);
       } else if (ref.kind === "allocation") {
-        this.#allocationPages.remove(ref.number);
+        const extent = this.#pages.extentOf(ref);
+        if (extent !== undefined) this.#allocationPages.remove(ref.number, extent);
       }
       this.#views.ended(ref);
       this.#pages.ended(ref);
+      if (ref.kind !== "buffer") continue;
+      this.#gpadlPages.freed(ref.number);
+      this.#allocationPages.freed(ref.number);
     }
   }
 
@@ -139,20 +153,24 @@ class MemoryWatch {
 
   #isShared(source: Ref): boolean {
     if (this.#users.has(keyOf(source))) return true;
-    return this.#allocationPages.isShared(runsOf(this.#pages.extentOf(source)?.pieces ?? []));
+    return this.#isUsed(source);
+  }
+
+  #isUsed(source: Ref): boolean {
+    const extent = this.#pages.extentOf(source);
+    return extent !== undefined && this.#allocationPages.isShared(extent);
   }
 
   #described(call: CallView, ref: Ref, context: AuditContext): void {
     const extent = this.#pages.extentOf(ref);
     const gpadl = this.#gpadls.find(ref);
     if (extent === undefined || gpadl === undefined) return;
-    const runs = runsOf(extent.pieces);
-    this.#describedTwice(call, gpadl, { runs, context });
-    for (const { user, pages } of this.#allocationPages.sharing(runs)) {
+    this.#describedTwice(call, gpadl, { extent, context });
+    for (const { user, pages } of this.#allocationPages.sharing(extent)) {
       const view = this.#views.find(user);
       if (view !== undefined && view.mappedBytes > 0) reachedTwice(gpadl, view, { event: call.event, pages, context });
     }
-    this.#gpadlPages.add(ref.number, runs, { isMarked: !gpadl.isReadOnly });
+    this.#gpadlPages.add(ref.number, extent, { isMarked: !gpadl.isReadOnly });
     for (const source of extent.sources) this.#users.add(keyOf(source), ref.number);
   }
 
@@ -160,9 +178,9 @@ class MemoryWatch {
   #describedTwice(
     call: CallView,
     gpadl: GpadlRecord,
-    { runs, context }: { readonly runs: readonly PageRun[]; readonly context: AuditContext },
+    { extent, context }: { readonly extent: Extent; readonly context: AuditContext },
   ): void {
-    const sharing = [...this.#sharers(gpadl, runs)];
+    const sharing = this.#sharers(gpadl, extent);
     const [first] = sharing;
     if (first === undefined) return;
     const more = sharing.length > 1 ? ", and so do others" : "";
@@ -182,32 +200,29 @@ class MemoryWatch {
   }
 
   /** Other GPADLs over some of these pages that make it matter, as many as a finding names. */
-  *#sharers(
-    gpadl: GpadlRecord,
-    runs: readonly PageRun[],
-  ): Generator<{ readonly other: GpadlRecord; readonly pages: number }> {
-    let left = MAX_OTHERS;
+  #sharers(gpadl: GpadlRecord, extent: Extent): readonly Overlap[] {
+    const sharers: Overlap[] = [];
     // Beside a read-only one only those matter that may be written, and only those are looked at.
-    for (const { user, pages } of this.#gpadlPages.sharing(runs, { isMarked: gpadl.isReadOnly })) {
+    for (const { user, pages } of this.#gpadlPages.sharing(extent, { isMarked: gpadl.isReadOnly })) {
       const other = this.#gpadls.numbered(user);
       if (other === undefined) continue;
-      yield { other, pages };
-      left -= 1;
-      if (left === 0) return;
+      sharers.push({ other, pages });
+      if (sharers.length === MAX_OTHERS) break;
     }
+    return sharers;
   }
 
   #follow(allocation: Ref): void {
     const extent = this.#pages.extentOf(allocation);
     if (extent === undefined) return;
     this.#views.add(allocation, extent.byteCount);
-    this.#allocationPages.add(allocation.number, runsOf(extent.pieces));
+    this.#allocationPages.add(allocation.number, extent);
   }
 
   /** An allocation got addresses: X-02 for each GPADL over its pages. */
   #viewed(call: CallView, view: GpuView, context: AuditContext): void {
     const extent = this.#pages.extentOf(view.allocation);
-    for (const { user, pages } of this.#gpadlPages.sharing(runsOf(extent?.pieces ?? []))) {
+    for (const { user, pages } of extent === undefined ? [] : this.#gpadlPages.sharing(extent)) {
       const gpadl = this.#gpadls.numbered(user);
       if (gpadl !== undefined) reachedTwice(gpadl, view, { event: call.event, pages, context });
     }
@@ -215,14 +230,15 @@ class MemoryWatch {
 
   /** Pages were given out: whoever reaches them now holds what was freed. */
   #allocated(call: CallView, buffer: Ref, context: AuditContext): void {
-    const runs = runsOf(this.#pages.extentOf(buffer)?.pieces ?? []);
-    for (const { user, pages } of this.#gpadlPages.sharing(runs)) {
+    const given = this.#pages.extentOf(buffer);
+    if (given === undefined) return;
+    for (const { user, pages } of this.#gpadlPages.sharing(given)) {
       for (const gpadl of this.#records([user])) {
         const evidence = [...historyOf(gpadl), ...this.#freedOf(gpadl.ref)];
         reused(call, buffer, { holder: gpadl.ref, how: "describes", pages, evidence, context });
       }
     }
-    for (const { user, pages } of this.#allocationPages.sharing(runs)) {
+    for (const { user, pages } of this.#allocationPages.sharing(given)) {
       const view = this.#views.find(user);
       if (view === undefined || view.mappedBytes === 0) continue;
       const created = context.objects.find(view.allocation);
@@ -247,6 +263,12 @@ class MemoryWatch {
   #records(numbers: Iterable<number>): GpadlRecord[] {
     return [...numbers].flatMap((number) => this.#gpadls.numbered(number) ?? []);
   }
+}
+
+/** Another GPADL, and how many pages it describes too. */
+interface Overlap {
+  readonly other: GpadlRecord;
+  readonly pages: number;
 }
 
 /** A source of pages, a buffer or an MDL, as one number. */

@@ -106,8 +106,8 @@ interface PageUser {
 /** Who uses which pages; users are numbers, pages may have many. Who asks for marked users pays for no others. */
 export class PageUsers {
   /** By bucket: all, and the marked ones apart too. */
-  readonly #all = new Grouped<number, PageUser>();
-  readonly #marked = new Grouped<number, PageUser>();
+  readonly #all = new Grouped<PageUser>();
+  readonly #marked = new Grouped<PageUser>();
   readonly #users = new Map<number, PageUser>();
 
   /** Adds a user and its pages; those that it had are forgotten. */
@@ -120,6 +120,11 @@ export class PageUsers {
       this.#all.add(bucket, added);
       if (isMarked) this.#marked.add(bucket, added);
     }
+  }
+
+  /** How many users there are. */
+  get size(): number {
+    return this.#users.size;
   }
 
   /** Removes a user. */

@@ -11,6 +11,33 @@ export interface StrayBits {
   readonly allowed: bigint;
 }
 
+/** Places of the first in parameters of a kind or of a type word. */
+export type Places = ReturnType<typeof placesIn>;
+
+/** Resolved once, so that no call asks by name. */
+function placesIn(shape: PlanShape) {
+  return {
+    channel: shape.object("channel"),
+    gpadl: shape.object("gpadl"),
+    buffer: shape.object("buffer"),
+    mdl: shape.object("mdl"),
+    pagingQueue: shape.object("pagingQueue"),
+    adapter: shape.object("adapter"),
+    allocation: shape.object("allocation"),
+    gpadlFlags: shape.in("gpadlFlags"),
+    byteOffset: shape.in("byteOffset"),
+    byteCount: shape.in("byteCount"),
+    byteSize: shape.in("byteSize"),
+    gpuVaBase: shape.in("gpuVaBase"),
+    gpuVaMinimum: shape.in("gpuVaMinimum"),
+    gpuVaMaximum: shape.in("gpuVaMaximum"),
+    pageOffset: shape.in("pageOffset"),
+    pageCount: shape.in("pageCount"),
+    protection: shape.in("protection"),
+    driverProtection: shape.in("driverProtection"),
+  } as const;
+}
+
 /** One declaration, as rules look at it. */
 export class PlanShape {
   readonly plan: CallPlan;
@@ -22,6 +49,14 @@ export class PlanShape {
   readonly strayBits: readonly StrayBits[];
   /** The CPU writes bytes to memory by it. */
   readonly isWrite: boolean;
+  /** What it does to a channel and to a GPADL, or null: as `verbOn` says. */
+  readonly channelVerb: EffectPlan["verb"] | null;
+  readonly gpadlVerb: EffectPlan["verb"] | null;
+  readonly createsAllocations: boolean;
+  /** States of the channel that it wants, null: any will do. */
+  readonly channelNeeds: readonly string[] | null;
+  /** Where what is asked of every call stands among the ins; -1: nowhere. */
+  readonly at: Places;
   readonly #ins: ReadonlyMap<string, number>;
   readonly #outs: ReadonlyMap<string, number>;
   readonly #objects: ReadonlyMap<string, number>;
@@ -42,6 +77,12 @@ export class PlanShape {
       plan.effects.toReversed().flatMap(({ verb, param }) => param.kind === null ? [] : [[param.kind, verb]]),
     );
     this.#kinds = new Set(kindsIn([...plan.params, ...(plan.returned === null ? [] : [plan.returned])]));
+    this.channelVerb = this.verbOn("channel");
+    this.gpadlVerb = this.verbOn("gpadl");
+    this.createsAllocations = this.verbOn("allocation") === "create";
+    this.at = placesIn(this);
+    const channel = plan.ins[this.at.channel];
+    this.channelNeeds = channel === undefined ? null : plan.declaration.needs?.[channel.name] ?? null;
   }
 
   /** The place of the first in parameter of this type word, -1: none. */

@@ -62,7 +62,6 @@ export const RULES = {
     severity: "hang",
     doc: "Disable inside a callback of the same channel: it waits for that callback.",
     source: "fn:channel_disable (inferred)",
-    audited: false,
   },
   "wrong-endpoint": {
     code: "L-09",
@@ -75,14 +74,12 @@ export const RULES = {
     severity: "warning",
     doc: "A status that must be inspected was ignored.",
     source: "header annotations",
-    audited: false,
   },
   "channel-init-missing": {
     code: "L-11",
     severity: "warning",
     doc: "A channel was enabled without its interface or target.",
     source: "kmcl.md 2.1 (inferred)",
-    audited: false,
   },
   "channel-not-open": {
     code: "L-12",
@@ -95,7 +92,6 @@ export const RULES = {
     severity: "error",
     doc: "A kernel handle was never closed.",
     source: "fn:convert_vmbus_handle_to_kernel_handle",
-    audited: false,
   },
   "gpadl-map-unknown": {
     code: "G-01",

@@ -1,12 +1,21 @@
 // The verb `audit`. Must not parse words and must not end the process.
 import { audit, type AuditResult, type Finding, SEVERITIES, type Severity } from "../audit/mod.ts";
-import { countFindings, countsText, escapeText, findingLines, groupFindings, markdownReport } from "../view/mod.ts";
-import { baseSide, matchesGlob, printObject } from "../api/mod.ts";
+import {
+  countFindings,
+  countsText,
+  escapeText,
+  findingLines,
+  groupFindings,
+  markdownReport,
+  rulesOffTexts,
+} from "../view/mod.ts";
+import { baseSide, findPlan, matchesGlob, printObject } from "../api/mod.ts";
 import { CliError, EXIT, exitCodeOf, reportOf } from "./exit.ts";
 import type { Filters } from "./flags.ts";
 import type { AuditArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { checkFilters, nextOn, open, type OpenTrace, tellLosses } from "./open.ts";
+import { checkFilters } from "./narrow.ts";
+import { nextOn, open, type OpenTrace, tellLosses } from "./open.ts";
 import { reproducingCommands } from "./reproduce.ts";
 import { cutNote, plural } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -48,7 +57,7 @@ function auditOne(args: AuditArgs, io: Io, opened: OpenTrace): number {
   const result = { ...all, findings: all.findings.filter(findingFilter(args.filters)) };
   const filtered = all.findings.length - result.findings.length;
   const incomplete = tellLosses(io, opened);
-  for (const { rule, reason } of result.off) io.talk(`rule ${rule} is off: ${reason}`);
+  for (const text of rulesOffTexts(result.off)) io.talk(text);
   if (args.show.json) io.out.json(toJson(result, opened.path));
   else if (args.markdown) { for (const line of markdownReport(result, frame(args, io, opened))) io.out.line(line); }
   else report(io, result, { args, opened, filtered });
@@ -72,12 +81,13 @@ function fails(findings: readonly Finding[], failOn: Severity): boolean {
   return findings.some(({ verdict, severity }) => verdict === "certain" && worst.includes(severity));
 }
 
-function findingFilter({ rules, objects, calls, sides, range }: Filters): (finding: Finding) => boolean {
+function findingFilter({ rules, objects, calls, levels, sides, range }: Filters): (finding: Finding) => boolean {
   return ({ rule, code, object, evidence, event }) =>
     (rules.length === 0 || rules.some((glob) => matchesGlob(glob, rule) || matchesGlob(glob, code))) &&
     (objects.length === 0 ||
       (object !== null && (objects.includes(printObject(object)) || objects.includes(object.kind)))) &&
     (calls.length === 0 || evidence.some(({ call }) => calls.some((glob) => matchesGlob(glob, call)))) &&
+    (levels.length === 0 || evidence.some(({ call }) => levels.some((level) => level === findPlan(call)?.level))) &&
     (sides.length === 0 || evidence.some(({ side }) => sides.includes(side) || sides.includes(baseSide(side) ?? ""))) &&
     (range === undefined || (event >= range.first && event <= range.last));
 }

@@ -4,7 +4,8 @@ import { escapeText } from "../view/mod.ts";
 import { EXIT } from "./exit.ts";
 import type { DiffArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { checkFilters, narrowed, nextOn, open, type OpenTrace, tellLosses } from "./open.ts";
+import { checkFilters, narrowed } from "./narrow.ts";
+import { nextOn, open, type OpenTrace, tellLosses } from "./open.ts";
 import { cutNote, grouped, plural } from "./terminal.ts";
 
 /** Compares two traces. Resolves to the exit code. */

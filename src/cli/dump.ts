@@ -3,17 +3,17 @@ import { jsonLines } from "../trace/mod.ts";
 import { dumpLines } from "../view/mod.ts";
 import type { DumpArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { checkFilters, narrowed, open, tellLosses } from "./open.ts";
+import { narrowing, open, tellLosses } from "./open.ts";
 import { cutNote } from "./terminal.ts";
 
 const HEADER = '{"schema":';
 
 /** Prints a trace in call notation, or as JSON lines. Resolves to the exit code. */
 export async function runDump({ trace: path, filters, show }: DumpArgs, io: Io): Promise<number> {
-  checkFilters(io, filters);
+  const narrow = await narrowing(io, filters);
   const opened = await open(io, path);
   try {
-    const trace = narrowed(opened.trace, filters);
+    const trace = narrow(opened.trace);
     const lines = show.json ? jsonLines(trace) : dumpLines(trace, { positions: true });
     let total = 0;
     for (const line of lines) {

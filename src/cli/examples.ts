@@ -7,7 +7,7 @@ export interface Example {
   readonly use: string;
 }
 
-/** Two to four examples for each verb, and for the program as a whole under `top`. */
+/** Two to six examples for each verb, and for the program as a whole under `top`. */
 export const EXAMPLES = {
   top: [
     { command: "record", use: "run the whole story, write gpu-pv.msgpack" },
@@ -20,6 +20,8 @@ export const EXAMPLES = {
     { command: "record gpu-pv --seed 7", use: "another schedule" },
     { command: "record tests/leak.calls --sites all", use: "a scenario, every call's place" },
     { command: "record mine.ts -- --frames 3", use: "your program, with arguments" },
+    { command: "record mine.ts --ring 64MB", use: "the last part of a run that never ends" },
+    { command: "record mine.ts --call '*Gpadl*' --side server", use: "only such calls; the trace says so" },
   ],
   replay: [
     { command: "replay", use: "the newest trace in this folder" },

@@ -7,6 +7,7 @@ import { argument, flag, option } from "@optique/core/primitives";
 import { choice, integer, string, transform } from "@optique/core/valueparser";
 import type { InferValue } from "@optique/core/parser";
 import type { ValueParser, ValueParserResult } from "@optique/core/valueparser";
+import { type EventRange, readEventRange } from "./event_range.ts";
 
 /** Names that completions offer; empty wherever nobody completes, since finding them loads the library. */
 export interface Vocabulary {
@@ -19,17 +20,11 @@ export interface Vocabulary {
 /** No name at all: what every run but a completion uses. */
 export const NO_VOCABULARY: Vocabulary = { programs: [], calls: [], rules: [], options: [] };
 
-/** Event numbers, both ends included; an end left out is open. */
-export interface EventRange {
-  readonly first: number;
-  readonly last: number;
-}
-
 /** The value of `--color`. */
 export type ColorChoice = "auto" | "always" | "never";
 
 const SIDES = ["client", "server", "umd", "guest-umd", "kmd", "guest", "host", "gpu", "machine"] as const;
-const RANGE = /^@?(\d{1,15})(?:(-)(?:@?(\d{1,15}))?)?$/;
+const LEVELS = ["d3dkmt", "kmcl", "machine", "wire"] as const;
 const OBJECT = /^\$?[A-Za-z][A-Za-z0-9]*(?:#\d+)?$/;
 
 /** Reads `@A-@B`; also `@A-` (to the end) and `@A` (one event). */
@@ -44,16 +39,14 @@ export function eventRange(): ValueParser<"sync", EventRange> {
 }
 
 function parseRange(input: string): ValueParserResult<EventRange> {
-  const match = RANGE.exec(input);
-  if (match === null) {
+  const value = readEventRange(input);
+  if (value === null) {
     return { success: false, error: message`Give a range of events as ${"@17-@90"}, not ${input}.` };
   }
-  const first = Number(match[1]);
-  const last = match[2] === undefined ? first : match[3] === undefined ? Infinity : Number(match[3]);
-  if (last < first) {
+  if (value.last < value.first) {
     return { success: false, error: message`Give the smaller event first: ${input} ends before it begins.` };
   }
-  return { success: true, value: { first, last } };
+  return { success: true, value };
 }
 
 /** A text that is one of `names` or anything else; `names` only serve completions. */
@@ -89,6 +82,35 @@ export function path(
 /** A trace by path, `-` for standard input. */
 export function trace(): ValueParser<"sync", string> {
   return path("TRACE", [".msgpack"]);
+}
+
+type LevelName = (typeof LEVELS)[number];
+
+/** Reads levels between commas, `kmcl,wire`; each counts once. */
+function levelList(): ValueParser<"sync", readonly LevelName[]> {
+  return {
+    mode: "sync",
+    metavar: "LEVELS",
+    placeholder: [],
+    parse: parseLevels,
+    format: (levels) => levels.join(","),
+    *suggest(prefix) {
+      const typed = prefix.slice(0, prefix.lastIndexOf(",") + 1);
+      for (const level of LEVELS) {
+        if (level.startsWith(prefix.slice(typed.length))) yield { kind: "literal", text: typed + level };
+      }
+    },
+  };
+}
+
+function parseLevels(input: string): ValueParserResult<readonly LevelName[]> {
+  const words = input.split(",");
+  const unknown = words.find((word) => !LEVELS.some((level) => level === word));
+  if (unknown === undefined) return { success: true, value: LEVELS.filter((level) => words.includes(level)) };
+  return {
+    success: false,
+    error: message`Name levels among ${textOf(LEVELS.join(", "))} with commas between, not ${unknown}.`,
+  };
 }
 
 /** `gpadl#7`, or a kind alone, `gpadl`, for all of that kind. */
@@ -149,18 +171,53 @@ function parseFlush(input: string): ValueParserResult<FlushChoice> {
   return { success: true, value: unit === "s" ? { seconds: amount } : { bytes: Math.round(amount * 1024) } };
 }
 
+const RING = /^(\d{1,7})(KB|MB|GB)$/;
+const UNITS = { KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 } as const;
+/** What `record` takes too; the flags load no recorder. */
+const MIN_RING_BYTES = 64 * UNITS.KB;
+
+/** Reads `64MB`, `512KB` or `1GB` as bytes, 64KB at least. */
+export function ringSize(): ValueParser<"sync", number> {
+  return {
+    mode: "sync",
+    metavar: "SIZE",
+    placeholder: MIN_RING_BYTES,
+    parse: parseRing,
+    format: (bytes) => `${bytes / UNITS.KB}KB`,
+    *suggest(prefix) {
+      for (const text of ["64MB", "1GB"]) if (text.startsWith(prefix)) yield { kind: "literal", text };
+    },
+  };
+}
+
+function parseRing(input: string): ValueParserResult<number> {
+  const [, digits = "", unit] = RING.exec(input) ?? [];
+  if (unit !== "KB" && unit !== "MB" && unit !== "GB") {
+    return { success: false, error: message`Give a size as ${"64MB"}, ${"512KB"} or ${"1GB"}, not ${input}.` };
+  }
+  const bytes = Number(digits) * UNITS[unit];
+  if (bytes < MIN_RING_BYTES) return { success: false, error: message`Give ${"64KB"} or more, not ${input}.` };
+  return { success: true, value: bytes };
+}
+
 /** A text as a part of a message that is printed as it stands, without quotes. */
 export function textOf(text: string): { readonly type: "text"; readonly text: string } {
   return { type: "text", text };
 }
 
-/** `--range`, `--call`, `--side`, `--object`, `--rule`; those that can be repeated keep what any of them names. */
+/** `--range`, `--call`, `--level`, `--side`, `--object`, `--rule`; those that can be repeated keep what any of them names. */
 export function filters(vocabulary: Vocabulary) {
   return object("Filters", {
     range: optional(option("--range", eventRange(), { description: message`Only these events.` })),
     calls: multiple(option("--call", word("GLOB", vocabulary.calls), {
       description: message`Only calls and callbacks of this name; * and ? stand for anything. Repeatable.`,
     })),
+    levels: withDefault(
+      option("--level", levelList(), {
+        description: message`Only events of these layers, as kmcl,wire: d3dkmt, kmcl, machine, wire.`,
+      }),
+      [],
+    ),
     sides: multiple(option("--side", word("S", SIDES), {
       description: message`Only what this side did: client, server, umd#2, gpu … Repeatable.`,
     })),

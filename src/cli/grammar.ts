@@ -9,12 +9,8 @@ import type { InferValue, Parser } from "@optique/core/parser";
 import { didYouMean } from "./suggest.ts";
 import { exampleLines, EXAMPLES } from "./examples.ts";
 import { filters, flushChoice, onOff, optionalTrace, output, path, textOf, toggle, trace } from "./flags.ts";
-import { seedNumber, type Vocabulary, word } from "./flags.ts";
-
-/** The verbs, in the order in which help lists them. */
-export const VERBS = ["record", "replay", "audit", "diff", "dump", "info", "import", "explain"] as const;
-/** A verb's name. */
-export type Verb = typeof VERBS[number];
+import { ringSize, seedNumber, type Vocabulary, word } from "./flags.ts";
+import type { Verb } from "./words.ts";
 
 const SITES = ["all", "creating", "findings", "off"] as const;
 const MEMORY = ["full", "digest", "none"] as const;
@@ -67,6 +63,10 @@ function recordFlags(vocabulary: Vocabulary) {
     flush: optional(option("--flush", flushChoice(), {
       description:
         message`What a kill may lose: 0.5s, 64KB, or off for a chunk (default 1s; off where the wall clock is).`,
+    })),
+    ring: optional(option("--ring", ringSize(), {
+      description:
+        message`Keep the last part of an endless run: about 64MB, 512KB, 1GB … It starts at a keyframe, so it replays.`,
     })),
     options: modelOptions(vocabulary),
     filters: filters(vocabulary),

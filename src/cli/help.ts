@@ -4,10 +4,11 @@ import { runParser } from "@optique/core/facade";
 import { message } from "@optique/core/message";
 import { exampleLines, EXAMPLES } from "./examples.ts";
 import type { Vocabulary } from "./flags.ts";
-import { grammar, VERBS } from "./grammar.ts";
+import { grammar } from "./grammar.ts";
 import { usageError, wrongUsage } from "./parse.ts";
 import { didYouMean, nearest } from "./suggest.ts";
 import { VERSION } from "./version.ts";
+import { VERBS } from "./words.ts";
 
 /** How a page is to look. */
 export interface PageStyle {

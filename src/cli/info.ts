@@ -1,18 +1,18 @@
 // The verb `info`. Must not parse words and must not end the process.
-import { defaultOptions } from "../api/mod.ts";
-import type { TraceFile } from "../trace/mod.ts";
-import { escapeText } from "../view/mod.ts";
+import { defaultOptions, visibleText } from "../api/mod.ts";
+import type { Trace, TraceFile } from "../trace/mod.ts";
 import { sizeText } from "../wire/mod.ts";
 import type { InfoArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { hasEventFilters, narrowed, open, type OpenTrace, tellLosses } from "./open.ts";
+import { hasEventFilters, narrowing, open, type OpenTrace, tellLosses } from "./open.ts";
 import { cutNote, grouped } from "./terminal.ts";
 
 /** Prints a trace's header, counts, sizes, duration and losses. Resolves to the exit code. */
 export async function runInfo(args: InfoArgs, io: Io): Promise<number> {
+  const narrow = await narrowing(io, args.filters);
   const opened = await open(io, args.trace);
   try {
-    const facts = factsOf(opened, args);
+    const facts = factsOf(opened, hasEventFilters(args.filters) ? narrow(opened.trace) : null);
     if (args.show.json) io.out.json(toJson(opened, facts));
     else for (const line of lines(io, { opened, facts, limit: args.show.limit })) io.out.line(line);
     return tellLosses(io, opened);
@@ -24,27 +24,30 @@ export async function runInfo(args: InfoArgs, io: Io): Promise<number> {
 interface Facts {
   readonly calls: readonly (readonly [string, number])[];
   readonly events: number;
+  /** Events of the trace, whatever the filters admit. */
+  readonly held: number;
   readonly durationNs: bigint;
   readonly wallNs: number;
   readonly blocks: readonly (readonly [string, number])[];
 }
 
-function factsOf({ trace }: OpenTrace, { filters }: InfoArgs): Facts {
-  const { calls, firstTimeNs, lastTimeNs, blocks } = trace.summary();
-  const narrow = hasEventFilters(filters) ? countNarrowed(trace, filters) : { events: trace.eventCount, calls };
+function factsOf({ trace }: OpenTrace, narrowed: Trace | null): Facts {
+  const { events, calls, firstTimeNs, lastTimeNs, blocks } = trace.summary();
+  const narrow = narrowed === null ? { events, calls } : countedEvents(narrowed);
   return {
     calls: [...narrow.calls].toSorted(([left, one], [right, other]) => other - one || (left < right ? -1 : 1)),
     events: narrow.events,
+    held: events,
     durationNs: lastTimeNs - firstTimeNs,
     wallNs: trace.header.wallClock ? lastWall(trace) : 0,
     blocks: [...blocks],
   };
 }
 
-function countNarrowed(trace: TraceFile, filters: InfoArgs["filters"]) {
+function countedEvents(trace: Trace) {
   const calls = new Map<string, number>();
   let events = 0;
-  for (const { plan, kind } of narrowed(trace, filters).events()) {
+  for (const { plan, kind } of trace.events()) {
     events += 1;
     const isCall = kind === "call" || kind === "enter" || kind === "callback";
     if (plan !== null && isCall) calls.set(plan.name, (calls.get(plan.name) ?? 0) + 1);
@@ -79,6 +82,9 @@ function toJson({ trace, path, sizeInBytes }: OpenTrace, { calls, events, durati
     wallClock: header.wallClock,
     startedAt: header.startedAt,
     capabilities: header.capabilities,
+    startsAfter: header.startsAfter,
+    leftOut: header.leftOut,
+    selection: header.selection,
     durationNs: Number(durationNs),
     wallNs,
     end,
@@ -96,7 +102,7 @@ interface Shown {
 function lines(io: Io, { opened, facts, limit }: Shown): string[] {
   const { trace, path, sizeInBytes } = opened;
   const { header } = trace;
-  const each = trace.eventCount === 0 ? "" : ` (${(sizeInBytes / trace.eventCount).toFixed(1)} bytes an event)`;
+  const each = facts.held === 0 ? "" : ` (${(sizeInBytes / facts.held).toFixed(1)} bytes an event)`;
   const rows: [string, string][] = [
     ["trace", `${path}, format ${trace.version}`],
     [
@@ -110,16 +116,25 @@ function lines(io: Io, { opened, facts, limit }: Shown): string[] {
     ["events", `${grouped(facts.events)} in ${sizeText(sizeInBytes)}${each}`],
     ["time", timeText(facts, trace)],
     ["keeps", `sites ${header.sites}, memory ${header.memory}`],
+    ...partRows(trace),
     ["state", stateText(io, trace)],
   ];
   const shown = facts.calls.slice(0, limit);
   const cut = cutNote(facts.calls.length, shown.length);
   return [
-    ...rows.map(([name, text]) => `${io.paint.faint(name.padEnd(8))} ${escapeText(text)}`),
-    ...trace.losses.slice(0, limit).map(({ what }) => `${io.paint.warn("lost    ")} ${escapeText(what)}`),
-    ...shown.map(([name, count]) => `${grouped(count).padStart(12)}  ${escapeText(name)}`),
+    ...rows.map(([name, text]) => `${io.paint.faint(name.padEnd(8))} ${visibleText(text)}`),
+    ...trace.losses.slice(0, limit).map(({ what }) => `${io.paint.warn("lost    ")} ${visibleText(what)}`),
+    ...shown.map(([name, count]) => `${grouped(count).padStart(12)}  ${visibleText(name)}`),
     ...(cut === undefined ? [] : [io.paint.faint(`              ${cut}`)]),
   ];
+}
+
+/** What of the run the trace holds on purpose; nothing where that is all of it. */
+function partRows({ header: { startsAfter, leftOut }, eventCount }: TraceFile): [string, string][] {
+  const rows: [string, string][] = [];
+  if (startsAfter > 0) rows.push(["ring", `the last part of the run, @${startsAfter + 1} to @${eventCount}`]);
+  if (leftOut.length > 0) rows.push(["left out", leftOut.join("; ")]);
+  return rows;
 }
 
 function programText({ header: { program, seed, startedAt } }: TraceFile): string {

@@ -2,26 +2,33 @@
 // message and an exit code. The only place that catches. Must not know how a verb does its work.
 import { EXIT, exitCodeOf, reportOf } from "./exit.ts";
 import { denoSystem, type Io, makeIo, type System } from "./io.ts";
-import { beforeDashes, parseVerb, verbOf, wantsHelp } from "./parse.ts";
-import { mayUse } from "./paths.ts";
-import { colorChoiceIn } from "./terminal.ts";
-import { NO_VOCABULARY, type Vocabulary } from "./flags.ts";
+import type { Vocabulary } from "./flags.ts";
 import type { VerbArgs } from "./grammar.ts";
+import { mayUse } from "./paths.ts";
+import { plainArgs } from "./plain.ts";
+import { colorChoiceIn } from "./terminal.ts";
+import { beforeDashes, verbOf, wantsHelp } from "./words.ts";
 
 /** Runs the program as the words in `args` say, and returns its exit code; never throws. */
 export async function main(args: readonly string[], system: System): Promise<number> {
   const verbose = beforeDashes(args).includes("--verbose");
   const io = makeIo(system, { quiet: false, verbose, color: colorChoiceIn(args) });
   try {
-    const verb = verbOf(args[0]);
-    if (verb === undefined || wantsHelp(args)) return await showHelp(args, io);
-    const parsed = parseVerb(verb, args);
+    const parsed = plainArgs(args) ?? await parsedArgs(args);
+    if (parsed === undefined) return await showHelp(args, io);
     return await runWith(parsed, makeIo(system, parsed.show));
   } catch (error) {
     const report = reportOf(error, verbose);
     if (report !== undefined) io.complain(`maptrail: ${report}`);
     return exitCodeOf(error);
   }
+}
+
+/** What Optique reads in the words; undefined where they ask for help, or name no verb. */
+async function parsedArgs(args: readonly string[]): Promise<VerbArgs | undefined> {
+  const verb = verbOf(args[0]);
+  if (verb === undefined || wantsHelp(args)) return undefined;
+  return (await import("./parse.ts")).parseVerb(verb, args);
 }
 
 /** What was gathered is printed even where the verb fails: it is the way to see how far it came. */
@@ -65,7 +72,7 @@ async function showHelp(args: readonly string[], io: Io): Promise<number> {
 /** The names are loaded only for a shell that completes: `completions SHELL WORD…`. */
 async function namesFor(args: readonly string[]): Promise<Vocabulary> {
   const completes = args[0] === "completions" && args.length > 2;
-  return completes ? await (await import("./vocabulary.ts")).vocabulary() : NO_VOCABULARY;
+  return completes ? await (await import("./vocabulary.ts")).vocabulary() : (await import("./flags.ts")).NO_VOCABULARY;
 }
 
 /**

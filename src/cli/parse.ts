@@ -3,24 +3,9 @@
 import { formatMessage, type Message } from "@optique/core/message";
 import { parseSync } from "@optique/core/parser";
 import { CliError, EXIT } from "./exit.ts";
-import { PARSERS, type Verb, type VerbArgs, VERBS } from "./grammar.ts";
 import { NO_VOCABULARY } from "./flags.ts";
-
-/** The verb that the first word names; undefined for anything else. */
-export function verbOf(word: string | undefined): Verb | undefined {
-  return VERBS.find((verb) => verb === word);
-}
-
-/** Whether a page of help is wanted: `--help` or `-h` ahead of `--`. */
-export function wantsHelp(args: readonly string[]): boolean {
-  const own = beforeDashes(args);
-  return own.includes("--help") || own.includes("-h");
-}
-
-/** What stands ahead of `--`. */
-export function beforeDashes(args: readonly string[]): readonly string[] {
-  return args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
-}
+import { PARSERS, type VerbArgs } from "./grammar.ts";
+import { beforeDashes, type Verb } from "./words.ts";
 
 /** Reads the words of a verb, the verb itself first; throws a CliError with exit code 2 for wrong usage. */
 export function parseVerb(verb: Verb, args: readonly string[]): VerbArgs {

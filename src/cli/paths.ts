@@ -112,10 +112,15 @@ export async function openInput(io: Io, path: string): Promise<InputFile> {
   const info = path === STANDARD_STREAM ? undefined : reading(path, () => Deno.statSync(full));
   if (info === undefined || !(info.isFile || info.isDirectory)) return inMemory(path, await readInput(io, path));
   if (info.isDirectory) throw unreadable(path, new Deno.errors.IsADirectory(path));
-  const file = reading(path, () => Deno.openSync(full));
+  return openFile(io, path);
+}
+
+/** Opens a file of known size for reading. */
+export function openFile(io: Io, path: string): InputFile {
+  const file = reading(path, () => Deno.openSync(resolvePath(io.folder, path)));
   return {
     path,
-    sizeInBytes: info.size,
+    sizeInBytes: reading(path, () => file.statSync().size),
     read: (offsetBytes, length) => reading(path, () => readAt(file, offsetBytes, length)),
     close: () => file.close(),
   };

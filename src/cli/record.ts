@@ -9,20 +9,24 @@ import { CliError, EXIT, type ExitCode } from "./exit.ts";
 import { checkExpectations } from "./expectations.ts";
 import type { RecordArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
+import { checkFilters } from "./narrow.ts";
 import { hasEventFilters } from "./open.ts";
 import { createOutput, type OutputFile, STANDARD_STREAM } from "./paths.ts";
 import { findProgram, type Found, traceName } from "./programs.ts";
 import { modelOptions } from "./replay.ts";
+import { createRing } from "./ring_files.ts";
 import { programsTalkOnStderr, recordInto, type Run } from "./run.ts";
+import { selectionOf } from "./selection.ts";
 import { shellPath } from "./shell.ts";
 import { addFindingSites } from "./sites.ts";
-import { plural } from "./terminal.ts";
+import { grouped, plural } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
 /** Records: runs a program on the instrumented engine and writes a trace. Resolves to the exit code. */
 export async function runRecord(args: RecordArgs, io: Io): Promise<number> {
   if (args.list) return listPrograms(io, args.show);
   checkFlags(args);
+  checkFilters(io, args.filters);
   const undo = args.output === STANDARD_STREAM || args.show.json ? programsTalkOnStderr() : () => {};
   try {
     return await recordOne(args, io);
@@ -34,8 +38,14 @@ export async function runRecord(args: RecordArgs, io: Io): Promise<number> {
 async function recordOne(args: RecordArgs, io: Io): Promise<number> {
   const found = await findProgram(io, { program: args.program, args: args.args });
   const options = modelOptions(modelOptions(defaultsFor(found), Object.entries(found.options)), args.options);
-  const output = createOutput(io, { output: args.output, name: traceName(found), force: args.force });
-  const run = prepare(args, io, { found, options });
+  const choice = { output: args.output, name: traceName(found), force: args.force };
+  const { output, segments } = args.ring === undefined
+    ? { output: createOutput(io, choice), segments: null }
+    : createRing(io, choice);
+  const run = {
+    ...prepare(args, io, { found, options }),
+    ...(args.ring === undefined || segments === null ? {} : { ring: { bytes: args.ring, segments } }),
+  };
   const kept = keepCopy(output, run);
   const recorded = await recordInto(kept.output, io, run);
   const code = await conclude(args, io, { output, run, recorded, copy: kept.copy });
@@ -56,12 +66,15 @@ function listPrograms(io: Io, { json }: RecordArgs["show"]): number {
   return EXIT.clean;
 }
 
-function checkFlags({ filters, output, sites, show, wallClock, flush = "off" }: RecordArgs): void {
-  if (hasEventFilters(filters)) {
+function checkFlags({ filters, output, sites, show, wallClock, ring, flush = "off" }: RecordArgs): void {
+  if (filters.rules.length > 0) {
     throw new CliError(
       EXIT.usage,
-      "Cannot filter while recording yet: record all, then filter with the verb that reads (dump, audit, diff).",
+      "Leave --rule to the verb that reads (audit, dump): what a rule finds is known when the run is over.",
     );
+  }
+  if (ring !== undefined && sites === "findings") {
+    throw new CliError(EXIT.usage, "Give --sites creating or all with --ring: findings are looked for in a whole run.");
   }
   if (output === STANDARD_STREAM && sites === "findings") {
     throw new CliError(EXIT.usage, "Give -o FILE: the sites of findings need a file that can be read again.");
@@ -112,6 +125,7 @@ function prepare(
     pause: () => new Promise((resolve) => setTimeout(resolve, 0)),
     ...wall,
     ...flushing(args, io),
+    selection: selectionOf(args.filters),
   };
 }
 
@@ -146,7 +160,10 @@ async function conclude(args: RecordArgs, io: Io, { output, run, recorded, copy 
   if (args.sites === "findings") await addFindingSites(io, { path: output.path, run, end });
   if (end.reason !== "ended") return EXIT.cutShort;
   if (scenario === null) return EXIT.clean;
-  const failures = [...scenario.failures, ...await checkExpectations(io, { path: output.path, copy, scenario })];
+  const isWhole = !hasEventFilters(args.filters) && recorded.kept.startsAfter === 0;
+  if (!isWhole) io.talk("What the scenario expects of findings is not checked: the trace holds a part of the run.");
+  const unmet = isWhole ? await checkExpectations(io, { path: output.path, copy, scenario }) : [];
+  const failures = [...scenario.failures, ...unmet];
   for (const { line, message } of failures.toSorted((one, other) => one.line - other.line)) {
     io.complain(`${run.what.name}:${line}: ${message}`);
   }
@@ -179,11 +196,17 @@ function tell(
   { args, output, recorded }: { readonly args: RecordArgs; readonly output: OutputFile; readonly recorded: Recorded },
 ): void {
   const bytes = output.sizeInBytes;
-  const { events, reason } = recorded.end;
+  const { end: { events, reason }, kept } = recorded;
   const file = output.path;
-  if (args.show.json) io.out.json({ schema: "maptrail.record/1", file, events, bytes, reason, seed: args.seed });
-  const each = events < TELLING_EVENTS ? "" : `, ${(bytes / events).toFixed(1)} bytes each`;
+  if (args.show.json) io.out.json({ schema: "maptrail.record/1", file, events, bytes, reason, seed: args.seed, kept });
+  const each = kept.events < TELLING_EVENTS ? "" : `, ${(bytes / kept.events).toFixed(1)} bytes each`;
   const where = file === STANDARD_STREAM ? "standard output" : file;
-  io.talk(`Recorded ${plural(events, "event")} into ${where}: ${sizeText(bytes)}${each}.`);
+  io.talk(`Recorded ${keptText(recorded)} into ${where}: ${sizeText(bytes)}${each}.`);
   if (file !== STANDARD_STREAM) io.talk(`next:  ${io.self} audit ${shellPath(file)}`);
+}
+
+function keptText({ end: { events }, kept }: Recorded): string {
+  if (kept.events === events) return plural(events, "event");
+  const from = kept.startsAfter === 0 ? "" : `, from @${kept.startsAfter + 1} on,`;
+  return `${grouped(kept.events)} of ${plural(events, "event")}${from}`;
 }

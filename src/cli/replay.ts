@@ -5,7 +5,8 @@ import { escapeText } from "../view/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { ReplayArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { admitting, checkFilters, hasEventFilters, nextOn, open, type OpenTrace, tellLosses } from "./open.ts";
+import { admitting, checkFilters } from "./narrow.ts";
+import { hasEventFilters, nextOn, open, type OpenTrace, tellLosses } from "./open.ts";
 import { unknownName } from "./suggest.ts";
 import { cutNote, grouped, plural } from "./terminal.ts";
 
@@ -122,16 +123,13 @@ function close(
   if (divergence === null) {
     const state = opened.trace.complete && stoppedEarly === "" ? "" : " (incomplete)";
     // A capture has nothing that the model can make: that nothing differed is then no good news.
-    const isNothing = callsReplayed === 0 && opened.trace.header.program.kind === "import";
-    const summary = isNothing
-      ? `nothing replayed: none of the ${
-        plural(events, "event")
-      } of this capture is a call that the model can make${state}`
-      : `no divergence: ${counts} replayed alike${state}`;
+    const nothing = callsReplayed === 0 ? whyNothing(opened, events) : "";
     return io.close({
       ...nextOn(opened, "audit"),
-      summary,
-      ...(state === "" && !isNothing ? { mood: "good" } : {}),
+      summary: nothing === ""
+        ? `no divergence: ${counts} replayed alike${state}`
+        : `nothing replayed: ${nothing}${state}`,
+      ...(state === "" && nothing === "" ? { mood: "good" } : {}),
       data,
     });
   }
@@ -142,4 +140,11 @@ function close(
     mood: "bad",
     data,
   });
+}
+
+/** Why a trace has nothing to replay; empty where it is short of nothing. */
+function whyNothing({ trace: { header } }: OpenTrace, events: number): string {
+  if (header.leftOut.length > 0) return "a part of the run was left out when it was recorded";
+  if (header.program.kind !== "import") return "";
+  return `none of the ${plural(events, "event")} of this capture is a call that the model can make`;
 }

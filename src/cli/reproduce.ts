@@ -2,8 +2,9 @@
 // No file is named where the verbs find it themselves, so that pasting them overwrites nothing. Must not know findings.
 import { defaultOptions, type ModelOptions } from "../api/mod.ts";
 import { PROGRAMS } from "../programs/mod.ts";
-import type { TraceHeader } from "../trace/mod.ts";
+import type { Selection, TraceHeader } from "../trace/mod.ts";
 import type { AuditArgs } from "./grammar.ts";
+import { selectionOf } from "./selection.ts";
 import { commandLine, shellPath } from "./shell.ts";
 
 /** The commands, as they are typed where the program is called `self`. */
@@ -25,7 +26,7 @@ function recordCommand(header: TraceHeader): string {
   return [...words, ...args].join(" ");
 }
 
-function recordFlags({ program, options, seed, sites, memory, wallClock }: TraceHeader): string[] {
+function recordFlags({ program, options, seed, sites, memory, wallClock, selection }: TraceHeader): string[] {
   const usual = new Map<string, string>(Object.entries(usualOptions(program)));
   const changed = Object.entries<string>(options).filter(([name, value]) => usual.get(name) !== value);
   return [
@@ -34,6 +35,17 @@ function recordFlags({ program, options, seed, sites, memory, wallClock }: Trace
     ...(memory === "full" ? [] : ["--memory", memory]),
     ...(wallClock ? [] : ["--wall-clock", "off"]),
     ...changed.flatMap(([name, value]) => ["--option", `${name}=${value}`]),
+    ...(selection === null ? [] : filterFlags(selection)),
+  ];
+}
+
+function filterFlags({ range, calls, levels, sides, objects }: Selection): string[] {
+  return [
+    ...(range === null ? [] : ["--range", `@${range.from}-${range.to === null ? "" : `@${range.to}`}`]),
+    ...calls.flatMap((call) => ["--call", call]),
+    ...(levels.length === 0 ? [] : ["--level", levels.join(",")]),
+    ...sides.flatMap((side) => ["--side", side]),
+    ...objects.flatMap((object) => ["--object", object]),
   ];
 }
 
@@ -45,13 +57,9 @@ function usualOptions({ kind, name }: TraceHeader["program"]): Partial<ModelOpti
 }
 
 function auditFlags({ strictRemap, filters }: AuditArgs): string[] {
-  const { range, calls, sides, objects, rules } = filters;
   return [
     ...(strictRemap ? ["--strict-remap"] : []),
-    ...(range === undefined ? [] : ["--range", `@${range.first}-${range.last === Infinity ? "" : `@${range.last}`}`]),
-    ...calls.flatMap((call) => ["--call", call]),
-    ...sides.flatMap((side) => ["--side", side]),
-    ...objects.flatMap((object) => ["--object", object]),
-    ...rules.flatMap((rule) => ["--rule", rule]),
+    ...filterFlags(selectionOf(filters)),
+    ...filters.rules.flatMap((rule) => ["--rule", rule]),
   ];
 }

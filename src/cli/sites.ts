@@ -2,8 +2,8 @@
 // to take the call sites of the events that findings name. The second run must be the first one again, event for event.
 
 import { audit } from "../audit/mod.ts";
-import { equalValues } from "../api/mod.ts";
-import { openTrace, type Trace, type TraceEnd, type TraceEvent } from "../trace/mod.ts";
+import { equalValues, type Outcome } from "../api/mod.ts";
+import { type MemoryDelta, openTrace, type Trace, type TraceEnd, type TraceEvent } from "../trace/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { createOutput, openInput, resolvePath } from "./paths.ts";
@@ -78,6 +78,19 @@ function notTaken(why: string): CliError {
 }
 
 function sameButSite(one: TraceEvent, other: TraceEvent): boolean {
-  return one.kind === other.kind && one.plan === other.plan && one.side === other.side && one.cause === other.cause &&
-    equalValues(one.ins, other.ins) && equalValues(one.outs, other.outs);
+  return one.event === other.event && one.kind === other.kind && one.plan === other.plan && one.side === other.side &&
+    one.actor === other.actor && one.cause === other.cause && one.of === other.of && one.timeNs === other.timeNs &&
+    equalValues(one.ins, other.ins) && equalValues(one.outs, other.outs) && sameOutcome(one.outcome, other.outcome) &&
+    sameDelta(one.memory, other.memory);
+}
+
+function sameOutcome(one: Outcome | null, other: Outcome | null): boolean {
+  if (one?.form === "status") return other?.form === "status" && one.status === other.status;
+  if (one?.form === "value") return other?.form === "value" && equalValues([one.value], [other.value]);
+  return one?.form === other?.form;
+}
+
+function sameDelta(one: MemoryDelta | null, other: MemoryDelta | null): boolean {
+  return one?.partition === other?.partition && one?.page === other?.page && one?.offset === other?.offset &&
+    one?.length === other?.length && one?.digest === other?.digest;
 }

@@ -1,7 +1,17 @@
 // Which object, event and page of A is which of B: bound where both traces make one at the same place.
 // Handle values and page numbers are labels and never compared.
 
-import { equalValues, isRef, type Outcome, printObject, type Ref, type RefEquality, type Value } from "../api/mod.ts";
+import {
+  equalValues,
+  isArray,
+  isRef,
+  type Level,
+  type Outcome,
+  printObject,
+  type Ref,
+  type RefEquality,
+  type Value,
+} from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
 
 /** A matching of the names of two traces, growing as they are walked. */
@@ -22,7 +32,7 @@ export class Correspondence {
   /** Whether two events are the same call with the same arguments, whatever came of it. */
   resembles(one: TraceEvent, other: TraceEvent): boolean {
     return one.plan?.name === other.plan?.name && one.side === other.side && one.kind === other.kind &&
-      this.sameValues(one.ins, other.ins) && this.#sameMemory(one, other);
+      this.#sameIns(one, other) && this.#sameMemory(one, other);
   }
 
   /** Whether two event numbers name the same event under the matching; 0 is none. */
@@ -43,6 +53,12 @@ export class Correspondence {
   /** Whether two values are the same under the matching. */
   sameValue(left: Value, right: Value): boolean {
     return equalValues(left, right, this.#sameObject);
+  }
+
+  /** Whether two arguments of events of a level are the same: a message's words hold page numbers, so they only count. */
+  sameArgument(level: Level, left: Value, right: Value): boolean {
+    if (level === "wire" && isArray(left) && isArray(right)) return left.length === right.length;
+    return this.sameValue(left, right);
   }
 
   /** Whether two outcomes are the same under the matching. */
@@ -75,6 +91,12 @@ export class Correspondence {
   #bindMembers(left: object, right: object): void {
     const others = new Map<string, Value>(Object.entries(right));
     for (const [name, value] of Object.entries(left)) this.#bindValue(value, others.get(name) ?? null);
+  }
+
+  #sameIns({ level, ins }: TraceEvent, { ins: others }: TraceEvent): boolean {
+    if (level !== "wire") return this.sameValues(ins, others);
+    return ins.length === others.length &&
+      ins.every((value, index) => this.sameArgument(level, value, others[index] ?? null));
   }
 
   #sameMemory({ memory: left }: TraceEvent, { memory: right }: TraceEvent): boolean {

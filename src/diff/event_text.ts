@@ -43,7 +43,7 @@ function valueDifference(
 ): string | null {
   for (const [index, param] of one.plan?.[which].entries() ?? []) {
     const [left, right] = [one[which][index], other[which][index]];
-    if (left === undefined || right === undefined || same.sameValue(left, right)) continue;
+    if (left === undefined || right === undefined || same.sameArgument(one.level, left, right)) continue;
     const [a, b] = [printValue(param, left), printValue(param, right)];
     const difference = a === b ? `${a} in both, but ${mismatched(same, left)}` : `${a} in A, ${b} in B`;
     return `${one.plan?.name}.${param.name}: ${difference}`;

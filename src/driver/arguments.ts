@@ -3,10 +3,13 @@
 import {
   type CallbackFunction,
   type CallPlan,
+  CATALOGUE,
   isArray,
   isRef,
   isStruct,
+  type Outcome,
   type ParamPlan,
+  REGISTERED_CALLBACKS,
   STATE_CALLBACKS,
   type Value,
 } from "../api/mod.ts";
@@ -18,13 +21,26 @@ export interface CallArguments {
 }
 
 /** The result that a program gets: `status`, or `value` and `refused`, with outputs by name; objects are handle values. */
-export function answerToProgram(plan: CallPlan, { outcome, outs }: Answer): object {
-  const named = Object.fromEntries(plan.outs.map((param, index) => [param.name, toProgram(outs[index] ?? null)]));
-  if (outcome.form === "status") return { status: outcome.status, ...named };
-  const refused = outcome.form === "refused" ? outcome.reason : null;
-  return outcome.form === "value"
-    ? { value: toProgram(outcome.value), refused, ...named }
-    : { refused, value: 0, ...named };
+export function answerToProgram({ outs: plans }: CallPlan, { outcome, outs }: Answer): object {
+  const result = resultOf(outcome);
+  for (let index = 0; index < plans.length; index += 1) {
+    const plan = plans[index];
+    if (plan !== undefined) result[plan.name] = toProgram(outs[index] ?? null);
+  }
+  return result;
+}
+
+function resultOf(outcome: Outcome): Record<string, unknown> {
+  switch (outcome.form) {
+    case "status":
+      return { status: outcome.status };
+    case "value":
+      return { value: toProgram(outcome.value), refused: null };
+    case "refused":
+      return { refused: outcome.reason, value: 0 };
+    default:
+      return { refused: null, value: 0 };
+  }
 }
 
 /** The arguments that a callback's handler gets. */
@@ -33,35 +49,35 @@ export function callbackArguments(plan: CallPlan, ins: readonly Value[]): object
 }
 
 function toProgram(value: Value): unknown {
-  if (isArray(value)) return value.map(toProgram);
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  if (typeof value !== "object" || value === null) return value;
   if (isRef(value)) return value.handle;
+  if (isArray(value)) return value.map(toProgram);
   if (isStruct(value)) {
     return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, toProgram(member)]));
   }
   return value;
 }
 
-const MEMBERS: ReadonlyMap<string, string> = new Map(Object.entries(STATE_CALLBACKS));
+const MEMBERS: ReadonlyMap<string, string> = new Map(Object.entries({ ...STATE_CALLBACKS, ...REGISTERED_CALLBACKS }));
 
-/** Names a handler by its channel and by the member that registers it: a callback has another name than its member. */
-export function handlerKey(channel: number, callback: string): string {
-  return `${channel} ${MEMBERS.get(callback) ?? callback}`;
+/** The member or the parameter that registers a callback's handler: a callback has another name. */
+export function memberNameOf(callback: string): string {
+  return MEMBERS.get(callback) ?? callback;
 }
 
-/** The functions among a call's arguments, keyed by the channel that the call names. */
-export function collectHandlers(
-  plan: CallPlan,
-  args: CallArguments,
-  ins: readonly Value[],
-): [string, CallbackFunction][] {
-  const channel = ins.find((value) => isRef(value) && value.kind === "channel");
-  if (!isRef(channel)) return [];
-  const number = channel.number;
-  return functionsIn(plan.ins, args).map(([name, handler]) => [handlerKey(number, name), handler]);
+/** Whether a call may register handlers: a function is among its parameters, or among their members. */
+export function takesHandlers(plan: CallPlan): boolean {
+  return TAKING_HANDLERS.has(plan);
 }
 
-function functionsIn(plans: readonly ParamPlan[], args: object): [string, CallbackFunction][] {
+const TAKING_HANDLERS: ReadonlySet<CallPlan> = new Set(CATALOGUE.filter(({ ins }) => ins.some(holdsFunction)));
+
+function holdsFunction({ storage, members }: ParamPlan): boolean {
+  return storage === "function" || members.some(holdsFunction);
+}
+
+/** The functions among a call's arguments, and among their members, each by its name. */
+export function functionsIn(plans: readonly ParamPlan[], args: object): [string, CallbackFunction][] {
   const given = new Map<string, unknown>(Object.entries(args));
   return plans.flatMap((param): [string, CallbackFunction][] => {
     const value = given.get(param.name);

@@ -2,13 +2,14 @@
 
 /** A queue between threads. */
 export class Mailbox<T> {
-  readonly #mails: T[] = [];
+  /** In an envelope each, since a thread may send nothing. */
+  readonly #mails: { readonly content: T }[] = [];
   readonly #receivers: ((mail: T) => void)[] = [];
 
   /** Sends; never waits. */
   send(mail: T): void {
     const receiver = this.#receivers.shift();
-    if (receiver === undefined) this.#mails.push(mail);
+    if (receiver === undefined) this.#mails.push({ content: mail });
     else receiver(mail);
   }
 
@@ -16,6 +17,6 @@ export class Mailbox<T> {
   subscribe(receiver: (mail: T) => void): void {
     const mail = this.#mails.shift();
     if (mail === undefined) this.#receivers.push(receiver);
-    else receiver(mail);
+    else receiver(mail.content);
   }
 }

@@ -1,7 +1,7 @@
 // What a program is and what it is given. A program is an async function: it makes calls as sides, starts more threads,
 // and waits only for calls, mailboxes and threads, so that its seed decides everything.
 
-import type { CallbackFunction } from "../api/mod.ts";
+import type { CallbackFunction, CallbackName, CALLBACKS, GivenOf, ReturnOf } from "../api/mod.ts";
 import { type SideApi, sideApi } from "./facade.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Random } from "./random.ts";
@@ -57,9 +57,15 @@ export function defineProgram(
   return { run, options: about.options ?? {}, summary: about.summary ?? "" };
 }
 
-/** Makes a callback handler of a function: it gets the callback's channel, and a thread that is inside the callback. */
-export function on(
-  handler: (callback: { readonly Channel: number }, inside: Thread) => Promise<number | void> | number | void,
+/**
+ * Makes a callback handler of a function: it gets what the callback gives, and a thread that is inside the callback. Left out,
+ * the callback is one of a channel; `on<"EvtVmbChannelProcessPacket">(…)` names another one.
+ */
+export function on<N extends CallbackName = "EvtVmbChannelOpened">(
+  handler: (
+    callback: GivenOf<(typeof CALLBACKS)[N]>,
+    inside: Thread,
+  ) => Promise<ReturnOf<(typeof CALLBACKS)[N]>> | ReturnOf<(typeof CALLBACKS)[N]>,
 ): CallbackFunction {
   return Object.assign(() => undefined, { handler });
 }

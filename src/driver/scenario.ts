@@ -6,6 +6,7 @@ import {
   type CallStatement,
   type Environment,
   evaluateArguments,
+  evaluateOuts,
   evaluateReturn,
   type ExpectFindingStatement,
   type ExpectStateStatement,
@@ -29,7 +30,7 @@ import {
 } from "../api/mod.ts";
 import { type PendingCallback, stateMatches } from "../engine/mod.ts";
 import type { SitePolicy } from "./scheduler.ts";
-import type { Answer, Session } from "./session.ts";
+import type { Answer, RunningCallback, Session } from "./session.ts";
 
 /** A line that does not hold. */
 export interface ScenarioFailure {
@@ -54,6 +55,9 @@ export interface ScenarioReport {
   /** The line of `expect no findings`, 0: none. */
   readonly noFindingsLine: number;
 }
+
+/** What a driver returns from a callback. */
+type Returning = Pick<CallbackStatement, "side" | "plan" | "returns" | "outs">;
 
 /** A statement with what stands nested under it. */
 interface Node {
@@ -166,9 +170,11 @@ class Runner {
 
   #call(statement: CallStatement, { children }: Node, insideCallback: number): void {
     const { plan, side, line } = statement;
+    if (plan.level === "wire") return this.#fail(line, `${plan.name}: nobody calls a message, option wire shows it`);
     const ins = this.#session.bind(plan, evaluateArguments(statement.args, plan, this.#names));
     const site = this.#wantsSite(plan) ? { file: this.#scenario.file, line, column: 1, function: "" } : null;
-    const { event, answer } = this.#session.call({ plan, side, actor: side, ins, insideCallback, site });
+    const recorded = writtenOuts(statement);
+    const { event, answer } = this.#session.call({ plan, side, actor: side, ins, insideCallback, site, recorded });
     this.#events.set(statement, event);
     if (statement.label !== null) this.#labels.set(statement.label, event);
     if (answer !== null) this.#learn(event, answer);
@@ -197,12 +203,15 @@ class Runner {
 
   #drain(event: number): void {
     for (let [next] = this.#madeSince(event); next !== undefined; [next] = this.#madeSince(event)) {
-      const running = this.#session.deliver(next, next.side);
-      this.#session.finish(running.event, {
-        outcome: evaluateReturn(null, running.plan, this.#names),
-        actor: next.side,
-      });
+      const running = this.#deliver(next, next.side);
+      this.#finish(running.event, { side: next.side, plan: running.plan, returns: null, outs: [] });
     }
+  }
+
+  /** Starts a callback; what it brings, a delivered packet, can be named from here on. */
+  #deliver(pending: PendingCallback, actor: string): RunningCallback {
+    for (const value of pending.ins) this.#names.learn(value);
+    return this.#session.deliver(pending, actor);
   }
 
   /** Runs the callback that is written; where its arguments are others than written, it runs all the same. */
@@ -217,7 +226,7 @@ class Runner {
     }
     const trouble = this.#argumentTrouble(statement, pending);
     if (trouble !== null) this.#fail(line, `callback ${side} ${plan.name}: ${trouble}`);
-    const running = this.#session.deliver(pending, side);
+    const running = this.#deliver(pending, side);
     this.#events.set(statement, running.event);
     if (statement.label !== null) this.#labels.set(statement.label, running.event);
     for (const child of children) this.run(child, running.event);
@@ -234,8 +243,9 @@ class Runner {
     return matchArguments(args, { plan, ins, env: this.#names });
   }
 
-  #finish(event: number, { side, plan, returns }: Pick<CallbackStatement, "side" | "plan" | "returns">): void {
-    this.#session.finish(event, { outcome: evaluateReturn(returns, plan, this.#names), actor: side });
+  #finish(event: number, { side, plan, returns, outs }: Returning): void {
+    const given = this.#session.bindOuts(plan, evaluateOuts(outs, plan, this.#names));
+    this.#session.finish(event, { outcome: evaluateReturn(returns, plan, this.#names), outs: given, actor: side });
   }
 
   #leave({ of, outcome, label, line }: LeaveStatement, { children }: Node): void {
@@ -247,11 +257,11 @@ class Runner {
     this.#checkOutcome(outcome, of, line);
   }
 
-  #return({ of, returns, label, line }: ReturnStatement, { children }: Node): void {
+  #return({ of, returns, outs, label, line }: ReturnStatement, { children }: Node): void {
     const event = this.#events.get(of);
     if (event === undefined) return this.#fail(line, `wrote return of ${of.plan.name}, but that callback never ran`);
     if (label !== null) this.#labels.set(label, this.#session.lastEvent + 1);
-    this.#finish(event, { side: of.side, plan: of.plan, returns });
+    this.#finish(event, { side: of.side, plan: of.plan, returns, outs });
     for (const child of children) this.run(child, 0);
     if (!this.#writtenOnly) this.#drain(event);
   }
@@ -310,6 +320,14 @@ class Runner {
   #fail(line: number, message: string): void {
     this.#failures.push({ line, message });
   }
+}
+
+/** The outputs that a line writes as numbers, by position: where ranges are, for `placement=recorded`. */
+function writtenOuts({ plan, outcome }: CallStatement): Value[] {
+  return plan.outs.map(({ name }) => {
+    const written = outcome?.outs.find((each) => each.name === name)?.value;
+    return written?.form === "integer" ? written.value : null;
+  });
 }
 
 function textOf({ side, name, channel }: PendingCallback): string {

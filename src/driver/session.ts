@@ -1,7 +1,7 @@
 // One run of the engine as numbered events: inputs go in, the sink gets every event in order.
 // Programs, scenarios and replays all drive a session; it knows none of them, and nothing of clocks or files.
 
-import { type CallPlan, findPlan, type Outcome, type Value } from "../api/mod.ts";
+import { type CallPlan, findPlan, type Outcome, type Value, VOID } from "../api/mod.ts";
 import { Engine, type GivenArgs, type Output, type PendingCallback } from "../engine/mod.ts";
 import type { EventSink, MemoryMode, Site, TraceEvent } from "../trace/mod.ts";
 import { crc32 } from "../wire/mod.ts";
@@ -29,6 +29,8 @@ export interface CallRequest {
   /** The callback event that the call is made in, 0: none. */
   readonly insideCallback: number;
   readonly site: Site | null;
+  /** What the call answered in the trace that is replayed; left out: it is not replayed. */
+  readonly recorded?: readonly Value[];
 }
 
 /** What became of a call. */
@@ -44,12 +46,23 @@ export interface Answer {
   readonly outs: readonly Value[];
 }
 
+/** What a driver returned from a callback. */
+export interface CallbackEnd {
+  readonly outcome: Outcome;
+  /** Values of `plan.outs`; left out: the callback gives nothing back. */
+  readonly outs?: readonly Value[];
+  readonly actor: string;
+}
+
 /** A callback that runs. */
 export interface RunningCallback {
   readonly event: number;
   readonly plan: CallPlan;
   readonly callback: PendingCallback;
 }
+
+/** An event but for its number, its level and its times. */
+type Made = Omit<TraceEvent, "event" | "level" | "timeNs" | "wallNs" | "text">;
 
 interface Waiting {
   readonly plan: CallPlan;
@@ -90,16 +103,15 @@ export class Session {
     try {
       return this.engine.bind(plan, args);
     } catch (error) {
-      if (error instanceof TypeError || error instanceof RangeError) error.message = `${plan.name}: ${error.message}`;
-      throw error;
+      throw named(plan, error);
     }
   }
 
   /** Makes a call. */
-  call({ plan, side, actor, ins, insideCallback, site }: CallRequest): CallTicket {
+  call({ plan, side, actor, ins, insideCallback, site, recorded = NO_VALUES }: CallRequest): CallTicket {
     const event = this.#begin();
-    const result = this.engine.call({ plan, side, ins, event, insideCallback });
-    const answer = result.blocked ? null : { outcome: result.outcome, outs: result.outs };
+    const result = this.engine.call({ plan, side, ins, event, insideCallback, recorded });
+    const answer = result.blocked ? null : result;
     if (answer === null) this.#waiting.set(event, { plan, side, actor });
     this.#emit({
       kind: answer === null ? "enter" : "call",
@@ -107,10 +119,12 @@ export class Session {
       side,
       actor,
       cause: insideCallback,
+      of: 0,
       site,
       ins,
-      outs: answer?.outs ?? [],
-      outcome: answer?.outcome ?? null,
+      outs: answer === null ? NO_VALUES : answer.outs,
+      outcome: answer === null ? null : answer.outcome,
+      memory: null,
     });
     this.#emitOutputs(event);
     return { event, answer };
@@ -129,26 +143,39 @@ export class Session {
     const callback = this.engine.deliver(pending.id, event);
     const running = { event, plan, callback };
     this.#running.set(event, running);
-    this.#emit({ kind: "callback", plan, side: callback.side, actor, cause: callback.cause, ins: callback.ins });
+    const { side, cause, ins } = callback;
+    this.#emit({ ...NOTHING, kind: "callback", plan, side, actor, cause, ins });
     return running;
   }
 
-  /** Returns from a callback. */
-  finish(callbackEvent: number, { outcome, actor }: { readonly outcome: Outcome; readonly actor: string }): void {
+  /** Canonical values of what a driver gives back in a callback's out parameters, by name; throws as `bind` does. */
+  bindOuts(plan: CallPlan, given: GivenArgs): readonly Value[] {
+    if (plan.outs.length === 0) return NO_VALUES;
+    try {
+      return this.engine.bindOuts(plan, given);
+    } catch (error) {
+      throw named(plan, error);
+    }
+  }
+
+  /** Returns from a callback; `outs` are its out parameters by position. */
+  finish(callbackEvent: number, { outcome, outs = NO_VALUES, actor }: CallbackEnd): void {
     const running = this.#running.get(callbackEvent);
     if (running === undefined) {
       throw new RangeError(`Cannot return from @${callbackEvent}: no callback is running there`);
     }
     this.#running.delete(callbackEvent);
     const event = this.#begin();
-    this.engine.finish(callbackEvent, { event, outcome });
+    this.engine.finish(callbackEvent, { event, outcome, outs });
     this.#emit({
+      ...NOTHING,
       kind: "return",
       plan: running.plan,
       side: running.callback.side,
       actor,
       cause: callbackEvent,
       of: callbackEvent,
+      outs,
       outcome,
     });
     this.#emitOutputs(event);
@@ -186,7 +213,8 @@ export class Session {
   #emitOutputs(input: number): void {
     for (const output of this.engine.takeOutputs()) {
       if (output.form === "memory") this.#emitMemory(output, input);
-      else this.#emitLeave(output, input);
+      else if (output.form === "leave") this.#emitLeave(output, input);
+      else this.#emitMessage(output, input);
     }
   }
 
@@ -195,6 +223,7 @@ export class Session {
     const { partition, page, offset, bytes } = output;
     const kept = this.#memory === "full" ? bytes : null;
     this.#emit({
+      ...NOTHING,
       kind: "memory",
       plan: null,
       side: partition === "video" ? "gpu" : partition,
@@ -204,26 +233,60 @@ export class Session {
     });
   }
 
+  #emitMessage({ name, side, ins }: Extract<Output, { form: "message" }>, cause: number): void {
+    const plan = findPlan(name);
+    if (plan === undefined) throw new TypeError(`Cannot send ${name}: it is not declared`);
+    this.#emit({ ...NOTHING, kind: "call", plan, side, actor: "vmbus", cause, ins, outcome: VOID });
+  }
+
   #emitLeave({ event, outcome, outs }: Extract<Output, { form: "leave" }>, cause: number): void {
     const waiting = this.#waiting.get(event);
     if (waiting === undefined) throw new RangeError(`Cannot leave @${event}: no call waits there`);
     this.#waiting.delete(event);
-    this.#emit({ kind: "leave", ...waiting, cause, of: event, outs, outcome });
+    this.#emit({ ...NOTHING, ...waiting, kind: "leave", cause, of: event, outs, outcome });
     this.onLeave(event, { outcome, outs });
   }
 
-  #emit(event: Pick<TraceEvent, "kind" | "plan" | "side" | "actor"> & Partial<TraceEvent>): void {
+  /** Written out in full: an event of every kind has the same shape, and a call's costs one object. */
+  #emit({ kind, plan, side, actor, cause, of, site, ins, outs, outcome, memory }: Made): void {
+    const event = this.#lastEvent + 1;
     this.#sink.event({
-      ...EMPTY,
-      level: event.plan?.level ?? "machine",
+      event,
+      kind,
+      plan,
+      side,
+      actor,
+      level: plan === null ? "machine" : plan.level,
+      cause,
+      of,
       timeNs: this.engine.world.timeNs,
       wallNs: this.#wallNs(),
-      ...event,
-      event: this.#lastEvent + 1,
+      site,
+      ins,
+      outs,
+      outcome,
+      memory,
+      text: "",
     });
     // A sink that throws has not taken the event: then it has no number either.
-    this.#lastEvent += 1;
+    this.#lastEvent = event;
   }
 }
 
-const EMPTY = { cause: 0, of: 0, site: null, ins: [], outs: [], outcome: null, memory: null, text: "" } as const;
+const NO_VALUES: readonly Value[] = [];
+
+/** An error over what cannot be passed says whose it is. */
+function named({ name }: CallPlan, error: unknown): unknown {
+  if (error instanceof TypeError || error instanceof RangeError) error.message = `${name}: ${error.message}`;
+  return error;
+}
+const NOTHING: Omit<Made, "kind" | "side" | "actor"> = {
+  plan: null,
+  cause: 0,
+  of: 0,
+  site: null,
+  ins: NO_VALUES,
+  outs: NO_VALUES,
+  outcome: null,
+  memory: null,
+};

@@ -3,62 +3,41 @@
 // It knows objects by their numbers only; which calls are legal is not decided here.
 
 import { type Range, RangeMap } from "../range/mod.ts";
-import { breaksUnique, MappedSpans, type MappingCandidate } from "./mapped_spans.ts";
+import { breaksUnique, isUnique, MappedSpans, type MappingCandidate } from "./mapped_spans.ts";
+import { ensure, pages, requireWithin } from "./address_space_checks.ts";
 import { TapeReader, type TapeValue } from "./number_tape.ts";
-import { type PageEntry, type PageSpan, PageTables, tiles } from "./page_tables.ts";
-import { PagingOperations, type QueuePosition } from "./paging_operations.ts";
+import type { Mapping, PageUpdate, Reservation, When } from "./page_changes.ts";
+import { FreshList } from "./fresh_list.ts";
+import { moved, type PageEntry, type PageSpan, PageTables, tiles } from "./page_tables.ts";
+import { type CopySource, type PagingOperation, PagingOperations, type QueuePosition } from "./paging_operations.ts";
+import { Slots } from "./slots.ts";
+import { baseEntry, mappedVad, newVad, readVad, type Vad, type VadFacts, vadNumbers } from "./vad.ts";
 
 export { UNIQUE_DRIVER_PROTECTION } from "./mapped_spans.ts";
 export type { MappingCandidate } from "./mapped_spans.ts";
 export type { PageEntry, PageSpan } from "./page_tables.ts";
+export type { Mapping, PageUpdate, Reservation, When } from "./page_changes.ts";
 export type { QueuePosition } from "./paging_operations.ts";
 export type { TapeValue } from "./number_tape.ts";
+export type { Vad } from "./vad.ts";
 
 /** The lowest page that placement gives out: the first 64 KB stay free, so that 0 is never an address. */
 export const FIRST_PLACED_PAGE = 16;
 
-/** An obtained range: what a Reserve or a Map gave, less what was freed since; it may lie in several pieces. */
-export interface Vad {
-  /** Its object's number. */
-  readonly number: number;
-  readonly kind: "reserved" | "mapped";
-  /** What pages of a reservation are where nothing is mapped; a mapped range's are invalid there. */
-  readonly baseState: "invalid" | "zero";
-  readonly driverProtection: bigint;
-  /** The reservation's operation ran; before, its pages are invalid. */
-  isCommitted: boolean;
-  /** Pages that are not freed yet. */
-  pageCount: number;
-}
-
-/** The queued operation that a change waits for; null: the change is made at once. */
-export type When = QueuePosition | null;
-
-/** A range to set aside. */
-export interface Reservation extends PageSpan {
-  readonly vad: number;
-  readonly baseState: "invalid" | "zero";
-  readonly driverProtection: bigint;
-}
-
-/** A range to point somewhere, in the page tables of one GPU. */
-export interface Mapping extends PageSpan {
-  readonly gpu: number;
-  readonly entry: PageEntry;
-  /** The VAD that gets the pages that are free; 0 where there are none. */
-  readonly vad: number;
-  /** All pages are known to be free: `place` gave them. */
-  readonly isFree?: boolean;
-}
-
-/** A process's address space on an adapter. */
+/**
+ * A process's address space on an adapter. Most mappings are made where nothing is and freed whole, unseen in between:
+ * such a fresh one is kept with its range alone, and settles in page tables and index when anything else comes near it.
+ */
 export class AddressSpace {
   /** Adapter handles' object numbers through which this space was opened. */
   readonly adapters = new Set<number>();
   readonly vaBits: number;
+  /** The number of pages: the end of the highest page that can be obtained. */
+  readonly pageLimit: number;
   readonly #gpus: PageTables[];
   readonly #vads = new RangeMap<Vad>();
-  readonly #byNumber = new Map<number, Vad>();
+  readonly #byNumber = new Slots<Vad>();
+  readonly #fresh = new FreshList();
   #operations = new PagingOperations();
   #mapped = new MappedSpans();
 
@@ -67,6 +46,7 @@ export class AddressSpace {
     requireWithin("physical-adapters", physicalAdapters, { low: 1, high: 64 });
     requireWithin("va-bits", vaBits, { low: 32, high: 48 });
     this.vaBits = vaBits;
+    this.pageLimit = 2 ** (vaBits - 12);
     this.#gpus = Array.from({ length: physicalAdapters }, () => new PageTables());
   }
 
@@ -75,23 +55,27 @@ export class AddressSpace {
     return this.#gpus.length;
   }
 
-  /** The number of pages: the end of the highest page that can be obtained. */
-  get pageLimit(): number {
-    return 2 ** (this.vaBits - 12);
-  }
-
-  /** The lowest free place in [start, end), or undefined; neither the first 64 KB nor what is beyond the limit is one. */
-  place(pageCount: number, { start, end }: PageSpan, { alignment = 1 }: { readonly alignment?: number } = {}):
-    | number
-    | undefined {
+  /** The lowest free place in [start, end), or the highest; neither the first 64 KB nor what is beyond the limit is one. */
+  place(
+    pageCount: number,
+    { start, end }: PageSpan,
+    { alignment = 1, isTopDown = false }: { readonly alignment?: number; readonly isTopDown?: boolean } = {},
+  ): number | undefined {
     const from = Math.max(start, FIRST_PLACED_PAGE);
     const to = Math.min(end, this.pageLimit);
-    return from >= to ? undefined : this.#vads.firstGap({ size: pageCount, from, to, alignment });
+    if (from >= to) return undefined;
+    const query = { size: pageCount, from, to, alignment };
+    return isTopDown ? this.#vads.lastGap(query) : this.#vads.firstGap(query);
   }
 
   /** The pieces of obtained ranges that touch the span, whole. */
   vadsIn({ start, end }: PageSpan): readonly Readonly<Range<Readonly<Vad>>>[] {
     return this.#vads.overlapping(start, end);
+  }
+
+  /** The piece of an obtained range that holds a page, whole. */
+  vadAt(page: number): Readonly<Range<Readonly<Vad>>> | undefined {
+    return this.#vads.at(page);
   }
 
   /** Whether every page of the span is obtained. */
@@ -105,18 +89,27 @@ export class AddressSpace {
   }
 
   /** Sets free pages aside, on all physical GPUs. */
-  reserve({ start, end, vad, baseState, driverProtection }: Reservation, when: When): void {
-    this.#obtain({ start, end }, this.#addVad({ number: vad, kind: "reserved", baseState, driverProtection }, when));
-    if (when !== null) this.#operations.add({ start, end, gpu: -1, vad }, when);
+  reserve({ start, end, vad, baseState, driverProtection, keeper = "process" }: Reservation, when: When): void {
+    const made = this.#addVad({ number: vad, kind: "reserved", baseState, driverProtection, keeper }, when);
+    this.#obtain({ start, end }, made);
+    if (when !== null) this.#operations.add({ start, end, gpu: -1, vad, source: null }, when);
   }
 
   /** Points pages of one GPU to an entry; pages that are free become a mapped range, which `vad` must then number. */
   map({ start, end, gpu, entry, vad, isFree = false }: Mapping, when: When): void {
-    const isFresh = vad > 0 && this.#obtainRest({ start, end }, { number: vad, isFree });
+    if (isFree && when === null && !this.#mapped.isUniqueWith(entry)) {
+      const made = this.#addVad(mappedVad(vad), null);
+      this.#fresh.add(made, { start, end, gpu, entry });
+      this.#obtain({ start, end }, made);
+      return;
+    }
+    this.#settle(isUnique(entry) ? undefined : { start, end });
+    const hasNoEntry = vad > 0 && this.#obtainRest({ start, end }, { number: vad, isFree });
     const tables = this.#tablesOf(gpu);
     if (when !== null) {
-      tables.queue({ start, end }, { operation: this.#operations.add({ start, end, gpu, vad: 0 }, when), entry });
-    } else if (isFresh) tables.commitFresh({ start, end }, entry);
+      const operation = this.#operations.add({ start, end, gpu, vad: 0, source: null }, when);
+      tables.queue({ start, end }, { operation, entry, isCopy: false });
+    } else if (hasNoEntry) tables.commitFresh({ start, end }, entry);
     else tables.commit({ start, end }, entry);
     if (entry.allocation > 0) this.#mapped.add({ start, end }, entry);
   }
@@ -125,15 +118,57 @@ export class AddressSpace {
   complete(position: QueuePosition): void {
     for (const operation of this.#operations.take(position)) {
       const vad = this.#byNumber.get(operation.vad);
-      if (operation.gpu >= 0) this.#tablesOf(operation.gpu).complete(operation, operation.number);
+      if (operation.source !== null) this.#copy(operation, operation.source);
+      else if (operation.gpu >= 0) this.#tablesOf(operation.gpu).complete(operation, operation.number);
       else if (vad !== undefined) vad.isCommitted = true;
+    }
+  }
+
+  /** Queues a change of pages of a reservation. */
+  update({ start, end, gpu, pieces, source }: PageUpdate, when: QueuePosition): void {
+    const operation = this.#operations.add({ start, end, gpu, vad: 0, source }, when);
+    for (const { start, end, value: entry } of pieces) {
+      this.#tablesOf(gpu).queue({ start, end }, { operation, entry, isCopy: source !== null });
+      if (entry.allocation > 0) this.#mapped.add({ start, end }, entry);
+    }
+  }
+
+  /** What obtained pages of a GPU will be once all that is queued has run in order of issue, in clipped pieces. */
+  newestIn(gpu: number, span: PageSpan): Range<PageEntry>[] {
+    this.#settle(span);
+    return this.#entriesOf(
+      span,
+      (vad, piece) =>
+        [...tiles(piece, this.#tablesOf(gpu).newestIn(piece))].map(({ start, end, value }) => ({
+          start,
+          end,
+          value: value ?? baseEntry({ ...vad, isCommitted: true }),
+        })),
+    );
+  }
+
+  /** Takes back what a queue has from a place on: it will not run. */
+  cancel(position: QueuePosition): void {
+    for (const operation of this.#operations.drop(position)) {
+      if (operation.gpu >= 0) this.#tablesOf(operation.gpu).cancel(operation, operation.number);
     }
   }
 
   /** Frees obtained pages, and what is queued for them; returns the numbers of the VADs of which nothing is left. */
   free(span: PageSpan): number[] {
-    for (const tables of this.#gpus) this.#mapped.free(span, tables.release(span));
-    return this.#giveBack(span);
+    const ended: number[] = [];
+    let hasEntries = false;
+    for (const { start, end, value: vad } of this.#vads.carve(span.start, span.end)) {
+      vad.pageCount -= end - start;
+      if (vad.fresh !== null && vad.pageCount === 0) this.#fresh.take(vad);
+      else hasEntries = true;
+      if (vad.fresh !== null) this.#settleVad(vad);
+      if (vad.pageCount > 0) continue;
+      this.#byNumber.delete(vad.number);
+      ended.push(vad.number);
+    }
+    if (hasEntries) { for (const tables of this.#gpus) this.#mapped.free(span, tables.release(span)); }
+    return ended;
   }
 
   /**
@@ -142,6 +177,7 @@ export class AddressSpace {
    * Returns the numbers of the VADs of which nothing is left.
    */
   releaseAllocation(allocation: number): number[] {
+    this.#settle();
     const spans = this.#mapped.take(allocation);
     const touched = this.#gpus.flatMap((tables) => spans.flatMap((span) => tables.releaseAllocation(span, allocation)));
     return touched.flatMap((span) => this.#unmappedIn(span)).flatMap((unmapped) => this.free(unmapped));
@@ -149,6 +185,7 @@ export class AddressSpace {
 
   /** Whether a mapping breaks the rule of unique driver protection, once all that is queued has run. */
   conflicts(candidate: MappingCandidate): boolean {
+    if (isUnique(candidate)) this.#settle();
     if (!this.#mapped.mayConflict(candidate)) return false;
     const spans = this.#mapped.spansOf(candidate.allocation);
     const others = this.#gpus.flatMap((tables, gpu) =>
@@ -159,6 +196,7 @@ export class AddressSpace {
 
   /** What a GPU sees: the span in order; the value is undefined where pages are free. */
   *walk(gpu: number, span: PageSpan): IterableIterator<PageSpan & { readonly value: PageEntry | undefined }> {
+    this.#settle(span);
     for (const piece of tiles(span, this.#vads.overlapping(span.start, span.end))) {
       if (piece.value === undefined) yield { start: piece.start, end: piece.end, value: undefined };
       else {
@@ -172,12 +210,11 @@ export class AddressSpace {
 
   /** Everything, as one flat list of numbers; `fromPlain` makes an equal space of it. */
   toPlain(): readonly TapeValue[] {
+    this.#settle();
     const tape: TapeValue[] = [this.#gpus.length, this.vaBits, this.adapters.size];
     for (const adapter of this.adapters) tape.push(adapter);
     tape.push(this.#byNumber.size);
-    for (const { number, kind, baseState, driverProtection, isCommitted } of this.#byNumber.values()) {
-      tape.push(number, Number(kind === "mapped"), Number(baseState === "zero"), driverProtection, Number(isCommitted));
-    }
+    for (const vad of this.#byNumber.values()) tape.push(...vadNumbers(vad));
     tape.push(this.#vads.size);
     for (const { start, end, value } of this.#vads) tape.push(start, end, value.number);
     this.#operations.write(tape);
@@ -204,6 +241,8 @@ export class AddressSpace {
 
   /** Throws where the parts do not fit each other; takes O(n log n), for tests. */
   checkInvariants(): void {
+    this.#fresh.checkInvariants();
+    this.#settle();
     this.#vads.checkInvariants();
     this.#operations.checkInvariants();
     this.#checkVads();
@@ -216,6 +255,34 @@ export class AddressSpace {
       }
     }
     this.#checkOperations();
+  }
+
+  /** Runs a copy on those of its pages where it was not cancelled, all sources read first; freed sources give nothing. */
+  #copy({ start, end, gpu, number }: PagingOperation, source: CopySource): void {
+    const tables = this.#tablesOf(gpu);
+    const shift = start - source.start;
+    const read = (vad: Readonly<Vad>, piece: PageSpan) =>
+      vad.number !== source.vad ? [] : [...tiles(piece, tables.committedIn(piece))].map((tile) => ({
+        start: tile.start + shift,
+        end: tile.end + shift,
+        value: moved(tile.value ?? baseEntry(vad), shift),
+      }));
+    const copied = tables.cancel({ start, end }, number)
+      .flatMap((piece) => this.#entriesOf({ start: piece.start - shift, end: piece.end - shift }, read));
+    for (const { start, end, value } of copied) {
+      tables.commit({ start, end }, value);
+      if (value.allocation > 0) this.#mapped.add({ start, end }, value);
+    }
+  }
+
+  /** What `read` finds in each obtained piece of the span. */
+  #entriesOf(
+    span: PageSpan,
+    read: (vad: Readonly<Vad>, piece: PageSpan) => readonly Range<PageEntry>[],
+  ): Range<PageEntry>[] {
+    return [...tiles(span, this.#vads.overlapping(span.start, span.end))].flatMap(({ start, end, value }) =>
+      value === undefined ? [] : read(value, { start, end })
+    );
   }
 
   #checkVads(): void {
@@ -254,16 +321,15 @@ export class AddressSpace {
     return vad;
   }
 
-  #addVad(vad: Omit<Vad, "isCommitted" | "pageCount">, when: When): Vad {
-    const { number, kind, baseState, driverProtection } = vad;
-    const made: Vad = { number, kind, baseState, driverProtection, isCommitted: when === null, pageCount: 0 };
+  #addVad(facts: VadFacts, when: When): Vad {
+    const made = newVad(facts, when === null);
     this.#byNumber.set(made.number, made);
     return made;
   }
 
   /** Makes the free pages of the span a mapped range; whether all of them were free, so that none has an entry. */
   #obtainRest(span: PageSpan, { number, isFree }: { readonly number: number; readonly isFree: boolean }): boolean {
-    const made = this.#addVad({ number, kind: "mapped", baseState: "invalid", driverProtection: 0n }, null);
+    const made = this.#addVad(mappedVad(number), null);
     const obtained = isFree ? [] : this.#vads.overlapping(span.start, span.end);
     if (obtained.length === 0) this.#obtain(span, made);
     else for (const tile of [...tiles(span, obtained)]) if (tile.value === undefined) this.#obtain(tile, made);
@@ -275,15 +341,21 @@ export class AddressSpace {
     vad.pageCount += end - start;
   }
 
-  #giveBack({ start, end }: PageSpan): number[] {
-    const ended: number[] = [];
-    for (const piece of this.#vads.carve(start, end)) {
-      piece.value.pageCount -= piece.end - piece.start;
-      if (piece.value.pageCount > 0) continue;
-      this.#byNumber.delete(piece.value.number);
-      ended.push(piece.value.number);
-    }
-    return ended;
+  /** Lets the fresh mappings in a span, or all there are, settle. */
+  #settle(span?: PageSpan): void {
+    if (this.#fresh.size === 0) return;
+    const vads = span === undefined
+      ? this.#fresh.inOrder()
+      : this.#vads.overlapping(span.start, span.end).map(({ value }) => value);
+    for (const vad of vads) this.#settleVad(vad);
+  }
+
+  /** Brings a range's fresh mapping into page tables and index. */
+  #settleVad(vad: Vad): void {
+    const fresh = this.#fresh.take(vad);
+    if (fresh === null) return;
+    this.#tablesOf(fresh.gpu).commitFresh(fresh, fresh.entry);
+    if (fresh.entry.allocation > 0) this.#mapped.add(fresh, fresh.entry);
   }
 
   /** Pages of mapped ranges that have no entry, committed or pending, on any GPU. */
@@ -302,36 +374,4 @@ export class AddressSpace {
     }
     return unmapped;
   }
-}
-
-function baseEntry({ baseState, driverProtection, isCommitted }: Vad): PageEntry {
-  return { state: isCommitted ? baseState : "invalid", allocation: 0, origin: 0, protection: 0, driverProtection };
-}
-
-function readVad(tape: TapeReader): Vad {
-  return {
-    number: tape.number(),
-    kind: tape.number() === 1 ? "mapped" : "reserved",
-    baseState: tape.number() === 1 ? "zero" : "invalid",
-    driverProtection: tape.bigint(),
-    isCommitted: tape.number() === 1,
-    pageCount: 0,
-  };
-}
-
-function requireWithin(
-  name: string,
-  value: number,
-  { low, high }: { readonly low: number; readonly high: number },
-): void {
-  if (Number.isSafeInteger(value) && low <= value && value <= high) return;
-  throw new RangeError(`Cannot make an address space with ${name}=${value}: it must be ${low} to ${high}`);
-}
-
-function pages({ start, end }: PageSpan): string {
-  return `pages [${start}, ${end})`;
-}
-
-function ensure(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new Error(`Address space is broken: ${message}`);
 }

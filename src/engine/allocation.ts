@@ -2,8 +2,11 @@
 // It must not know address space rules.
 
 import { PAGE_BYTES, SYMBOLS, type Value } from "../api/mod.ts";
-import { type Behaviour, fail, type Reply, type Scope, success } from "./behaviour.ts";
-import { allocationsOf, releaseAddressesOf } from "./gpu_process.ts";
+import { type Behaviour, blocked, fail, type Reply, type Scope, success } from "./behaviour.ts";
+import { endLater, endNow, isDying } from "./allocation_end.ts";
+import { deviceTrouble } from "./device_error.ts";
+import { allocationsOf } from "./gpu_process.ts";
+import { oldestWork } from "./gpu_work.ts";
 import type { AllocationData, EngineObject } from "./objects.ts";
 
 /** The most allocations that one call can create. */
@@ -16,12 +19,23 @@ const KNOWN_FLAGS = Object.values(FLAGS).reduce<number>((sum, flag) => sum | fla
 /** SystemUseOnly is not a user-mode driver's to set. */
 const KNOWN_DESTROY_FLAGS = SYMBOLS.destroyFlags.AssumeNotInUse | SYMBOLS.destroyFlags.SynchronousDestroy;
 
+/** What nobody has asked for, locked or offered yet. */
+const NEW = {
+  residency: "unmanaged" as const,
+  residentCount: 0,
+  evictions: 0,
+  evictedAfter: 0,
+  isOffered: false,
+  isDiscarded: false,
+  lockCount: 0,
+};
+
 interface AllocationInfo {
   readonly pSystemMem: EngineObject<"buffer"> | null;
   readonly Size: bigint;
 }
 
-/** Refusals in order: flags; the resource; how many; each allocation's memory and size; video memory in all. */
+/** Refusals in order: a device in error; flags; the resource; how many; each allocation's memory and size; video memory in all. */
 function createAllocation(
   scope: Scope,
   device: EngineObject<"device">,
@@ -29,6 +43,8 @@ function createAllocation(
   infos: readonly AllocationInfo[],
   flags: number,
 ): Reply {
+  const trouble = deviceTrouble(scope.world, device);
+  if (trouble !== null) return trouble;
   if ((flags & ~KNOWN_FLAGS) !== 0 || !fitsResource(device, given, flags)) return fail("STATUS_INVALID_PARAMETER");
   if (infos.length === 0 || infos.length > MAX_ALLOCATIONS) return fail("STATUS_INVALID_PARAMETER");
   if (!infos.every(isSound)) return fail("STATUS_INVALID_PARAMETER");
@@ -38,7 +54,7 @@ function createAllocation(
   const makesResource = (flags & FLAGS.CreateResource) !== 0;
   const resource = makesResource ? scope.create("resource", { device: device.number, isShared }, device) : given;
   const made = infos.map((info): Value => {
-    const data = { device: device.number, resource: resource?.number ?? 0, ...backing(scope, info) };
+    const data = { device: device.number, resource: resource?.number ?? 0, ...backing(scope, info), ...NEW };
     return { hAllocation: scope.create("allocation", data, resource ?? device).ref, GpuVirtualAddress: 0n };
   });
   return success(resource?.ref ?? null, made);
@@ -74,22 +90,32 @@ function backing(
   return { partition, pages, buffer: pSystemMem.number };
 }
 
-/** Refusals in order: flags; resource or list, exactly one; another device's; twice the same, or of several resources. */
+/**
+ * Ends the handles at once. The memory and its addresses end when the work that the device has queued is done, at once
+ * with AssumeNotInUse; with SynchronousDestroy the call waits for that (gpuva.md 2.4).
+ * Refusals in order: flags; resource or list, exactly one; another device's; twice the same, or of several resources.
+ */
 function destroyAllocation(
-  { world }: Scope,
+  scope: Scope,
   device: EngineObject<"device">,
   resource: EngineObject<"resource"> | null,
   list: readonly EngineObject<"allocation">[],
   flags: number,
 ): Reply {
+  const { world, event } = scope;
+  if (scope.retry) return isDying(world, event) ? blocked() : success();
   if ((flags & ~KNOWN_DESTROY_FLAGS) !== 0) return fail("STATUS_INVALID_PARAMETER");
   if ((resource === null) === (list.length === 0)) return fail("STATUS_INVALID_PARAMETER");
   const isOthers = [resource, ...list].some((object) => object !== null && object.data.device !== device.number);
   if (isOthers || !isOneSet(list)) return fail("STATUS_INVALID_PARAMETER");
+  const isUnused = (flags & SYMBOLS.destroyFlags.AssumeNotInUse) !== 0 || oldestWork(world, device.number) === Infinity;
   for (const allocation of resource === null ? list : allocationsOf(world, resource)) {
-    releaseAddressesOf(world, allocation);
+    if (isUnused) endNow(world, allocation);
+    else endLater(world, allocation, { after: device.data.submitted, event });
   }
-  return success();
+  if (isUnused || (flags & SYMBOLS.destroyFlags.SynchronousDestroy) === 0) return success();
+  for (const object of resource === null ? list : [resource]) world.destroy(object);
+  return blocked();
 }
 
 function isOneSet(list: readonly EngineObject<"allocation">[]): boolean {

@@ -22,6 +22,8 @@ export interface Scope {
   readonly retry: boolean;
   /** The callback event that the call is made in, 0: none. */
   readonly insideCallback: number;
+  /** What the call answered in the trace that is replayed, for `placement=recorded`; null: it is not replayed. */
+  readonly recorded: readonly Value[] | null;
   /** Makes an object owned by `owner`, on the caller's side. */
   create<K extends ObjectKind>(kind: K, data: ObjectDataByKind[K], owner?: EngineObject): EngineObject<K>;
 }

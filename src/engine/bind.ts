@@ -2,6 +2,7 @@
 // Bad arguments to the toolkit (a string for a number) throw; a handle that names nothing stays a number, for the model to refuse.
 
 import { defaultValue, type ParamPlan, type Value } from "../api/mod.ts";
+import type { KindTable } from "./object_tables.ts";
 import type { World } from "./world.ts";
 
 /** Arguments by name, as a program or a scenario gives them. */
@@ -9,11 +10,15 @@ export interface GivenArgs {
   readonly [name: string]: unknown;
 }
 
-/** A parameter, and its members where it is a structure. */
+/** A parameter, its members, and the objects of its kind. */
 interface Slot {
+  readonly name: string;
   readonly place: number;
   readonly plan: ParamPlan;
-  readonly members: Signature;
+  /** Null where it is no structure. */
+  readonly members: Signature | null;
+  /** Null where it is no handle. */
+  readonly table: KindTable | null;
 }
 
 /** The in parameters of a call, or the members of a structure, by name: compiled once, bound at every call. */
@@ -21,32 +26,40 @@ export class Signature {
   readonly #slots: ReadonlyMap<string, Slot>;
   /** What is left out is 0, null, false or empty. */
   readonly #defaults: readonly Value[];
+  /** The names that were given last, in their order: a caller mostly gives the same ones again. */
+  readonly #given: Slot[] = [];
 
-  constructor(plans: readonly ParamPlan[]) {
+  constructor(plans: readonly ParamPlan[], world: World) {
     this.#defaults = plans.map(defaultValue);
-    this.#slots = new Map(plans.map((plan, place) => [plan.name, { place, plan, members: membersOf(plan) }]));
+    this.#slots = new Map(plans.map((plan, place) => [plan.name, slotOf(plan, place, world)]));
   }
 
   /** The values in order; `TypeError` for names and types that do not fit, the first in the order given. */
-  bind(world: World, given: GivenArgs): Value[] {
+  bind(given: GivenArgs): Value[] {
     const values = this.#defaults.slice();
-    for (const name of Object.keys(given)) {
-      const slot = this.#slots.get(name);
+    const known = this.#given;
+    let index = 0;
+    for (const name in given) {
+      if (!Object.hasOwn(given, name)) continue;
+      const last = known[index];
+      const slot = last !== undefined && last.name === name ? last : this.#slots.get(name);
       if (slot === undefined) throw this.#unknown(name);
+      if (slot !== last) known[index] = slot;
+      index += 1;
       const value = given[name];
-      if (value !== undefined) values[slot.place] = bindValue(world, slot, value);
+      if (value !== undefined) values[slot.place] = bindValue(slot, value);
     }
     return values;
   }
 
   /** A structure of the members that it knows; what else is given is ignored. */
-  bindMembers(world: World, given: object): Value {
+  bindMembers(given: object): Value {
     const values = this.#defaults.slice();
     for (const [name, value] of Object.entries(given)) {
       const slot = this.#slots.get(name);
-      if (slot !== undefined && value !== undefined) values[slot.place] = bindValue(world, slot, value);
+      if (slot !== undefined && value !== undefined) values[slot.place] = bindValue(slot, value);
     }
-    return Object.fromEntries([...this.#slots.values()].map(({ plan, place }) => [plan.name, values[place] ?? null]));
+    return Object.fromEntries([...this.#slots.values()].map(({ name, place }) => [name, values[place] ?? null]));
   }
 
   #unknown(name: string): TypeError {
@@ -55,29 +68,31 @@ export class Signature {
   }
 }
 
-const NO_MEMBERS = new Signature([]);
-
-function membersOf(plan: ParamPlan): Signature {
-  return plan.storage === "struct" ? new Signature(plan.members.filter((member) => member.goesIn)) : NO_MEMBERS;
+function slotOf(plan: ParamPlan, place: number, world: World): Slot {
+  const isStruct = plan.storage === "struct";
+  const members = isStruct ? new Signature(plan.members.filter((member) => member.goesIn), world) : null;
+  const table = plan.storage === "object" && plan.kind !== null ? world.tableOf(plan.kind) : null;
+  return { name: plan.name, place, plan, members, table };
 }
 
-function bindValue(world: World, slot: Slot, value: unknown): Value {
-  if (!slot.plan.isArray) return bindOne(world, slot, value);
+function bindValue(slot: Slot, value: unknown): Value {
+  if (!slot.plan.isArray) return bindOne(slot, value);
   if (!Array.isArray(value)) throw mismatch(slot.plan, value, "an array");
-  return value.map((each) => bindOne(world, slot, each));
+  return value.map((each) => bindOne(slot, each));
 }
 
-function bindOne(world: World, { plan, members }: Slot, value: unknown): Value {
-  if (plan.storage === "object") return bindHandle(world, plan, value);
-  if (plan.storage !== "struct") return bindScalar(plan, value);
+function bindOne(slot: Slot, value: unknown): Value {
+  const { plan, members } = slot;
+  if (plan.storage === "object") return bindHandle(slot, value);
+  if (members === null) return bindScalar(plan, value);
   if (typeof value !== "object" || value === null) throw mismatch(plan, value, "a structure");
-  return members.bindMembers(world, value);
+  return members.bindMembers(value);
 }
 
-function bindHandle(world: World, plan: ParamPlan, value: unknown): Value {
+function bindHandle({ plan, table }: Slot, value: unknown): Value {
   if (value === null || value === 0) return null;
   if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) {
-    return plan.kind === null ? value : world.resolve(plan.kind, value)?.ref ?? value;
+    return table === null ? value : table.refOf(value) ?? value;
   }
   if (isReference(value)) return value;
   throw mismatch(plan, value, "a handle");

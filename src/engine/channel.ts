@@ -1,7 +1,7 @@
 // A channel endpoint's life: allocate, enable, start, pause, disable, and what a driver asks of it.
 // Rules: kmcl.md 1.2, 2.1. What happens between two endpoints is `connection.ts`; setters are `channel_init.ts`.
 
-import { STATE_CALLBACKS } from "../api/mod.ts";
+import { type ModelOptions, STATE_CALLBACKS, STATUS } from "../api/mod.ts";
 import {
   answer,
   type Behaviour,
@@ -14,8 +14,21 @@ import {
   success,
   value,
 } from "./behaviour.ts";
-import { advance, type Channel, close, connectWaiting, hasOpenedBegun, isConnectionUp, peerOf } from "./connection.ts";
+import {
+  advance,
+  arePauseWaitsOver,
+  type Channel,
+  close,
+  connectWaiting,
+  hasOpenedBegun,
+  isConnectionUp,
+  peerOf,
+} from "./connection.ts";
 import type { ChannelData } from "./objects.ts";
+import { offerAnew } from "./restore.ts";
+import { endAll } from "./transactions.ts";
+import { emptyTransport } from "./transport.ts";
+import { releaseOffer, sendOffer, sendRescind, takeOffers } from "./vmbus.ts";
 
 export { type CallbackReturn, CHANNEL_RETURNS } from "./connection.ts";
 
@@ -26,6 +39,13 @@ const NO_INSTANCE = "{00000000-0000-0000-0000-000000000000}";
 const MMIO_WINDOW_BYTES = 0x20_0000_0000n;
 const MEGABYTE = 0x10_0000n;
 
+/** What a scenario's channel has (notation, "Values"); the other callbacks have setters that nobody can leave out. */
+const EVERY_CALLBACK: readonly string[] = [
+  ...Object.keys(STATE_CALLBACKS),
+  "EvtVmbChannelProcessPacket",
+  "EvtVmbChannelProcessingComplete",
+];
+
 /** An endpoint's state on both axes, as `expect state` names it: `open/active`, `enabled/paused`; `dead` alone. */
 export function channelState(channel: Channel): string {
   return channel.alive ? `${channel.state}/${channel.data.isActive ? "active" : "paused"}` : channel.state;
@@ -34,10 +54,10 @@ export function channelState(channel: Channel): string {
 /** The endpoint must be the caller's own: which one it is, is said once, here (kmcl.md 1.1). */
 function allocate(scope: Scope, _parent: bigint, isServer: boolean): Reply {
   if (isServer !== (scope.side === "server")) return answer(optionStatus(scope.world.options, "wrong-endpoint-status"));
-  return success(scope.create("channel", emptyChannel(isServer, scope.world.options["initial-callbacks"])).ref);
+  return success(scope.create("channel", emptyChannel(isServer, scope.world.options)).ref);
 }
 
-function emptyChannel(isServer: boolean, callbacks: string): ChannelData {
+function emptyChannel(isServer: boolean, options: ModelOptions): ChannelData {
   return {
     isServer,
     peer: 0,
@@ -56,11 +76,17 @@ function emptyChannel(isServer: boolean, callbacks: string): ChannelData {
     pointer: 0n,
     latency: 0,
     mmioMegabytes: 0,
-    callbacks: new Set<string>(callbacks === "every" ? Object.keys(STATE_CALLBACKS) : []),
+    callbacks: new Set<string>(options["initial-callbacks"] === "every" ? EVERY_CALLBACK : []),
+    forcesNewChannel: false,
+    save: null,
+    restore: null,
+    transport: emptyTransport(options),
   };
 }
 
-function cleanup(): Reply {
+/** The guest has done with the id of an offer that was rescinded. */
+function cleanup({ world }: Scope, channel: Channel): Reply {
+  releaseOffer(world, channel);
   return done();
 }
 
@@ -70,6 +96,9 @@ function enable({ world, event }: Scope, channel: Channel): Reply {
   channel.state = "enabled";
   data.isActive = !data.isServer && !data.isAutoPaused;
   data.isAutoPaused = false;
+  if (data.isServer) sendOffer(world, channel);
+  else takeOffers(world, channel);
+  offerAnew(world, channel, event);
   connectWaiting(world, event);
   return success();
 }
@@ -89,16 +118,19 @@ function disable(scope: Scope, channel: Channel): Reply {
 }
 
 /** A server's Disable also revokes the offer; an endpoint that is not open has no callback to run. */
-function tearDown({ world, event }: Scope, channel: Channel): void {
+export function tearDown({ world, event }: Scope, channel: Channel): void {
   const { data } = channel;
   const peer = peerOf(world, channel);
   if (data.isServer && peer !== undefined) peer.data.isRescinded = true;
+  if (data.isServer) sendRescind(world, channel);
   if (channel.state === "enabled" || channel.state === "closed") {
     channel.state = "disabled";
     data.isActive = false;
+    endAll(world, channel, event);
   } else if (channel.state !== "disabled") {
     data.isDisabling = true;
-    close(world, peer === undefined ? [channel] : [channel, peer], event);
+    const ends = peer === undefined ? [channel] : [channel, peer];
+    close(world, ends, { cause: event, status: STATUS.STATUS_DEVICE_REMOVED });
   }
 }
 
@@ -110,7 +142,10 @@ function start(scope: Scope, channel: Channel): Reply {
   return done();
 }
 
-/** A Pause of a channel that runs, or has begun to start, returns when its Suspend has (kmcl.md 1.3). */
+/**
+ * A Pause of a channel that runs, or has begun to start, returns when its Suspend has and no packet is outstanding
+ * (kmcl.md 1.3).
+ */
 function pause(scope: Scope, channel: Channel): Reply {
   const { data } = channel;
   if (!scope.retry) {
@@ -118,10 +153,10 @@ function pause(scope: Scope, channel: Channel): Reply {
     if (trouble !== null) return refuse(trouble);
     data.isActive = false;
     data.isAutoPaused = channel.state === "disabled";
-    if (!runs(data)) return done();
+    if (!runs(data) && (data.phase !== "stopped" || arePauseWaitsOver(scope.world, data))) return done();
     data.pauses.push(scope.event);
     advance(scope.world, channel, scope.event);
-  }
+  } else if (data.phase === "stopped" && data.awaited === "") advance(scope.world, channel, scope.event);
   return data.pauses.includes(scope.event) ? blocked() : done();
 }
 
@@ -132,7 +167,9 @@ function runs({ phase, awaited }: ChannelData): boolean {
 /** Why Start and Pause may not be called now, or null: inside a state-change callback, or after Disable began. */
 function outsideWindow({ world, insideCallback }: Scope, channel: Channel): string | null {
   const inside = world.running.find((each) => each.event === insideCallback && each.channel === channel.number);
-  if (inside !== undefined) return `called inside ${inside.name} of channel#${channel.number}`;
+  if (inside !== undefined && Object.hasOwn(STATE_CALLBACKS, inside.name)) {
+    return `called inside ${inside.name} of channel#${channel.number}`;
+  }
   return channel.data.isDisabling ? `channel#${channel.number} is being disabled` : null;
 }
 

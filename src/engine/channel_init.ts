@@ -15,22 +15,30 @@ const CHANNEL_FLAGS_MASK = maskOf(SYMBOLS.channelFlags);
 const SERVER_FLAGS_MASK = maskOf(SYMBOLS.serverChannelFlags);
 /** Virtual trust levels are 0 to 15 in the hypervisor's interface; which ones exist is not public. */
 const MAX_VTL = 15;
+/** Both rings are one GPADL, which describes 8190 pages at most (kmcl.md 5.7, 5.8). */
+const MAX_RING_PAGES = 4094;
 
 /** All bits that have a name. */
 function maskOf(flags: Readonly<Record<string, number>>): number {
   return Object.values(flags).reduce((mask, bit) => mask | bit, 0);
 }
 
-function setMaximumPacketSize(_scope: Scope, _channel: Channel, packetSize: number): Reply {
-  return packetSize === 0 ? fail("STATUS_INVALID_PARAMETER_2") : success();
+function setMaximumPacketSize(_scope: Scope, { data }: Channel, packetSize: number): Reply {
+  if (packetSize === 0) return fail("STATUS_INVALID_PARAMETER_2");
+  data.transport.maximumPacketBytes = packetSize;
+  return success();
 }
 
-function setMaximumExternalData(_scope: Scope, _channel: Channel, dataSize: number, chainLength: number): Reply {
+function setMaximumExternalData(_scope: Scope, { data }: Channel, dataSize: number, chainLength: number): Reply {
   if (dataSize === 0) return fail("STATUS_INVALID_PARAMETER_2");
-  return chainLength === 0 ? fail("STATUS_INVALID_PARAMETER_3") : success();
+  if (chainLength === 0) return fail("STATUS_INVALID_PARAMETER_3");
+  data.transport.maximumExternalBytes = dataSize;
+  data.transport.maximumChainLength = chainLength;
+  return success();
 }
 
-function setClientContextSize(): Reply {
+function setClientContextSize(_scope: Scope, { data }: Channel, contextSize: number): Reply {
+  data.transport.contextBytes = contextSize;
   return success();
 }
 
@@ -72,7 +80,10 @@ function setFlags(_scope: Scope, _channel: Channel, flags: number): Reply {
   return checkFlags(flags, CHANNEL_FLAGS_MASK);
 }
 
-function setServerFlags(_scope: Scope, _channel: Channel, flags: number): Reply {
+function setServerFlags(_scope: Scope, { data }: Channel, flags: number): Reply {
+  if ((flags & ~SERVER_FLAGS_MASK) === 0) {
+    data.forcesNewChannel = (flags & SYMBOLS.serverChannelFlags.FORCE_NEW_CHANNEL) !== 0;
+  }
   return checkFlags(flags, SERVER_FLAGS_MASK);
 }
 
@@ -80,13 +91,26 @@ function checkFlags(flags: number, mask: number): Reply {
   return (flags & ~mask) === 0 ? success() : fail("STATUS_INVALID_PARAMETER_2");
 }
 
-function setRingBufferPageCount(): Reply {
+/** Data pages of each ring; 0: the model's default. KMCL takes more where the largest packet needs them (kmcl.md 2.2). */
+function setRingBufferPageCount(_scope: Scope, { data }: Channel, incoming: number, outgoing: number): Reply {
+  if (incoming > MAX_RING_PAGES) return fail("STATUS_INVALID_PARAMETER_2");
+  if (outgoing > MAX_RING_PAGES) return fail("STATUS_INVALID_PARAMETER_3");
+  data.transport.incomingPages = incoming;
+  data.transport.outgoingPages = outgoing;
   return success();
 }
 
-/** Without an instance, any of that type. */
-function setTargetPnp(_scope: Scope, { data }: Channel, type: string | null, instance: string | null): Reply {
-  return setInterface(data, type, instance);
+/** Without an instance, any of that type; without a callback, a connect that fails is not told. */
+function setTargetPnp(
+  _scope: Scope,
+  { data }: Channel,
+  type: string | null,
+  instance: string | null,
+  pnpFailure: boolean,
+): Reply {
+  const reply = setInterface(data, type, instance);
+  if (type !== null) register(data.callbacks, [["EvtChannelPnpFailure", pnpFailure]]);
+  return reply;
 }
 
 function setTargetInterfaceId(_scope: Scope, { data }: Channel, type: string | null, instance: string | null): Reply {

@@ -1,17 +1,19 @@
 // A declaration as the dispatch walks it: names resolved to indexes once, so that a call looks up nothing.
-// It must not know a particular call, nor the state of a world.
+// It must not know a particular call; of a world it knows where to look for objects, not which there are.
 
 import type { CallPlan, ParamPlan } from "../api/mod.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { BEHAVIOURS } from "./behaviours.ts";
 import { Signature } from "./bind.ts";
+import type { KindTable } from "./object_tables.ts";
+import type { World } from "./world.ts";
 
 /** An in parameter that is an object, or holds some. */
 export interface ObjectStep {
   readonly index: number;
   readonly param: ParamPlan;
-  /** The value itself is the object; otherwise it is an array or a structure. */
-  readonly isDirect: boolean;
+  /** The objects of its kind, where the value itself is the object; null: it is an array or a structure. */
+  readonly table: KindTable | null;
 }
 
 /** An in parameter that must be an object in one of these states. */
@@ -34,6 +36,8 @@ export interface CompiledCall {
   readonly behaviour: Behaviour | undefined;
   readonly isModelled: boolean;
   readonly returnsStatus: boolean;
+  /** It belongs to PASSIVE_LEVEL. */
+  readonly isPassive: boolean;
   /** The only end of a channel that may call; null: any side. */
   readonly endpoint: "client" | "server" | null;
   /** In the order in which they are admitted. */
@@ -42,33 +46,35 @@ export interface CompiledCall {
   readonly moves: readonly MoveStep[];
   /** In parameters whose objects end after success. */
   readonly destroys: readonly number[];
-  /** What the behaviour is given, written anew by each call: a call is over before the next one begins. */
-  readonly args: unknown[];
+  /** The arguments with the objects that they name; set by each call, as one is over before the next one begins. */
+  args: readonly unknown[];
 }
 
-/** Compiles a declaration; each engine does it once per call that it sees. */
-export function compileCall(plan: CallPlan): CompiledCall {
+/** Compiles a declaration for a world; each engine does it once per call that it sees. */
+export function compileCall(plan: CallPlan, world: World): CompiledCall {
   const { declaration, ins, effects } = plan;
   const { endpoint, returns } = declaration;
   return {
     plan,
-    signature: new Signature(ins),
+    signature: new Signature(ins, world),
     behaviour: BEHAVIOURS[plan.name],
     isModelled: declaration.modelled !== false,
     returnsStatus: returns === "status",
+    isPassive: declaration.irql === "PASSIVE_LEVEL",
     endpoint: endpoint === "client" || endpoint === "server" ? endpoint : null,
-    objects: ins.map(objectStep).filter((step) => isDirectObject(step.param) || isNested(step.param)),
+    objects: ins.map((param, index) => ({ index, param, table: tableFor(param, world) }))
+      .filter(({ param, table }) => table !== null || isNested(param)),
     needs: byIndex(ins, declaration.needs ?? {})
       .filter(({ param }) => isDirectObject(param)).map(({ index, value }) => ({ index, states: value })),
     moves: byIndex(ins, declaration.moves ?? {}).map(({ index, value }) => ({ index, state: value })),
     destroys: effects.filter(({ verb, subject }) => verb === "destroy" && subject.from === "in")
       .map(({ subject }) => subject.index),
-    args: ins.map(() => null),
+    args: [],
   };
 }
 
-function objectStep(param: ParamPlan, index: number): ObjectStep {
-  return { index, param, isDirect: isDirectObject(param) };
+function tableFor(param: ParamPlan, world: World): KindTable | null {
+  return isDirectObject(param) && param.kind !== null ? world.tableOf(param.kind) : null;
 }
 
 function isDirectObject({ storage, isArray }: ParamPlan): boolean {

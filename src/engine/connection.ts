@@ -4,16 +4,25 @@
 // An endpoint is in at most one state-change callback. When none is outstanding, its phase and its wishes (to be active,
 // to be paused, to be closed) say which comes next; a callback that the driver did not register counts as returned.
 
-import { ntSuccess, type StateCallback, STATUS } from "../api/mod.ts";
-import type { ChannelData, EngineObject } from "./objects.ts";
+import { ntSuccess, type StateCallback, STATUS, type Value } from "../api/mod.ts";
+import { type Channel, isConnectionUp, peerOf } from "./ends.ts";
+import type { ChannelData } from "./objects.ts";
+import { afterDelivery, closeTransport, openTransport, settle, shutTransport } from "./transport.ts";
+import { sendClose, sendDown, sendOpen, sendOpenResult } from "./vmbus.ts";
 import type { World } from "./world.ts";
 
-/** One endpoint. */
-export type Channel = EngineObject<"channel">;
+export { type Channel, isConnectionUp, isUp, peerOf } from "./ends.ts";
 
 /** What a callback's return is, for the endpoint that it returned at. */
 export type CallbackReturn = (
-  args: { readonly world: World; readonly channel: Channel; readonly status: number; readonly event: number },
+  args: {
+    readonly world: World;
+    readonly channel: Channel;
+    readonly status: number;
+    /** The callback's out parameters, by position. */
+    readonly outs: readonly Value[];
+    readonly event: number;
+  },
 ) => void;
 
 /** What a return works on; `cause` is the event that made it. */
@@ -60,42 +69,25 @@ function connect(
     Object.assign(end.data, { peer: peer.number, connection, isRescinded: false });
     end.state = "opening";
   }
+  openTransport(world, { server, client });
+  sendOpen(world, { server, client });
   server.data.phase = "opening";
   advance(world, server, cause);
 }
 
-/** The other end, while it is not down. */
-export function peerOf(world: World, channel: Channel): Channel | undefined {
-  const peer = world.find("channel", channel.data.peer);
-  return isUp(peer, channel.data.connection) ? peer : undefined;
-}
-
-/** Whether either end of a connection is not down yet. */
-export function isConnectionUp(
-  world: World,
-  { channel, connection, peer }: { readonly channel: Channel; readonly connection: number; readonly peer: number },
-): boolean {
-  return isUp(channel, connection) || isUp(world.find("channel", peer), connection);
-}
-
-/** The states of an endpoint that is part of a connection. */
-const CONNECTED: ReadonlySet<string> = new Set(["opening", "open", "closing"]);
-
-/** Whether an endpoint is part of this connection and not down yet. */
-export function isUp(channel: Channel | undefined, connection: number): boolean {
-  return channel !== undefined && channel.data.connection === connection && CONNECTED.has(channel.state);
-}
-
 /** An endpoint that opens counts as open to its driver from its own Opened callback on, not before (kmcl.md 1.3, 2.1). */
 export function hasOpenedBegun(world: World, channel: Channel): boolean {
-  return channel.state !== "opening" || world.running.some((callback) => callback.channel === channel.number);
+  if (channel.state !== "opening") return true;
+  return world.running.some(({ channel: at, name }) => at === channel.number && name === "EvtVmbChannelOpened");
 }
 
 /** Makes the callbacks that an endpoint's wishes call for, as far as it goes without a driver's return. */
 export function advance(world: World, channel: Channel, cause: number): void {
   while (channel.data.awaited === "") {
+    if (channel.data.phase === "stopped" && arePauseWaitsOver(world, channel.data)) channel.data.pauses = [];
     const name = nextCallback(channel.data);
-    if (name === null) return;
+    if (name === null) break;
+    if (name === "EvtVmbChannelClosed") shutTransport(world, channel, cause);
     if (channel.data.callbacks.has(name)) {
       channel.data.awaited = name;
       world.raise({ name, channel: channel.number, side: channel.side, ins: [channel.ref], cause });
@@ -103,23 +95,31 @@ export function advance(world: World, channel: Channel, cause: number): void {
       AFTER[name]({ world, channel, status: STATUS.STATUS_SUCCESS, cause });
     }
   }
+  settle(world, channel, cause);
 }
 
-/** A start that began runs to its PostStarted; then a pause or a close has its Suspend. */
-function nextCallback({ phase, isClosing, isActive, pauses }: ChannelData): StateCallback | null {
+/** A start that began runs to its PostStarted; then a pause or a close has its Suspend, and waits for packets. */
+function nextCallback({ phase, isClosing, isActive, pauses, transport }: ChannelData): StateCallback | null {
   switch (phase) {
     case "unopened":
       return null;
     case "opening":
       return "EvtVmbChannelOpened";
     case "stopped":
+      if (transport.outstanding.size > 0) return null;
       if (isClosing) return "EvtVmbChannelClosed";
-      return isActive ? "EvtVmbChannelStarted" : null;
+      return isActive && pauses.length === 0 ? "EvtVmbChannelStarted" : null;
     case "starting":
       return "EvtVmbChannelPostStarted";
     case "running":
       return isClosing || !isActive || pauses.length > 0 ? "EvtVmbChannelSuspend" : null;
   }
+}
+
+/** What a Pause waits for once Suspend has returned: packets that were delivered, or with an option also those sent. */
+export function arePauseWaitsOver({ options }: World, { transport }: ChannelData): boolean {
+  if (transport.outstanding.size > 0) return false;
+  return options["pause-waits-for"] === "incoming" || transport.awaiting.size === 0;
 }
 
 const AFTER: Readonly<Record<StateCallback, (step: Step) => void>> = {
@@ -136,6 +136,7 @@ function afterOpened(step: Step): void {
   if (!ntSuccess(status)) return rollBack(step);
   channel.data.phase = "stopped";
   channel.state = channel.data.isClosing ? "closing" : "open";
+  if (channel.data.isServer) sendOpenResult(world, channel, STATUS.STATUS_SUCCESS);
   const client = channel.data.isServer ? peerOf(world, channel) : undefined;
   if (client === undefined) return;
   client.data.phase = "opening";
@@ -143,15 +144,18 @@ function afterOpened(step: Step): void {
 }
 
 /** A failed Opened: this end has no further callback, the other one closes if its driver had opened. */
-function rollBack({ world, channel, cause }: Step): void {
+function rollBack({ world, channel, status, cause }: Step): void {
   const peer = peerOf(world, channel);
-  goDown(channel, world.options["opened-failure"]);
-  if (peer !== undefined) close(world, [peer], cause);
+  if (channel.data.isServer) sendOpenResult(world, channel, status);
+  goDown(world, channel, { serverState: world.options["opened-failure"], cause });
+  if (peer !== undefined) close(world, [peer], { cause, status });
   connectWaiting(world, cause);
 }
 
-function afterStarted({ channel }: Step): void {
+/** The queue is on, which may deliver a packet; then PostStarted is due (kmcl.md X19). */
+function afterStarted({ world, channel, cause }: Step): void {
   channel.data.phase = "starting";
+  settle(world, channel, cause);
 }
 
 function afterPostStarted({ channel }: Step): void {
@@ -160,30 +164,58 @@ function afterPostStarted({ channel }: Step): void {
 
 function afterSuspend({ channel }: Step): void {
   channel.data.phase = "stopped";
-  channel.data.pauses = [];
 }
 
 function afterClosed({ world, channel, cause }: Step): void {
-  goDown(channel, "closed");
+  goDown(world, channel, { serverState: "closed", cause });
   connectWaiting(world, cause);
 }
 
-/** Tears a connection down at the given ends, each with the callbacks that it is due. */
-export function close(world: World, ends: readonly Channel[], cause: number): void {
+/**
+ * Tears a connection down at the given ends, each with the callbacks that it is due. An end whose driver was not asked to
+ * open has none of these: a client's is told, with `status`, that connecting failed.
+ */
+export function close(
+  world: World,
+  ends: readonly Channel[],
+  { cause, status }: { readonly cause: number; readonly status: number },
+): void {
   for (const end of ends) {
-    if (end.data.phase === "unopened") goDown(end, "closed");
-    else end.data.isClosing = true;
+    if (!end.data.isServer) sendClose(world, end);
+    if (end.data.phase !== "unopened") end.data.isClosing = true;
+    else {
+      const isFailure = !end.data.isDisabling;
+      goDown(world, end, { serverState: "closed", cause });
+      if (isFailure) raisePnpFailure(world, end, { cause, status });
+    }
     if (end.state === "open") end.state = "closing";
   }
   for (const end of ends) advance(world, end, cause);
 }
 
+function raisePnpFailure(
+  world: World,
+  channel: Channel,
+  { cause, status }: { readonly cause: number; readonly status: number },
+): void {
+  const name = "EvtChannelPnpFailure";
+  if (!channel.data.callbacks.has(name)) return;
+  world.raise({ name, channel: channel.number, side: channel.side, ins: [channel.ref, status], cause });
+}
+
 /** An end is down: a client always disabled, a server where it can be opened again unless it disabled itself. */
-function goDown(channel: Channel, serverState: string): void {
+function goDown(
+  world: World,
+  channel: Channel,
+  { serverState, cause }: { readonly serverState: string; readonly cause: number },
+): void {
   const { data } = channel;
   channel.state = data.isServer && !data.isDisabling ? serverState : "disabled";
   data.phase = "unopened";
   data.isClosing = false;
+  data.pauses = [];
+  closeTransport(world, channel, cause);
+  sendDown(world, channel);
   if (channel.state !== "disabled") return;
   data.isActive = false;
   data.isDisabling = false;
@@ -204,4 +236,5 @@ export const CHANNEL_RETURNS = {
   EvtVmbChannelSuspend: returned("EvtVmbChannelSuspend"),
   EvtVmbChannelStarted: returned("EvtVmbChannelStarted"),
   EvtVmbChannelPostStarted: returned("EvtVmbChannelPostStarted"),
-} as const satisfies Readonly<Record<StateCallback, CallbackReturn>>;
+  EvtVmbChannelProcessPacket: ({ world, channel, event }) => afterDelivery(world, channel, event),
+} as const satisfies Readonly<Record<StateCallback | "EvtVmbChannelProcessPacket", CallbackReturn>>;

@@ -6,6 +6,7 @@ import {
   findPlan,
   hasSucceeded,
   isArray,
+  isRef,
   isStruct,
   type ModelOptions,
   type ObjectKind,
@@ -16,14 +17,18 @@ import {
   STATUS,
   type Value,
 } from "../api/mod.ts";
-import type { Reply, Scope } from "./behaviour.ts";
+import { isUsable, mayUse, objectIn, stateTrouble, type Trouble } from "./admission.ts";
+import type { Behaviour, Reply, Scope } from "./behaviour.ts";
 import { answer, done, optionStatus, refuse, success, value as returning } from "./behaviour.ts";
-import { CALLBACK_RETURNS } from "./behaviours.ts";
-import type { GivenArgs } from "./bind.ts";
+import { runDueWork } from "./background.ts";
+import { CALLBACK_BEGINS, CALLBACK_RETURNS, OTHER_RETURNS } from "./behaviours.ts";
+import { type GivenArgs, Signature } from "./bind.ts";
 import { compileCall, type CompiledCall } from "./compiled.ts";
-import type { EngineObject, ObjectDataByKind } from "./objects.ts";
+import { deliverableNow } from "./delivery.ts";
+import { irqlTrouble } from "./irql.ts";
+import { type EngineObject, isObject, type ObjectDataByKind } from "./objects.ts";
 import { restoreWorld, type Snapshot, takeSnapshot } from "./snapshot.ts";
-import { type Output, type PendingCallback, World } from "./world.ts";
+import { type Maker, type Output, type PendingCallback, World } from "./world.ts";
 
 /** A call to make. */
 export interface CallInput {
@@ -35,19 +40,14 @@ export interface CallInput {
   readonly event: number;
   /** The callback event that the call is made in, 0: none. */
   readonly insideCallback: number;
+  /** What the call answered in the trace that is replayed, or is to answer as its line says; left out: neither. */
+  readonly recorded?: readonly Value[];
 }
 
 /** What a call did: answered, or waits. */
 export type CallResult = Reply;
 
-/** Why a call is refused, and the status that says so; null: the declaration's or the model's own. */
-interface Trouble {
-  readonly reason: string;
-  readonly status: number | null;
-}
-
 const OPTION_STATUS = new Map<string, number>(Object.entries(STATUS));
-const NO_CALLBACKS: readonly PendingCallback[] = [];
 const NO_OUTPUTS: readonly Output[] = [];
 
 /** The model of KMCL, GPU virtual addresses and the machine they share. */
@@ -76,29 +76,23 @@ export class Engine {
 
   /** Canonical values of a call's arguments; throws `TypeError` or `RangeError` for what the toolkit cannot pass. */
   bind(plan: CallPlan, args: GivenArgs): Value[] {
-    return this.#compile(plan).signature.bind(this.world, args);
+    return this.#compile(plan).signature.bind(args);
   }
 
   /** Makes a call. What else it made happen is in `takeOutputs` and `deliverable`. */
   call(input: CallInput): CallResult {
-    const { parked } = this.world;
     const compiled = this.#compile(input.plan);
     const reply = this.#admit(compiled, input) ?? this.#perform(compiled, input, false);
+    runDueWork(this.world);
+    const { parked } = this.world;
     if (reply.blocked) parked.push({ event: input.event, name: input.plan.name, side: input.side, ins: input.ins });
     if (parked.length > 0) this.#retryParked(reply.blocked ? input.event : 0);
     return reply;
   }
 
-  /** Callbacks that may be delivered now, oldest first: an endpoint is in one at a time. */
+  /** Callbacks that may be delivered now, oldest first; `delivery.ts` says which go together. */
   deliverable(): readonly PendingCallback[] {
-    const { pending, running } = this.world;
-    if (pending.length === 0) return NO_CALLBACKS;
-    const busy = new Set(running.map((callback) => callback.channel));
-    return pending.filter((callback) => {
-      if (busy.has(callback.channel)) return false;
-      busy.add(callback.channel);
-      return true;
-    });
+    return deliverableNow(this.world);
   }
 
   /** Starts a callback; `event` is the number of its event. */
@@ -107,21 +101,33 @@ export class Engine {
     const [callback] = index < 0 ? [] : this.world.pending.splice(index, 1);
     if (callback === undefined) throw new RangeError(`Cannot deliver callback ${id}: it is not pending`);
     this.world.running.push({ ...callback, event });
+    CALLBACK_BEGINS[callback.name]?.(this.world, callback);
     return callback;
   }
 
-  /** Ends a callback with what the driver returned; `event` is the number of the return's event. */
-  finish(callbackEvent: number, returned: { readonly event: number; readonly outcome: Outcome }): void {
+  /** Canonical values of what a driver gives back in a callback's out parameters; throws as `bind` does. */
+  bindOuts(plan: CallPlan, given: GivenArgs): Value[] {
+    return new Signature(plan.outs, this.world).bind(given);
+  }
+
+  /** Ends a callback with what the driver returned; `event` is the number of the return's event, `outs` are by position. */
+  finish(
+    callbackEvent: number,
+    returned: { readonly event: number; readonly outcome: Outcome; readonly outs?: readonly Value[] },
+  ): void {
     const index = this.world.running.findIndex((callback) => callback.event === callbackEvent);
     const [callback] = index < 0 ? [] : this.world.running.splice(index, 1);
     if (callback === undefined) {
       throw new RangeError(`Cannot return from @${callbackEvent}: no callback is running there`);
     }
     const status = returned.outcome.form === "status" ? returned.outcome.status : STATUS.STATUS_SUCCESS;
+    OTHER_RETURNS[callback.name]?.(this.world, { callback, status, event: returned.event });
     const channel = this.world.find("channel", callback.channel);
     if (channel !== undefined) {
-      CALLBACK_RETURNS[callback.name]?.({ world: this.world, channel, status, event: returned.event });
+      const { event, outs = [] } = returned;
+      CALLBACK_RETURNS[callback.name]?.({ world: this.world, channel, status, outs, event });
     }
+    runDueWork(this.world);
     if (this.world.parked.length > 0) this.#retryParked(0);
   }
 
@@ -134,14 +140,14 @@ export class Engine {
   #compile(plan: CallPlan): CompiledCall {
     const known = this.#compiled[plan.id];
     if (known?.plan === plan) return known;
-    const compiled = compileCall(plan);
+    const compiled = compileCall(plan, this.world);
     this.#compiled[plan.id] = compiled;
     return compiled;
   }
 
-  /** Refusals in order: a planned fault, not modelled, the wrong end, objects, their states. Null: it may go on. */
+  /** Refusals in order: a planned fault, not modelled, the wrong end, a level too high, objects, their states. Null: it may go on. */
   #admit(compiled: CompiledCall, { side, ins }: CallInput): Reply | null {
-    const fault = this.#takeFault(compiled.plan);
+    const fault = this.world.faults.length === 0 ? null : this.#takeFault(compiled.plan);
     if (fault !== null) return compiled.returnsStatus ? answer(fault) : refuse("FailNext");
     if (!compiled.isModelled) {
       return this.#refusal(compiled, { reason: "not modelled", status: STATUS.STATUS_NOT_IMPLEMENTED });
@@ -151,23 +157,33 @@ export class Engine {
       const reason = `called by the ${side}, belongs to the ${endpoint}`;
       return this.#refusal(compiled, { reason, status: this.#optionStatus("wrong-endpoint-status") });
     }
-    const trouble = this.#takeArgs(compiled, ins, side) ?? stateTrouble(compiled);
+    const reason = compiled.isPassive ? irqlTrouble(this.world, side) : null;
+    if (reason !== null) return this.#refusal(compiled, { reason, status: this.#optionStatus("refusal-status") });
+    const trouble = this.#admitArgs(compiled, ins, side) ?? stateTrouble(compiled);
     return trouble === null ? null : this.#refusal(compiled, trouble);
   }
 
-  /** What the behaviour is given: values, and for handles the objects they name. With a side it admits each. */
-  #takeArgs({ args, objects }: CompiledCall, ins: readonly Value[], side: string | null): Trouble | null {
-    for (let index = 0; index < args.length; index += 1) args[index] = ins[index] ?? null;
-    for (const { index, param, isDirect } of objects) {
+  /** Takes a call's arguments; the first reference among them that this side cannot use. */
+  #admitArgs(compiled: CompiledCall, ins: readonly Value[], side: string): Trouble | null {
+    if (compiled.objects.length === 0 && ins.length === compiled.plan.ins.length) {
+      compiled.args = ins;
+      return null;
+    }
+    const args = takeValues(compiled, ins);
+    for (const { index, param, table } of compiled.objects) {
       const value = ins[index] ?? null;
-      const object = isDirect ? this.#objectOf(param.kind, value) : undefined;
-      const trouble = side === null || (object !== undefined && isUsable(object, side))
-        ? null
-        : this.#troubleIn(param, value, side);
+      const object = table === null ? undefined : objectIn(table, value);
+      const trouble = object !== undefined && isUsable(object, side) ? null : this.#troubleIn(param, value, side);
       if (trouble !== null) return trouble;
-      args[index] = isDirect ? object ?? null : this.#resolve(param, value);
+      args[index] = table === null ? this.#resolve(param, value) : object ?? null;
     }
     return null;
+  }
+
+  /** Takes the arguments of a call that was admitted when it was made; what they name may have ended since. */
+  #retakeArgs(compiled: CompiledCall, ins: readonly Value[]): void {
+    const args = takeValues(compiled, ins);
+    for (const { index, param } of compiled.objects) args[index] = this.#resolve(param, ins[index] ?? null);
   }
 
   /** The first reference inside a value that cannot be used. */
@@ -197,14 +213,10 @@ export class Engine {
         : { reason: `${param.name} is null`, status: this.#unknownStatus(param) };
     }
     const object = this.#objectOf(param.kind, value);
-    if (object === undefined) {
-      return { reason: `${param.name} names no ${param.kind}`, status: this.#unknownStatus(param) };
-    }
-    if (!object.alive) {
-      return {
-        reason: `${param.name} names ${printObject(object)}, which is gone`,
-        status: this.#unknownStatus(param),
-      };
+    if (object === undefined || !object.alive) {
+      const gone = object?.ref ?? this.#goneOf(param.kind, value);
+      const what = gone === undefined ? `no ${param.kind}` : `${printObject(gone)}, which is gone`;
+      return { reason: `${param.name} names ${what}`, status: this.#unknownStatus(param) };
     }
     if (!mayUse(object, side)) {
       const status = object.kind === "channel" ? this.#optionStatus("wrong-endpoint-status") : null;
@@ -214,10 +226,11 @@ export class Engine {
   }
 
   #objectOf(kind: ObjectKind | null, value: Value): EngineObject | undefined {
-    if (kind === null || value === null || typeof value !== "object" || !("handle" in value)) return undefined;
-    const { number, handle } = value;
-    const live = typeof number === "number" ? this.world.find(kind, number) : undefined;
-    return live ?? (typeof handle === "number" ? this.world.resolve(kind, handle) : undefined);
+    return kind === null ? undefined : objectIn(this.world.tableOf(kind), value);
+  }
+
+  #goneOf(kind: ObjectKind | null, value: Value): Ref | undefined {
+    return kind === null || !isRef(value) ? undefined : this.world.tableOf(kind).refOf(value.handle);
   }
 
   #refusal({ plan, returnsStatus }: CompiledCall, { reason, status }: Trouble): Reply {
@@ -246,15 +259,15 @@ export class Engine {
   }
 
   /** Runs a call whose arguments were taken. */
-  #perform(compiled: CompiledCall, { side, event, insideCallback }: CallInput, retry: boolean): Reply {
+  #perform(compiled: CompiledCall, { side, event, insideCallback, recorded }: CallInput, retry: boolean): Reply {
     const { behaviour, args } = compiled;
     const scope = this.#scope;
     scope.side = side;
     scope.event = event;
     scope.insideCallback = insideCallback;
     scope.retry = retry;
-    // Positions and types of the arguments follow from the declaration that behaviour and plan share.
-    const reply = behaviour === undefined ? regular(compiled, scope) : behaviour(scope, ...(args as never[]));
+    scope.recorded = recorded ?? null;
+    const reply = behaviour === undefined ? regular(compiled, scope) : behave(behaviour, scope, args);
     if (!reply.blocked && hasSucceeded(reply.outcome)) this.#applyTables(compiled);
     return reply;
   }
@@ -278,9 +291,12 @@ export class Engine {
       const object = args[index];
       if (isObject(object)) object.state = state;
     }
-    for (const index of destroys) {
-      for (const object of [args[index]].flat()) if (isObject(object)) this.world.destroy(object);
-    }
+    for (const index of destroys) this.#destroy(args[index]);
+  }
+
+  #destroy(value: unknown): void {
+    if (isObject(value)) this.world.destroy(value);
+    else if (Array.isArray(value)) { for (const each of value) this.#destroy(each); }
   }
 
   /** Tries calls that wait again, oldest first, until none returns; `justParked` was tried just now. */
@@ -291,10 +307,11 @@ export class Engine {
       const plan = call === undefined ? undefined : findPlan(call.name);
       if (call === undefined || plan === undefined || call.event === justParked) continue;
       const compiled = this.#compile(plan);
-      this.#takeArgs(compiled, call.ins, null);
+      this.#retakeArgs(compiled, call.ins);
       const reply = this.#perform(compiled, { ...call, plan, insideCallback: 0 }, true);
       if (reply.blocked) continue;
       parked.splice(index, 1);
+      runDueWork(this.world);
       outputs.push({ form: "leave", event: call.event, outcome: reply.outcome, outs: reply.outs });
       index = -1;
     }
@@ -302,35 +319,54 @@ export class Engine {
 }
 
 /** The one scope of an engine: calls do not nest, so each call finds it set anew. */
-class CallScope implements Scope {
+class CallScope implements Scope, Maker {
   readonly world: World;
   side = "";
   event = 0;
   retry = false;
   insideCallback = 0;
+  recorded: readonly Value[] | null = null;
+  owner: EngineObject | null = null;
 
   constructor(world: World) {
     this.world = world;
   }
 
   create<K extends ObjectKind>(kind: K, data: ObjectDataByKind[K], owner: EngineObject | null = null): EngineObject<K> {
-    return this.world.create(kind, { side: this.side, owner, data });
+    this.owner = owner;
+    return this.world.create(kind, data, this);
   }
 }
 
-/** The first object that is in none of the states that its call needs. */
-function stateTrouble({ needs, args }: CompiledCall): Trouble | null {
-  for (const { index, states } of needs) {
-    const object = args[index];
-    if (isObject(object) && !states.includes(object.state)) {
-      const reason = `${printObject(object)} is ${object.state}, not ${states.join(" or ")}`;
-      return { reason, status: null };
-    }
-  }
-  return null;
+/** A copy of the values of a call, for objects to take the places of those that name one. */
+function takeValues(compiled: CompiledCall, ins: readonly Value[]): unknown[] {
+  const { length } = compiled.plan.ins;
+  const args = ins.length === length ? ins.slice() : Array.from({ length }, (_, index) => ins[index] ?? null);
+  compiled.args = args;
+  return args;
 }
 
-/** A call that the tables say all about: creates what it creates, owned by what it names. */
+/** A behaviour as the dispatch sees it: that its arguments fit follows from the declaration that both come from. */
+type AnyBehaviour = (scope: Scope, ...ins: readonly unknown[]) => Reply;
+
+/** Most calls have few arguments, which are quicker handed over one by one than as a list. */
+function behave(declared: Behaviour, scope: Scope, ins: readonly unknown[]): Reply {
+  const behaviour = declared as AnyBehaviour;
+  switch (ins.length) {
+    case 1:
+      return behaviour(scope, ins[0]);
+    case 2:
+      return behaviour(scope, ins[0], ins[1]);
+    case 3:
+      return behaviour(scope, ins[0], ins[1], ins[2]);
+    case 4:
+      return behaviour(scope, ins[0], ins[1], ins[2], ins[3]);
+    default:
+      return behaviour(scope, ...ins);
+  }
+}
+
+/** Makes what the call's effects say, each with the first object among the arguments as its owner. */
 function regular({ plan, args, returnsStatus }: CompiledCall, scope: Scope): Reply {
   const owner = args.find(isObject);
   const data = owner === undefined ? {} : { [owner.kind]: owner.number };
@@ -340,20 +376,6 @@ function regular({ plan, args, returnsStatus }: CompiledCall, scope: Scope): Rep
   }
   if (plan.returned !== null) return returning(made[0] ?? null);
   return returnsStatus ? success(...made) : done(...made);
-}
-
-function isUsable(object: EngineObject, side: string): boolean {
-  return object.alive && mayUse(object, side);
-}
-
-/** GPU objects belong to their process, channels to their end; memory and GPADLs are named by both. */
-function mayUse(object: EngineObject, side: string): boolean {
-  if (object.side === side || side === "gpu" || side === "machine" || side === "kmd") return true;
-  return object.kind === "buffer" || object.kind === "mdl" || object.kind === "gpadl";
-}
-
-function isObject(value: unknown): value is EngineObject {
-  return typeof value === "object" && value !== null && "kind" in value && "alive" in value;
 }
 
 /** A regular object knows its owner and nothing else; its kind's data type is just that. */

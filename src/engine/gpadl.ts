@@ -16,6 +16,7 @@ import {
 import { type Channel, hasOpenedBegun, isUp } from "./connection.ts";
 import { pageCountOf, slicePiece } from "./memory.ts";
 import type { EngineObject, Piece } from "./objects.ts";
+import { sendGpadl, sendRefusedGpadl, sendTeardown, sendTorndown } from "./vmbus.ts";
 import type { World } from "./world.ts";
 
 type Gpadl = EngineObject<"gpadl">;
@@ -29,6 +30,7 @@ const PFN_BYTES = 8;
 
 /** What is left of a GPADL or a mapping that ended: a dead object is remembered for long, its pages need not be. */
 const NO_PIECES: readonly Piece[] = [];
+const NO_MAPPINGS: readonly number[] = [];
 
 /** Bytes [offset, offset + length) of a byte string. */
 interface Slice {
@@ -64,11 +66,11 @@ function createFromMdl(
 }
 
 /** The pieces of a chain of MDLs, null where it is broken or not all the guest's own memory. */
-function chainOf(world: World, first: Mdl): readonly Piece[] | null {
+export function chainOf(world: World, first: Mdl): readonly Piece[] | null {
   const pieces: Piece[] = [];
   let mdl: Mdl | undefined = first;
   while (mdl !== undefined) {
-    if (mdl.data.partition !== "guest" || mdl.data.gpadl !== 0) return null;
+    if (mdl.data.partition !== "guest" || mdl.data.gpadl !== 0 || mdl.data.completion !== 0) return null;
     pieces.push(...mdl.data.pieces);
     if (mdl.data.next === 0) return pieces;
     mdl = world.find("mdl", mdl.data.next);
@@ -93,20 +95,22 @@ function create(scope: Scope, channel: Channel, { flags, pieces, slice }: Reques
     return answer(optionStatus(options, "gpadl-range-status"));
   }
   if (world.liveCountOf("gpadl") >= limitOf(options["gpadl-limit"])) {
-    return answer(optionStatus(options, "gpadl-limit-status"));
+    const status = optionStatus(options, "gpadl-limit-status");
+    sendRefusedGpadl(world, channel, { pieces: part, status });
+    return answer(status);
   }
-  return success(
-    scope.create("gpadl", {
-      channel: channel.number,
-      server: channel.data.peer,
-      connection: channel.data.connection,
-      readOnly: (flags & READ_ONLY) !== 0,
-      pieces: part,
-      byteCount: slice.length,
-      mappings: [],
-      isDeleting: false,
-    }, channel).ref,
-  );
+  const gpadl = scope.create("gpadl", {
+    channel: channel.number,
+    server: channel.data.peer,
+    connection: channel.data.connection,
+    readOnly: (flags & READ_ONLY) !== 0,
+    pieces: part,
+    byteCount: slice.length,
+    mappings: NO_MAPPINGS,
+    isDeleting: false,
+  }, channel);
+  sendGpadl(world, channel, gpadl);
+  return success(gpadl.ref);
 }
 
 function limitOf(option: string): number {
@@ -114,7 +118,11 @@ function limitOf(option: string): number {
 }
 
 /** The part of a byte string over pieces, as pieces; null where it is empty or reaches outside. */
-function slicePieces(pieces: readonly Piece[], { offset, length }: Slice): readonly Piece[] | null {
+export function slicePieces(pieces: readonly Piece[], { offset, length }: Slice): readonly Piece[] | null {
+  const [only] = pieces;
+  if (only !== undefined && pieces.length === 1) {
+    return length === 0 || offset + length > only.byteCount ? null : [slicePiece(only, { offset, length })];
+  }
   const part: Piece[] = [];
   let start = 0;
   for (const piece of pieces) {
@@ -127,19 +135,24 @@ function slicePieces(pieces: readonly Piece[], { offset, length }: Slice): reado
 }
 
 function descriptionBytes(pieces: readonly Piece[]): number {
-  return pieces.reduce((sum, piece) => sum + RANGE_HEADER_BYTES + pageCountOf(piece) * PFN_BYTES, 0);
+  let bytes = 0;
+  for (const piece of pieces) bytes += RANGE_HEADER_BYTES + pageCountOf(piece) * PFN_BYTES;
+  return bytes;
 }
 
 /** Waits while the server has it mapped; from the first moment on no new mapping is made (kmcl.md 5.4, 5.5). */
 function deleteGpadl(scope: Scope, channel: Channel, gpadl: Gpadl): Reply {
   const { world } = scope;
+  const isSpared = isWaitSpared(world, channel, gpadl);
   if (!scope.retry) {
     const trouble = deleteTrouble(world, channel, gpadl);
     if (trouble !== null) return refuse(trouble);
     gpadl.data.isDeleting = true;
     gpadl.state = "deleting";
+    if (!isSpared) sendTeardown(world, gpadl);
   }
-  if (gpadl.data.mappings.length > 0 && !isWaitSpared(world, channel, gpadl)) return blocked();
+  if (gpadl.data.mappings.length > 0 && !isSpared) return blocked();
+  sendTorndown(world, gpadl, { isAnswered: scope.retry || !isSpared });
   if (world.options["handle-reuse"] === "after-delete") world.releaseHandle(gpadl);
   gpadl.data.pieces = NO_PIECES;
   return done();
@@ -174,8 +187,9 @@ function map(scope: Scope, channel: Channel, flags: number, gpadl: Gpadl): Reply
     next: 0,
     gpadl: gpadl.number,
     buffer: 0,
+    completion: 0,
   }, gpadl);
-  mappings.push(mdl.number);
+  gpadl.data.mappings = mappings.length === 0 ? [mdl.number] : [...mappings, mdl.number];
   gpadl.state = "mapped";
   return success(mdl.ref);
 }
@@ -199,8 +213,9 @@ function mapTrouble(
 function unmap({ world }: Scope, channel: Channel, gpadl: Gpadl): Reply {
   const { data } = gpadl;
   if (data.server !== channel.number) return refuse(belongsElsewhere(gpadl, channel));
-  const number = data.mappings.shift();
+  const [number] = data.mappings;
   if (number === undefined) return refuse(`gpadl#${gpadl.number} is not mapped`);
+  data.mappings = data.mappings.length === 1 ? NO_MAPPINGS : data.mappings.slice(1);
   const mdl = world.find("mdl", number);
   if (mdl !== undefined) {
     mdl.data.pieces = NO_PIECES;

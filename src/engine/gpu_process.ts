@@ -1,15 +1,21 @@
-// A process on the GPU: its address spaces, and what ends with an allocation, a paging queue, a device and the process
-// itself (gpuva.md 4.5). It must not know calls: behaviours and the parts that end use it.
+// A process on the GPU: its address spaces, and what belongs to its devices (gpuva.md 1.1, 1.2).
+// It must not know calls, nor how anything ends; that is `gpu_teardown.ts`.
 
 import { AddressSpace } from "./address_space.ts";
 import type { EngineObject } from "./objects.ts";
 import type { World } from "./world.ts";
 
-/** The address space of a side's process on an adapter, by its name in `World.spaces`; made at first use. */
+/** An address space, with its name in `World.spaces`. */
+export interface NamedSpace {
+  readonly name: string;
+  readonly space: AddressSpace;
+}
+
+/** The address space of a side's process on an adapter; made at first use. */
 export function spaceOnAdapter(
   world: World,
   { side, luid }: { readonly side: string; readonly luid: bigint },
-): { readonly name: string; readonly space: AddressSpace } {
+): NamedSpace {
   const name = spaceName(side, luid);
   const found = world.spaces.get(name);
   if (found !== undefined) return { name, space: found };
@@ -21,12 +27,16 @@ export function spaceOnAdapter(
   return { name, space };
 }
 
+/** The address space of a side's process on the adapter behind a handle, which is mostly the side's own. */
+export function spaceThrough(world: World, adapter: EngineObject<"adapter">, side: string): NamedSpace {
+  const opened = side === adapter.side ? spaceOpenedBy(world, adapter.number) : null;
+  return opened ?? spaceOnAdapter(world, { side, luid: adapter.data.luid });
+}
+
 /** The address space that a device works in; it stays known when the adapter's handle is closed. */
-export function spaceOfDevice(
-  world: World,
-  device: EngineObject<"device">,
-): { readonly name: string; readonly space: AddressSpace } {
-  for (const [name, space] of world.spaces) if (space.adapters.has(device.data.adapter)) return { name, space };
+export function spaceOfDevice(world: World, device: EngineObject<"device">): NamedSpace {
+  const opened = spaceOpenedBy(world, device.data.adapter);
+  if (opened !== null) return opened;
   throw new Error(`device#${device.number} has no address space: adapter#${device.data.adapter} was never opened`);
 }
 
@@ -34,16 +44,27 @@ export function spaceOfDevice(
 export function spaceBehind(
   world: World,
   { data }: EngineObject<"pagingQueue" | "context" | "allocation">,
-): { readonly name: string; readonly space: AddressSpace } | null {
+): NamedSpace | null {
   const device = world.find("device", data.device);
   return device === undefined ? null : spaceOfDevice(world, device);
 }
 
-/** What ends with an allocation: every address that points to it, and its pages of video memory. To call before it ends. */
-export function releaseAddressesOf(world: World, allocation: EngineObject<"allocation">): void {
-  const { partition, pages } = allocation.data;
-  endVads(world, spaceBehind(world, allocation)?.space.releaseAllocation(allocation.number) ?? []);
-  if (partition === "video") world.memory.free(partition, pages);
+/** The address space that an adapter's handle was opened for, remembered by the number of its object. */
+function spaceOpenedBy(world: World, adapter: number): NamedSpace | null {
+  const known = world.spacesByAdapter.get(adapter);
+  if (known !== undefined) return known;
+  for (const [name, space] of world.spaces) {
+    if (!space.adapters.has(adapter)) continue;
+    const found = { name, space };
+    world.spacesByAdapter.set(adapter, found);
+    return found;
+  }
+  return null;
+}
+
+/** The adapter of an address space, by the space's name: equal for all processes. */
+export function adapterOfSpace(name: string): string {
+  return name.slice(name.lastIndexOf(" on "));
 }
 
 /** Ends the objects of obtained ranges of which nothing is left. */
@@ -64,49 +85,13 @@ export function allocationsOf(
   );
 }
 
-/** Runs a queue's operations up to a fence value, but none that was not issued, and signals its fence. */
-export function runPaging(world: World, queue: EngineObject<"pagingQueue">, fenceValue: bigint): void {
-  const { data } = queue;
-  const fence = fenceValue < data.lastFence ? fenceValue : data.lastFence;
-  if (fence <= data.completedFence) return;
-  spaceBehind(world, queue)?.space.complete({ queue: queue.number, fence });
-  data.completedFence = fence;
-  const syncObject = world.find("syncObject", data.syncObject);
-  if (syncObject !== undefined) syncObject.data.value = fence;
-}
-
-/**
- * What ends with a device, to call before it ends: its queues finish their work, as an explicit destroy of a queue would
- * wait for it, and its allocations lose their addresses. Reservations belong to the process and stay.
- */
-export function endDevice(world: World, device: EngineObject<"device">): void {
-  for (const queue of childrenOf(world, device, "pagingQueue")) runPaging(world, queue, queue.data.lastFence);
-  for (const allocation of allocationsOf(world, device)) releaseAddressesOf(world, allocation);
-}
-
-/** Ends everything of a side's process: its threads do not come back from calls, its address spaces go. */
-export function endProcess(world: World, side: string): void {
-  for (let index = world.parked.length - 1; index >= 0; index -= 1) {
-    if (world.parked[index]?.side === side) world.parked.splice(index, 1);
-  }
-  for (const device of ofSide(world.all("device"), side)) {
-    endDevice(world, device);
-    world.destroy(device);
-  }
-  for (const vad of ofSide(world.all("vad"), side)) world.destroy(vad);
-  for (const adapter of ofSide(world.all("adapter"), side)) world.destroy(adapter);
-  for (const name of [...world.spaces.keys()]) if (name.startsWith(spaceName(side, ""))) world.spaces.delete(name);
-}
-
-function spaceName(side: string, luid: bigint | ""): string {
+/** The name of a process's address space; without an adapter, what the names of all of its spaces begin with. */
+export function spaceName(side: string, luid: bigint | ""): string {
   return `${side} on ${luid}`;
 }
 
-function ofSide<T extends EngineObject>(objects: Iterable<T>, side: string): T[] {
-  return [...objects].filter((object) => object.side === side);
-}
-
-function childrenOf<K extends "allocation" | "pagingQueue" | "resource">(
+/** Live objects of a kind that an object owns, oldest first. */
+export function childrenOf<K extends "allocation" | "context" | "pagingQueue" | "resource" | "syncObject">(
   world: World,
   owner: EngineObject,
   kind: K,

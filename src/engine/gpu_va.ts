@@ -2,41 +2,43 @@
 // Rules: gpuva.md 2.1, 3, 4; each [policy] is an option. How a space keeps its pages is `address_space.ts`.
 
 import { PAGE_BYTES, STATUS, SYMBOLS } from "../api/mod.ts";
-import type { AddressSpace, PageSpan, When } from "./address_space.ts";
+import type { AddressSpace, PageSpan } from "./address_space.ts";
 import { answer, type Behaviour, fail, type Reply, type Scope, success } from "./behaviour.ts";
-import { endVads, spaceBehind, spaceOnAdapter } from "./gpu_process.ts";
+import { endVads, type NamedSpace, spaceBehind, spaceThrough } from "./gpu_process.ts";
 import type { EngineObject } from "./objects.ts";
+import { issuePaging } from "./paging.ts";
+import { placeRange } from "./placement.ts";
 
 /** The unit of reservations, in bytes: address, limits and size are multiples of it. */
 export const RESERVATION_UNIT = 0x10000;
 
 const PAGE = BigInt(PAGE_BYTES);
-const UNIT = BigInt(RESERVATION_UNIT);
-const { Write, Execute, Zero, NoAccess } = SYMBOLS.protection;
-const PLANNED_PROTECTION = Write | Execute | Zero | NoAccess;
+const PAGES_PER_UNIT = RESERVATION_UNIT / PAGE_BYTES;
+const WRITE = Number(SYMBOLS.protection.Write);
+const EXECUTE = Number(SYMBOLS.protection.Execute);
+const ZERO = Number(SYMBOLS.protection.Zero);
+const NO_ACCESS = Number(SYMBOLS.protection.NoAccess);
+const PLANNED_PROTECTION = WRITE | EXECUTE | ZERO | NO_ACCESS;
+const LAST_PROTECTION = BigInt(PLANNED_PROTECTION);
 
+/** In pages; -1: it was not given in whole pages. */
 interface Place {
   /** 0: anywhere in [minimum, maximum). */
-  readonly base: bigint;
-  readonly minimum: bigint;
+  readonly base: number;
+  readonly minimum: number;
   /** 0: no limit. */
-  readonly maximum: bigint;
+  readonly maximum: number;
 }
 
 interface MapRequest extends Place {
   readonly queue: EngineObject<"pagingQueue">;
   /** Null where Zero or NoAccess was accepted with one (va-rules=lenient): it is not used. */
   readonly allocation: EngineObject<"allocation"> | null;
-  readonly offset: bigint;
-  /** In pages. */
-  readonly size: bigint;
-  readonly protection: bigint;
+  /** In pages; beyond 2^53 roughly, which is beyond any allocation. */
+  readonly offset: number;
+  readonly size: number;
+  readonly protection: number;
   readonly driverProtection: bigint;
-}
-
-interface Target {
-  readonly name: string;
-  readonly space: AddressSpace;
 }
 
 /**
@@ -62,71 +64,93 @@ function map(
 ): Reply {
   const target = spaceBehind(scope.world, queue);
   if (target === null || queue.data.isEnding || reserved0 !== 0n || reserved1 !== 0n) return invalid();
+  const rights = protection > LAST_PROTECTION ? -1 : Number(protection);
   const isLenient = scope.world.options["va-rules"] === "lenient";
-  if (!isProtectionSound({ protection, hasAllocation: allocation !== null, isLenient })) return invalid();
-  const used = isUnbacked(protection) ? null : allocation;
+  if (!isProtectionSound(rights, { hasAllocation: allocation !== null, isLenient })) return invalid();
+  const used = isUnbacked(rights) ? null : allocation;
   if (used !== null && spaceBehind(scope.world, used)?.space !== target.space) return invalid();
-  const request = { queue, base, minimum, maximum, allocation: used, offset, size, protection, driverProtection };
-  if (!isAligned(request, PAGE)) return invalid();
+  const request: MapRequest = {
+    queue,
+    base: pagesIn(base),
+    minimum: pagesIn(minimum),
+    maximum: pagesIn(maximum),
+    allocation: used,
+    offset: Number(offset),
+    size: Number(size),
+    protection: rights,
+    driverProtection,
+  };
+  if (!isAligned(request, 1)) return invalid();
   const pageCount = mappedPages(scope, request);
-  if (pageCount === 0n || !fits(target.space, request, pageCount)) return invalid();
-  return mapPages(scope, target, request, Number(pageCount));
+  if (pageCount === 0 || !fits(target.space, request, pageCount)) return invalid();
+  return mapPages(scope, target, request, pageCount);
 }
 
+/** `protection` is -1 where a bit is set that no known one is above. */
 function isProtectionSound(
-  { protection, hasAllocation, isLenient }: {
-    readonly protection: bigint;
-    readonly hasAllocation: boolean;
-    readonly isLenient: boolean;
-  },
+  protection: number,
+  { hasAllocation, isLenient }: { readonly hasAllocation: boolean; readonly isLenient: boolean },
 ): boolean {
-  if ((protection & ~PLANNED_PROTECTION) !== 0n) return false;
-  if ((protection & Zero) !== 0n && (protection & NoAccess) !== 0n) return false;
+  if (protection === -1 || (protection & (ZERO | NO_ACCESS)) === (ZERO | NO_ACCESS)) return false;
   return isUnbacked(protection) ? !hasAllocation || isLenient : hasAllocation;
 }
 
-function isUnbacked(protection: bigint): boolean {
-  return (protection & (Zero | NoAccess)) !== 0n;
+function isUnbacked(protection: number): boolean {
+  return (protection & (ZERO | NO_ACCESS)) !== 0;
 }
 
-/** Limits count only where there is no base; with one they are ignored, aligned or not. */
-function isAligned({ base, minimum, maximum }: Place, unit: bigint): boolean {
-  return base % unit === 0n && (base !== 0n || (minimum % unit === 0n && maximum % unit === 0n));
+/** Whole pages in bytes, or -1: every number of bytes of 64 bits that is a multiple of a page is exact in 53. */
+export function pagesIn(bytes: bigint): number {
+  const pages = Number(bytes) / PAGE_BYTES;
+  const isWhole = pages < Number.MAX_SAFE_INTEGER / PAGE_BYTES ? Math.floor(pages) === pages : bytes % PAGE === 0n;
+  return isWhole ? pages : -1;
+}
+
+/** Limits count only where there is no base; with one they are ignored, aligned or not. `unit` is in pages. */
+function isAligned({ base, minimum, maximum }: Place, unit: number): boolean {
+  return isMultiple(base, unit) && (base !== 0 || (isMultiple(minimum, unit) && isMultiple(maximum, unit)));
+}
+
+function isMultiple(pages: number, unit: number): boolean {
+  return pages === 0 || (pages > 0 && (unit === 1 || pages % unit === 0));
 }
 
 /** The pages to map, 0 where the size is wrong. A size of 0 is the rest of the allocation, where that is allowed. */
-function mappedPages({ world }: Scope, { allocation, offset, size }: MapRequest): bigint {
+function mappedPages({ world }: Scope, { allocation, offset, size }: MapRequest): number {
   if (allocation === null) return size;
-  const total = BigInt(allocation.data.pages.length);
-  if (size === 0n && world.options["map-size-zero"] === "allow") return offset < total ? total - offset : 0n;
-  return offset + size <= total ? size : 0n;
+  const total = allocation.data.pages.length;
+  if (size === 0 && world.options["map-size-zero"] === "allow") return offset < total ? total - offset : 0;
+  return offset + size <= total ? size : 0;
 }
 
 /** With a base the range must lie in the space; without one there is only no place for it. */
-function fits(space: AddressSpace, { base }: Place, pageCount: bigint): boolean {
-  return base === 0n || base / PAGE + pageCount <= BigInt(space.pageLimit);
+function fits(space: AddressSpace, { base }: Place, pageCount: number): boolean {
+  return base === 0 || base + pageCount <= space.pageLimit;
 }
 
-function mapPages(scope: Scope, target: Target, request: MapRequest, pageCount: number): Reply {
+function mapPages(scope: Scope, target: NamedSpace, request: MapRequest, pageCount: number): Reply {
   const { space } = target;
   const { queue, allocation, driverProtection } = request;
-  const firstPage = Number(request.offset);
-  const over = request.base === 0n ? null : spanAt(request.base, pageCount);
+  const firstPage = request.offset;
+  const over = request.base === 0 ? null : spanAt(request.base, pageCount);
   if (over !== null && !isMappable(scope, space, { span: over, isUnbacked: allocation === null })) return invalid();
   const gpu = queue.data.physicalAdapter;
   const number = allocation?.number ?? 0;
   const candidate = { gpu, allocation: number, firstPage, pageCount, driverProtection, over };
   if (number > 0 && space.conflicts(candidate)) return invalid();
-  const span = over ?? place(space, request, { pageCount, alignment: 1 });
+  const span = over ?? placeRange(scope, space, { pageCount, alignment: 1, within: within(space, request) });
   if (span === null) return fail("STATUS_NO_MEMORY");
-  const when = issue(scope, queue);
+  const when = issuePaging(scope, queue);
   const vad = over !== null && space.isObtained(over) ? 0 : obtain(scope, target);
   space.map({ start: span.start, end: span.end, gpu, entry: entryOf(request, span), vad, isFree: over === null }, when);
   const status = when === null ? STATUS.STATUS_SUCCESS : STATUS.STATUS_PENDING;
-  return answer(status, BigInt(span.start) * PAGE, when?.fence ?? 0n);
+  return answer(status, addressOf(span), when?.fence ?? 0n);
 }
 
-/** The range rule (gpuva.md 4.2): wholly free, or inside one obtained range; and Zero or NoAccess not over a mapped one. */
+/**
+ * The range rule (gpuva.md 4.2): wholly free, or inside one obtained range; Zero or NoAccess not over a mapped one; and what
+ * the kernel driver reserved only where it lets user mode map.
+ */
 function isMappable(
   { world }: Scope,
   space: AddressSpace,
@@ -135,31 +159,25 @@ function isMappable(
   const vads = space.vadsIn(span);
   const isOneRange = vads.length === 0 || (vads.length === 1 && space.isObtained(span));
   if (!isOneRange && world.options["map-two-ranges"] !== "allow") return false;
+  if (vads.some(({ value }) => value.keeper === "driver")) return false;
   return !isUnbacked || vads.every(({ value }) => value.kind !== "mapped");
 }
 
 function entryOf({ allocation, offset, protection, driverProtection }: MapRequest, span: PageSpan) {
   if (allocation === null) {
-    const state = (protection & Zero) !== 0n ? "zero" as const : "invalid" as const;
+    const state = (protection & ZERO) !== 0 ? "zero" as const : "invalid" as const;
     return { state, allocation: 0, origin: 0, protection: 0, driverProtection };
   }
-  const origin = span.start - Number(offset);
-  const rights = Number(protection & (Write | Execute));
+  const origin = span.start - offset;
+  const rights = protection & (WRITE | EXECUTE);
   return { state: "mapped" as const, allocation: allocation.number, origin, protection: rights, driverProtection };
 }
 
 /** A new range's object. */
-function obtain(scope: Scope, { name }: Target): number {
+function obtain(scope: Scope, { name }: NamedSpace): number {
   const vad = scope.create("vad", { space: name });
   vad.state = "mapped";
   return vad.number;
-}
-
-/** Takes the queue's next fence value, or none where paging is immediate. */
-function issue({ world }: Scope, queue: EngineObject<"pagingQueue">): When {
-  if (world.options.paging === "immediate") return null;
-  queue.data.lastFence += 1n;
-  return { queue: queue.number, fence: queue.data.lastFence };
 }
 
 /**
@@ -181,63 +199,70 @@ function reserve(
 ): Reply {
   const target = reservationTarget(scope, queue, adapter);
   if (target === null) return invalid();
-  const { ZERO, NO_ACCESS } = SYMBOLS.reservationType;
-  if (type !== ZERO && type !== NO_ACCESS) return invalid();
-  const range = { base, minimum, maximum };
-  if (!isAligned(range, UNIT) || size === 0n || size % UNIT !== 0n) return invalid();
+  const { reservationType } = SYMBOLS;
+  const isForSystem = type === reservationType.NO_COMMIT && scope.world.options["reserve-no-commit"] === "refuse";
+  if (type > reservationType.NO_COMMIT || isForSystem) return invalid();
+  const range = { base: pagesIn(base), minimum: pagesIn(minimum), maximum: pagesIn(maximum) };
+  const pageCount = pagesIn(size);
+  if (!isAligned(range, PAGES_PER_UNIT) || size === 0n || !isMultiple(pageCount, PAGES_PER_UNIT)) return invalid();
   const { name, space } = target;
-  if (!fits(space, range, size / PAGE)) return invalid();
-  const pageCount = Number(size / PAGE);
-  const wanted = base === 0n ? null : spanAt(base, pageCount);
+  if (!fits(space, range, pageCount)) return invalid();
+  const wanted = base === 0n ? null : spanAt(range.base, pageCount);
   if (wanted !== null && space.vadsIn(wanted).length > 0) return invalid();
-  const span = wanted ?? place(space, range, { pageCount, alignment: RESERVATION_UNIT / PAGE_BYTES });
+  const span = wanted ??
+    placeRange(scope, space, { pageCount, alignment: PAGES_PER_UNIT, within: within(space, range) });
   if (span === null) return fail("STATUS_NO_MEMORY");
-  const when = queue === null ? null : issue(scope, queue);
+  const when = queue === null ? null : issuePaging(scope, queue);
   const vad = scope.create("vad", { space: name }).number;
-  space.reserve({ ...span, vad, baseState: type === ZERO ? "zero" : "invalid", driverProtection }, when);
-  return success(BigInt(span.start) * PAGE, when?.fence ?? 0n);
+  space.reserve(
+    { ...span, vad, baseState: type === reservationType.ZERO ? "zero" : "invalid", driverProtection },
+    when,
+  );
+  return success(addressOf(span), when?.fence ?? 0n);
 }
 
 function reservationTarget(
   { world, side }: Scope,
   queue: EngineObject<"pagingQueue"> | null,
   adapter: EngineObject<"adapter"> | null,
-): Target | null {
-  if (adapter !== null) return queue === null ? spaceOnAdapter(world, { side, luid: adapter.data.luid }) : null;
+): NamedSpace | null {
+  if (adapter !== null) return queue === null ? spaceThrough(world, adapter, side) : null;
   return queue === null || queue.data.isEnding ? null : spaceBehind(world, queue);
 }
 
 /**
  * Frees at once, cancelling what is queued for the pages. Refusals in order: alignment; size 0; a range that is not
- * wholly inside one obtained range (free pages, or two ranges); a part of one, where option `partial-free` refuses it.
+ * wholly inside one obtained range (free pages, or two ranges); a part of one, where option `partial-free` refuses it;
+ * the kernel driver's, where option `driver-range-free` does.
  */
 function free({ world, side }: Scope, adapter: EngineObject<"adapter">, base: bigint, size: bigint): Reply {
-  if (base % PAGE !== 0n || size % PAGE !== 0n || size === 0n) return invalid();
-  const { space } = spaceOnAdapter(world, { side, luid: adapter.data.luid });
-  if ((base + size) / PAGE > BigInt(space.pageLimit)) return invalid();
-  const span = spanAt(base, Number(size / PAGE));
-  const pieces = space.vadsIn(span);
-  const piece = pieces[0];
-  if (piece === undefined || pieces.length > 1 || span.start < piece.start || piece.end < span.end) return invalid();
+  const firstPage = pagesIn(base);
+  const pageCount = pagesIn(size);
+  if (firstPage < 0 || pageCount <= 0) return invalid();
+  const { space } = spaceThrough(world, adapter, side);
+  if (firstPage + pageCount > space.pageLimit) return invalid();
+  const span = spanAt(firstPage, pageCount);
+  const piece = space.vadAt(span.start);
+  if (piece === undefined || piece.end < span.end) return invalid();
   const isPart = piece.start < span.start || span.end < piece.end;
   if (isPart && world.options["partial-free"] === "refuse") return invalid();
+  if (piece.value.keeper !== "process" && world.options["driver-range-free"] === "refuse") return invalid();
   endVads(world, space.free(span));
   return success();
 }
 
-function place(
-  space: AddressSpace,
-  { minimum, maximum }: Place,
-  { pageCount, alignment }: { readonly pageCount: number; readonly alignment: number },
-): PageSpan | null {
-  const within = { start: Number(minimum / PAGE), end: maximum === 0n ? space.pageLimit : Number(maximum / PAGE) };
-  const start = pageCount > space.pageLimit ? undefined : space.place(pageCount, within, { alignment });
-  return start === undefined ? null : { start, end: start + pageCount };
+/** Where a place is looked for; the limits of one that is given do not count. */
+function within(space: AddressSpace, { minimum, maximum }: Place): PageSpan {
+  return { start: minimum, end: maximum === 0 ? space.pageLimit : maximum };
 }
 
-function spanAt(base: bigint, pageCount: number): PageSpan {
-  const start = Number(base / PAGE);
+function spanAt(start: number, pageCount: number): PageSpan {
   return { start, end: start + pageCount };
+}
+
+/** In bytes; the highest is below 2^48. */
+function addressOf({ start }: PageSpan): bigint {
+  return BigInt(start * PAGE_BYTES);
 }
 
 function invalid(): Reply {

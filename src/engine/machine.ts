@@ -50,11 +50,14 @@ function createMdl(
       next: next?.number ?? 0,
       gpadl: 0,
       buffer: buffer.number,
+      completion: 0,
     }).ref,
   );
 }
 
 function freeMdl(_scope: Scope, mdl: EngineObject<"mdl">): Reply {
+  const { completion } = mdl.data;
+  if (completion !== 0) return refuse(`mdl#${mdl.number} is the external data of completion#${completion}`);
   return mdl.data.gpadl === 0 ? done() : refuse(`mdl#${mdl.number} belongs to the mapping of gpadl#${mdl.data.gpadl}`);
 }
 

@@ -34,11 +34,11 @@ export class MappedSpans {
   readonly #spans = new Map<number, Spans>();
 
   /** Notes a mapping. */
-  add({ start, end }: PageSpan, { allocation, driverProtection }: PageEntry): void {
-    const spans = this.#spans.get(allocation) ?? this.#addSpans(allocation);
+  add({ start, end }: PageSpan, entry: PageEntry): void {
+    const spans = this.#spans.get(entry.allocation) ?? this.#addSpans(entry.allocation);
     spans.ranges.carve(start, end);
     spans.ranges.insert({ start, end, value: true });
-    spans.hasUnique ||= isUnique(driverProtection);
+    spans.hasUnique ||= isUnique(entry);
   }
 
   /** Forgets freed pages of the allocations that were mapped there last. */
@@ -67,16 +67,22 @@ export class MappedSpans {
     return this.#spans.get(allocation)?.ranges.covered(start, end) ?? false;
   }
 
-  /** Whether the mapping, or one that the allocation has or had, is unique: only then can there be a conflict. */
-  mayConflict({ allocation, driverProtection }: MappingCandidate): boolean {
-    const spans = this.#spans.get(allocation);
-    return spans !== undefined && (spans.hasUnique || isUnique(driverProtection));
+  /** Whether a mapping is unique, or one that its allocation has or had. */
+  isUniqueWith(entry: PageEntry): boolean {
+    return isUnique(entry) || (this.#spans.size > 0 && this.#spans.get(entry.allocation)?.hasUnique === true);
   }
 
-  /** Appends everything to a tape. */
+  /** Whether the mapping, or one that the allocation has or had, is unique: only then can there be a conflict. */
+  mayConflict(candidate: MappingCandidate): boolean {
+    const spans = this.#spans.get(candidate.allocation);
+    return spans !== undefined && (spans.hasUnique || isUnique(candidate));
+  }
+
+  /** Appends everything to a tape, in order of the allocations' numbers: not of what happened to be noted first. */
   write(tape: TapeValue[]): void {
     tape.push(this.#spans.size);
-    for (const [allocation, { ranges, hasUnique }] of this.#spans) {
+    const inOrder = [...this.#spans].sort(([one], [other]) => one - other);
+    for (const [allocation, { ranges, hasUnique }] of inOrder) {
       tape.push(allocation, Number(hasUnique), ranges.size);
       for (const { start, end } of ranges) tape.push(start, end);
     }
@@ -113,8 +119,8 @@ export function breaksUnique(candidate: MappingCandidate, others: readonly Exist
     const { start, end, origin } = other;
     if (other.allocation !== allocation || other.driverProtection === driverProtection) return false;
     if (start - origin >= firstPage + pageCount || end - origin <= firstPage) return false;
-    if (isUnique(other.driverProtection)) return true;
-    return isUnique(driverProtection) && !(other.gpu === gpu && isReplaced(other, candidate));
+    if (isUnique(other)) return true;
+    return isUnique(candidate) && !(other.gpu === gpu && isReplaced(other, candidate));
   });
 }
 
@@ -128,6 +134,7 @@ function isReplaced(
   return over !== null && over.start <= first && last <= over.end;
 }
 
-function isUnique(driverProtection: bigint): boolean {
+/** Whether a mapping has unique driver protection. */
+export function isUnique({ driverProtection }: { readonly driverProtection: bigint }): boolean {
   return driverProtection >= UNIQUE_DRIVER_PROTECTION;
 }

@@ -35,6 +35,8 @@ export class Memory {
     host: emptyPartition("host"),
     video: emptyPartition("video"),
   };
+  /** Pages whose bytes nobody else holds: those of others, of a snapshot or of a delta, are copied before they change. */
+  readonly #own: Record<PartitionName, Set<number>> = { guest: new Set(), host: new Set(), video: new Set() };
 
   /** Gives out `count` zeroed pages, the lowest free ones first. */
   allocate(partition: PartitionName, count: number): number[] {
@@ -42,7 +44,7 @@ export class Memory {
     const pages: number[] = [];
     while (pages.length < count) {
       const page = popPage(own.free) ?? own.next++;
-      own.contents.delete(page);
+      if (own.contents.delete(page)) this.#own[partition].delete(page);
       pages.push(page);
     }
     return pages;
@@ -54,13 +56,23 @@ export class Memory {
     for (const page of pages) pushPage(own.free, page);
   }
 
-  /** Writes bytes inside one page; `RangeError` past its end. */
+  /** Writes bytes inside one page, which must not change afterwards; `RangeError` past its end. */
   write({ partition, page, offset }: PageAddress, bytes: Uint8Array): void {
     assertInside(offset, bytes.length);
     const { contents } = this.#partitions[partition];
+    const own = this.#own[partition];
+    if (isPage(bytes)) {
+      contents.set(page, bytes);
+      own.delete(page);
+      return;
+    }
     const content = contents.get(page);
-    if (content !== undefined) content.set(bytes, offset);
-    else contents.set(page, newPage(bytes, offset));
+    if (content !== undefined && own.has(page)) return content.set(bytes, offset);
+    const copy = new Uint8Array(PAGE_BYTES);
+    if (content !== undefined) copy.set(content);
+    copy.set(bytes, offset);
+    contents.set(page, copy);
+    own.add(page);
   }
 
   /** Reads bytes inside one page; `RangeError` past its end. */
@@ -70,21 +82,36 @@ export class Memory {
     return content === undefined ? new Uint8Array(length) : content.slice(offset, offset + length);
   }
 
-  /** A copy of everything, as plain data. */
+  /** Whether a page was written since it was given out: others are zero. */
+  isWritten(partition: PartitionName, page: number): boolean {
+    return this.#partitions[partition].contents.has(page);
+  }
+
+  /** Everything as it is now, as plain data; whoever gets it must not change it. */
   toPlain(): MemoryState {
-    return structuredClone(this.#partitions);
+    for (const pages of Object.values(this.#own)) pages.clear();
+    return copyOf(this.#partitions);
   }
 
   /** Takes the state that `toPlain` gave, in place of its own. */
   restore(state: MemoryState): void {
-    Object.assign(this.#partitions, structuredClone(state));
+    for (const pages of Object.values(this.#own)) pages.clear();
+    Object.assign(this.#partitions, copyOf(state));
   }
 }
 
-function newPage(bytes: Uint8Array, offset: number): Uint8Array {
-  const content = new Uint8Array(PAGE_BYTES);
-  content.set(bytes, offset);
-  return content;
+/** Whether bytes are a page that keeps nothing else alive: it can stand for the page that it is written to. */
+function isPage(bytes: Uint8Array): boolean {
+  return bytes.length === PAGE_BYTES && bytes.buffer.byteLength === PAGE_BYTES;
+}
+
+/** Tables of their own over the same pages. */
+function copyOf({ guest, host, video }: MemoryState): Record<PartitionName, PartitionState> {
+  return { guest: copyOfPartition(guest), host: copyOfPartition(host), video: copyOfPartition(video) };
+}
+
+function copyOfPartition({ next, free, contents }: PartitionState): PartitionState {
+  return { next, free: [...free], contents: new Map(contents) };
 }
 
 function emptyPartition(name: PartitionName): PartitionState {

@@ -2,6 +2,17 @@
 // so that a snapshot is a copy.
 
 import type { ObjectKind, Ref } from "../api/mod.ts";
+import type { CompletionData, PacketData, TransportData } from "./packet_data.ts";
+
+export type {
+  CompletionData,
+  Outgoing,
+  PacketData,
+  RingPages,
+  Sender,
+  SyncRequest,
+  TransportData,
+} from "./packet_data.ts";
 
 /** Bytes of pages that follow each other logically. */
 export interface Piece {
@@ -58,6 +69,69 @@ export interface ChannelData {
   mmioMegabytes: number;
   /** Registered callbacks. */
   callbacks: Set<string>;
+  /** VMBUS_SERVER_CHANNEL_FORCE_NEW_CHANNEL: a restored channel abandons what was in flight on the old one. */
+  forcesNewChannel: boolean;
+  /** The save that is open; null: none. */
+  save: SaveData | null;
+  /** What was restored, up to the next Enable; null: nothing. */
+  restore: RestoreData | null;
+  readonly transport: TransportData;
+}
+
+/** Where a chunk stands in a saved image: its number from 0, and the checksum of the chunk before. */
+export interface ImagePosition {
+  readonly sequence: number;
+  readonly checksum: number;
+}
+
+/** A packet in use, as it is saved: what the library knows of it, and the driver's own bytes. */
+export interface SavedPacket {
+  readonly context: Uint8Array;
+  readonly driverBytes: Uint8Array;
+}
+
+/** What a server's end knows of a GPADL (kmcl.md 5.9). */
+export interface SavedGpadl {
+  readonly handle: number;
+  readonly isReadOnly: boolean;
+  readonly isDeleting: boolean;
+  readonly isMapped: boolean;
+  readonly pieces: readonly Piece[];
+}
+
+/** A save that is open (kmcl.md 6.2). */
+export interface SaveData {
+  /** Numbers of the packets that are still to be saved, oldest first. */
+  packets: number[];
+  /** Whole chunks that were made and that no SaveContinue has taken. */
+  chunks: Uint8Array[];
+  /** Where the next chunk stands. */
+  position: ImagePosition;
+  /** The last chunk was made. */
+  isWhole: boolean;
+  /** The enter event of the SaveContinue that waits, 0: none. */
+  continuing: number;
+  /** The room that the SavePacket which is due or under way was given in bytes; null: there is none. */
+  askedBytes: number | null;
+  /** The status with which saving a packet failed, null: it did not. */
+  failure: number | null;
+}
+
+/** What was restored of a saved channel (kmcl.md 6.2). */
+export interface RestoreData {
+  /** Where the next chunk stands. */
+  position: ImagePosition;
+  /** The last chunk was read. */
+  isWhole: boolean;
+  gpadls: SavedGpadl[];
+  /** Packets that the driver has not been given yet, oldest first. */
+  packets: SavedPacket[];
+  /** The enter event of the RestoreFromBuffer that waits, 0: none. */
+  restoring: number;
+  /** A RestorePacket is due or under way. */
+  isAsking: boolean;
+  /** The status with which the driver failed to restore a packet, null: it did not. */
+  failure: number | null;
 }
 
 /** A GPADL: which bytes of the guest, and whether the server has them mapped. */
@@ -72,7 +146,7 @@ export interface GpadlData {
   pieces: readonly Piece[];
   readonly byteCount: number;
   /** Numbers of the MDLs of live mappings, oldest first. */
-  readonly mappings: number[];
+  mappings: readonly number[];
   isDeleting: boolean;
 }
 
@@ -87,6 +161,8 @@ export interface MdlData {
   readonly gpadl: number;
   /** The buffer it was made of, else 0. */
   readonly buffer: number;
+  /** The delivered packet whose external data this is, else 0. */
+  readonly completion: number;
 }
 
 /** A buffer: pages of a partition. */
@@ -100,13 +176,50 @@ export interface AdapterData {
   readonly luid: bigint;
 }
 
-/** A context: waits that were queued on it order later GPU work. */
+/** A process on an adapter, as the kernel driver knows it. */
+export interface ProcessData {
+  /** Its address space, by the name in `World.spaces`. */
+  readonly space: string;
+  /** The event of the call that waits for the driver's DxgkDdiCreateProcess. */
+  readonly openedBy: number;
+  /** What that returned. */
+  status: number;
+  /** It has ended, and the driver is to hear of it. */
+  isExiting: boolean;
+}
+
+/** A device: how it is, and how much work was submitted to its contexts. */
+export interface DeviceData {
+  readonly adapter: number;
+  /** D3DKMT_DEVICEEXECUTION_STATE. */
+  execution: number;
+  /** The first byte that an access of submitted work could not reach. */
+  faultedAddress: bigint;
+  /** DXGK_PAGE_FAULT_FLAGS of that access. */
+  faultFlags: number;
+  /** Submissions to all of its contexts, the broadcast ones counted for each. */
+  submitted: number;
+}
+
+/** A context: a stream of GPU work; what of it has not run is in `World.gpuQueues`. */
 export interface ContextData {
   readonly device: number;
   /** The physical GPU whose page tables its accesses use. */
   readonly physicalAdapter: number;
-  /** Fence waits queued: sync object number to the highest value awaited. */
-  readonly waits: Map<number, bigint>;
+  /** D3DKMT_CREATECONTEXTVIRTUALFLAGS. */
+  readonly flags: number;
+  /** Submissions so far: the number of the newest one. */
+  submitted: number;
+  /** The submission up to which the GPU may run. */
+  granted: number;
+}
+
+/** An allocation that a queued operation brings into memory. */
+export interface PageIn {
+  readonly fence: bigint;
+  readonly allocation: number;
+  /** The allocation's `evictions` then: a later eviction makes the operation void. */
+  readonly evictions: number;
 }
 
 /** A paging queue with its monitored fence. */
@@ -122,6 +235,8 @@ export interface PagingQueueData {
   completedFence: bigint;
   /** A destroy waits for its operations: it takes no more. */
   isEnding: boolean;
+  /** What its residency operations bring in, in order of their fence values. */
+  pageIns: readonly PageIn[];
 }
 
 /** A monitored fence. */
@@ -134,6 +249,12 @@ export interface SyncObjectData {
   value: bigint;
 }
 
+/**
+ * Where an allocation is in its residency: never asked for; asked for, not there yet; there; there until memory is short;
+ * not there.
+ */
+export type Residency = "unmanaged" | "pending" | "resident" | "lingering" | "evicted";
+
 /** An allocation of whole pages; over existing memory it is the buffer's pages, else the GPU's own. */
 export interface AllocationData {
   readonly device: number;
@@ -141,6 +262,18 @@ export interface AllocationData {
   readonly partition: PartitionName;
   readonly pages: readonly number[];
   readonly buffer: number;
+  residency: Residency;
+  /** How often it was made resident and not evicted. */
+  residentCount: number;
+  /** How often its count came down to 0. */
+  evictions: number;
+  /** Work of its device up to this submission was queued before it was evicted, and still reaches it. */
+  evictedAfter: number;
+  isOffered: boolean;
+  /** Its content was dropped while it was offered. */
+  isDiscarded: boolean;
+  /** How often the CPU locked it and did not unlock it. */
+  lockCount: number;
 }
 
 /** A resource; nothing can be added to one that is shared. */
@@ -164,11 +297,11 @@ export interface ObjectDataByKind {
   gpadl: GpadlData;
   mdl: MdlData;
   buffer: BufferData;
-  packet: Record<never, never>;
-  completion: Record<never, never>;
+  packet: PacketData;
+  completion: CompletionData;
   adapter: AdapterData;
-  process: Record<never, never>;
-  device: { readonly adapter: number };
+  process: ProcessData;
+  device: DeviceData;
   context: ContextData;
   pagingQueue: PagingQueueData;
   resource: ResourceData;
@@ -198,7 +331,13 @@ export interface EngineObject<K extends ObjectKind = ObjectKind> {
 }
 
 /** An object as plain data; its reference follows from kind, number and handle. */
-export type ObjectState<K extends ObjectKind = ObjectKind> = Pick<
-  EngineObject<K>,
-  "kind" | "number" | "handle" | "side" | "state" | "alive" | "data"
->;
+export interface ObjectState<K extends ObjectKind = ObjectKind>
+  extends Pick<EngineObject<K>, "kind" | "number" | "handle" | "side" | "state" | "alive"> {
+  /** Null: it ended, and no more is known than what it was. */
+  readonly data: ObjectDataByKind[K] | null;
+}
+
+/** Tells an object from a mere reference, and from any other value. */
+export function isObject(value: unknown): value is EngineObject {
+  return typeof value === "object" && value !== null && "alive" in value && "ref" in value;
+}

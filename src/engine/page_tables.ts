@@ -24,7 +24,10 @@ export interface PageEntry {
 
 interface PendingEntry {
   readonly operation: number;
+  /** What the operation will make of the page; of a copy: what it would make now. */
   readonly entry: PageEntry;
+  /** What is copied is what the source has when it runs. */
+  readonly isCopy: boolean;
 }
 
 const NOTHING_PENDING: readonly PendingEntry[] = [];
@@ -59,6 +62,17 @@ export class PageTables {
     }
   }
 
+  /** Takes a queued operation out of those of its pages where it was not cancelled; returns where that was. */
+  cancel(span: PageSpan, operation: number): PageSpan[] {
+    const taken: PageSpan[] = [];
+    for (const piece of this.#pending.carve(span.start, span.end)) {
+      const others = piece.value.filter((each) => each.operation !== operation);
+      if (others.length < piece.value.length) taken.push({ start: piece.start, end: piece.end });
+      this.#stack(piece, others);
+    }
+    return taken;
+  }
+
   /** Empties pages, of pending entries too; returns the numbers of the allocations that they pointed to, some maybe twice. */
   release({ start, end }: PageSpan): number[] {
     const allocations: number[] = [];
@@ -80,7 +94,10 @@ export class PageTables {
     }
     for (const piece of this.#pending.overlapping(span.start, span.end)) {
       if (piece.value.every(({ entry }) => entry.allocation !== allocation)) continue;
-      this.#restack(piece, (stack) => stack.filter(({ entry }) => entry.allocation !== allocation));
+      this.#restack(
+        piece,
+        (stack) => stack.flatMap((each) => each.entry.allocation === allocation ? without(each) : each),
+      );
       touched.push({ start: piece.start, end: piece.end });
     }
     return touched;
@@ -126,7 +143,7 @@ export class PageTables {
     tape.push(this.#pending.size);
     for (const { start, end, value } of this.#pending) {
       tape.push(start, end, value.length);
-      for (const { operation, entry } of value) tape.push(operation, ...entryNumbers(entry));
+      for (const { operation, entry, isCopy } of value) tape.push(operation, Number(isCopy), ...entryNumbers(entry));
     }
   }
 
@@ -138,7 +155,7 @@ export class PageTables {
     const pending = tape.list(() => ({
       start: tape.number(),
       end: tape.number(),
-      value: tape.list(() => ({ operation: tape.number(), entry: readEntry(tape) })),
+      value: tape.list(() => ({ operation: tape.number(), isCopy: tape.number() === 1, entry: readEntry(tape) })),
     }));
     for (const range of pending) tables.#pending.insert(range);
     return tables;
@@ -170,6 +187,12 @@ export class PageTables {
   }
 }
 
+/** What is left of a pending entry whose allocation ended: a copy will find zero pages in its source. */
+function without({ operation, entry: { driverProtection }, isCopy }: PendingEntry): readonly PendingEntry[] {
+  const entry = { state: "zero", allocation: 0, origin: 0, protection: 0, driverProtection } as const;
+  return isCopy ? [{ operation, entry, isCopy }] : [];
+}
+
 /** Pieces of one allocation often follow each other. */
 function addNumber(allocations: number[], allocation: number): void {
   if (allocation > 0 && allocations.at(-1) !== allocation) allocations.push(allocation);
@@ -195,6 +218,11 @@ function clipped<V>(span: PageSpan, ranges: readonly Range<V>[]): Range<V>[] {
     end: Math.min(end, span.end),
     value,
   })).filter(({ start, end }) => start < end);
+}
+
+/** An entry as it stands for a page further up by `shift`: it points to the same page of its allocation. */
+export function moved(entry: PageEntry, shift: number): PageEntry {
+  return entry.state === "mapped" ? { ...entry, origin: entry.origin + shift } : entry;
 }
 
 const ENTRY_STATES = ["invalid", "zero", "mapped"] as const;

@@ -4,13 +4,22 @@
 import type { TapeReader, TapeValue } from "./number_tape.ts";
 import type { PageSpan } from "./page_tables.ts";
 
-/** The queue that an operation waits in, and the fence value that it will signal. */
+/** The queue that an operation waits in, and its place there: the fence value that a paging queue will signal. */
 export interface QueuePosition {
+  /** A paging queue's number; a companion's (`companionQueue`) is below 0, and has several operations at one place. */
   readonly queue: number;
   readonly fence: bigint;
 }
 
-/** A queued operation: a mapping for one GPU, or a reservation. */
+/** Where the pages come from that a copy gives to its own span. */
+export interface CopySource {
+  /** The first page. */
+  readonly start: number;
+  /** The reservation that they must still belong to. */
+  readonly vad: number;
+}
+
+/** A queued operation: a mapping or a copy for one GPU, or a reservation. */
 export interface PagingOperation extends PageSpan {
   /** Counts up over all queues of the space. */
   readonly number: number;
@@ -19,6 +28,8 @@ export interface PagingOperation extends PageSpan {
   readonly gpu: number;
   /** The reservation's VAD, else 0. */
   readonly vad: number;
+  /** Null unless it copies. */
+  readonly source: CopySource | null;
 }
 
 /** The queued operations of an address space. */
@@ -44,6 +55,15 @@ export class PagingOperations {
     return taken;
   }
 
+  /** Takes a queue's operations from a fence value on, which will not run. */
+  drop({ queue, fence }: QueuePosition): PagingOperation[] {
+    const operations = this.#queues.get(queue) ?? [];
+    const first = operations.findIndex((operation) => operation.fence >= fence);
+    const dropped = first < 0 ? [] : operations.splice(first);
+    if (operations.length === 0) this.#queues.delete(queue);
+    return dropped;
+  }
+
   /** Every operation by its number. */
   all(): ReadonlyMap<number, PagingOperation> {
     return new Map([...this.#queues.values()].flat().map((operation) => [operation.number, operation]));
@@ -54,7 +74,9 @@ export class PagingOperations {
     tape.push(this.#next, this.#queues.size);
     for (const [queue, operations] of this.#queues) {
       tape.push(queue, operations.length);
-      for (const { number, fence, gpu, start, end, vad } of operations) tape.push(number, fence, gpu, start, end, vad);
+      for (const { number, fence, gpu, start, end, vad, source } of operations) {
+        tape.push(number, fence, gpu, start, end, vad, source?.vad ?? 0, source?.start ?? 0);
+      }
     }
   }
 
@@ -73,7 +95,7 @@ export class PagingOperations {
     for (const [queue, operations] of this.#queues) {
       for (const [index, { fence }] of operations.entries()) {
         const before = operations[index - 1];
-        if (before !== undefined && before.fence >= fence) {
+        if (before !== undefined && (queue > 0 ? before.fence >= fence : before.fence > fence)) {
           throw new Error(`Paging operations are broken: queue ${queue} has ${before.fence} before ${fence}`);
         }
       }
@@ -82,7 +104,7 @@ export class PagingOperations {
 }
 
 function readOperation(tape: TapeReader): PagingOperation {
-  return {
+  const operation = {
     number: tape.number(),
     fence: tape.bigint(),
     gpu: tape.number(),
@@ -90,4 +112,7 @@ function readOperation(tape: TapeReader): PagingOperation {
     end: tape.number(),
     vad: tape.number(),
   };
+  const vad = tape.number();
+  const start = tape.number();
+  return { ...operation, source: vad === 0 ? null : { vad, start } };
 }

@@ -3,17 +3,15 @@
 
 const PAGE_BITS = 8;
 const PAGE_SLOTS = 1 << PAGE_BITS;
-/** Slots are numbered below this, so that a page is found with whole numbers of 32 bits. */
+/** Slots are numbered below this: a number is one where cutting it to 32 bits leaves it as it is. */
 const SLOT_LIMIT = 2 ** 31;
-
-interface Page<V> {
-  readonly values: (V | undefined)[];
-  count: number;
-}
 
 /** A map from slot numbers, whole and from 0 on, to values. */
 export class Slots<V> {
-  readonly #pages: (Page<V> | undefined)[] = [];
+  /** Arrays of values alone: what is looked up was often not touched for long, and each step to it may miss the cache. */
+  readonly #pages: ((V | undefined)[] | undefined)[] = [];
+  /** Values in each page. */
+  readonly #counts: number[] = [];
   #size = 0;
 
   /** The number of values. */
@@ -23,47 +21,57 @@ export class Slots<V> {
 
   /** The value in a slot; undefined where there is none, and for a number that is no slot's. */
   get(slot: number): V | undefined {
-    return isSlot(slot) ? this.#pages[slot >> PAGE_BITS]?.values[slot & (PAGE_SLOTS - 1)] : undefined;
+    const index = slot | 0;
+    return index === slot && index >= 0 ? this.#pages[index >> PAGE_BITS]?.[index & (PAGE_SLOTS - 1)] : undefined;
   }
 
   /** Puts a value in a slot; `RangeError` for a number that is no slot's. */
   set(slot: number, value: V): void {
-    if (!isSlot(slot)) throw new RangeError(`Cannot use slot ${slot}: wanted a whole number below ${SLOT_LIMIT}`);
-    const page = this.#pages[slot >> PAGE_BITS] ?? this.#addPage(slot >> PAGE_BITS);
-    const index = slot & (PAGE_SLOTS - 1);
-    if (page.values[index] === undefined) {
-      page.count += 1;
-      this.#size += 1;
+    const index = slot | 0;
+    if (index !== slot || index < 0) {
+      throw new RangeError(`Cannot use slot ${slot}: wanted a whole number below ${SLOT_LIMIT}`);
     }
-    page.values[index] = value;
+    const number = index >> PAGE_BITS;
+    const page = this.#pages[number] ?? this.#addPage(number);
+    const place = index & (PAGE_SLOTS - 1);
+    if (page[place] === undefined) this.#count(number, 1);
+    page[place] = value;
   }
 
   /** Empties a slot. */
   delete(slot: number): void {
-    if (this.get(slot) === undefined) return;
-    const page = this.#pages[slot >> PAGE_BITS];
-    if (page === undefined) return;
-    page.values[slot & (PAGE_SLOTS - 1)] = undefined;
-    page.count -= 1;
-    this.#size -= 1;
-    if (page.count === 0) this.#pages[slot >> PAGE_BITS] = undefined;
+    const index = slot | 0;
+    if (index !== slot || index < 0) return;
+    const number = index >> PAGE_BITS;
+    const page = this.#pages[number];
+    const place = index & (PAGE_SLOTS - 1);
+    if (page === undefined || page[place] === undefined) return;
+    page[place] = undefined;
+    if (this.#count(number, -1) === 0) this.#pages[number] = undefined;
   }
 
   /** The values in order of their slots. */
   *values(): IterableIterator<V> {
     for (const page of this.#pages) {
-      for (const value of page?.values ?? []) if (value !== undefined) yield value;
+      for (const value of page ?? []) if (value !== undefined) yield value;
     }
   }
 
-  #addPage(number: number): Page<V> {
-    while (this.#pages.length < number) this.#pages.push(undefined);
-    const page: Page<V> = { values: new Array<V | undefined>(PAGE_SLOTS).fill(undefined), count: 0 };
+  #count(page: number, change: 1 | -1): number {
+    const count = (this.#counts[page] ?? 0) + change;
+    this.#counts[page] = count;
+    this.#size += change;
+    return count;
+  }
+
+  #addPage(number: number): (V | undefined)[] {
+    while (this.#pages.length < number) {
+      this.#pages.push(undefined);
+      this.#counts.push(0);
+    }
+    const page = new Array<V | undefined>(PAGE_SLOTS).fill(undefined);
     this.#pages[number] = page;
+    this.#counts[number] = 0;
     return page;
   }
-}
-
-function isSlot(slot: number): boolean {
-  return Number.isInteger(slot) && slot >= 0 && slot < SLOT_LIMIT;
 }

@@ -4,7 +4,11 @@
 
 import type { ModelOptions } from "../api/mod.ts";
 import { AddressSpace, type TapeValue } from "./address_space.ts";
+import type { DyingAllocation } from "./allocation_end.ts";
+import type { GpuQueue } from "./gpu_work.ts";
 import type { MemoryState } from "./memory.ts";
+import type { Companion } from "./update_queue.ts";
+import type { WireState } from "./wire_state.ts";
 import type {
   ObjectTables,
   Output,
@@ -21,9 +25,15 @@ export { isSnapshot } from "./snapshot_shape.ts";
 export interface Snapshot {
   readonly options: ModelOptions;
   readonly timeNs: bigint;
+  /** Interrupt request levels above PASSIVE_LEVEL, by side. */
+  readonly irqls: ReadonlyMap<string, number>;
   readonly memory: MemoryState;
   /** GPU address spaces by owner. */
   readonly spaces: ReadonlyMap<string, readonly TapeValue[]>;
+  readonly companions: ReadonlyMap<number, Companion>;
+  readonly gpuQueues: ReadonlyMap<number, GpuQueue>;
+  readonly dying: ReadonlyMap<number, DyingAllocation>;
+  readonly kernelDriver: ReadonlySet<string>;
   readonly pending: readonly PendingCallback[];
   readonly running: readonly RunningCallback[];
   readonly parked: readonly ParkedCall[];
@@ -32,6 +42,7 @@ export interface Snapshot {
   readonly outputs: readonly Output[];
   readonly nextCallbackId: number;
   readonly nextConnection: number;
+  readonly wire: WireState;
   readonly objects: ObjectTables;
 }
 
@@ -42,11 +53,17 @@ export function takeSnapshot(world: World): Snapshot {
   return {
     options: { ...world.options },
     timeNs,
+    irqls: new Map(world.irqls),
     memory: world.memory.toPlain(),
     spaces: new Map([...world.spaces].map(([owner, space]) => [owner, space.toPlain()])),
+    companions: structuredClone(world.companions),
+    gpuQueues: structuredClone(world.gpuQueues),
+    dying: structuredClone(world.dying),
+    kernelDriver: new Set(world.kernelDriver),
     ...structuredClone({ pending, running, parked, faults, outputs }),
     nextCallbackId,
     nextConnection,
+    wire: structuredClone(world.wire),
     objects: world.captureObjects(),
   };
 }
@@ -56,8 +73,13 @@ export function restoreWorld(world: World, snapshot: Snapshot): void {
   const { pending, running, parked, faults, outputs } = snapshot;
   const copy = structuredClone({ pending, running, parked, faults, outputs });
   world.timeNs = snapshot.timeNs;
+  for (const [side, irql] of snapshot.irqls) world.irqls.set(side, irql);
   world.memory.restore(snapshot.memory);
   for (const [owner, plain] of snapshot.spaces) world.spaces.set(owner, AddressSpace.fromPlain(plain));
+  for (const [context, companion] of snapshot.companions) world.companions.set(context, structuredClone(companion));
+  for (const [context, queue] of snapshot.gpuQueues) world.gpuQueues.set(context, structuredClone(queue));
+  for (const [allocation, dying] of snapshot.dying) world.dying.set(allocation, structuredClone(dying));
+  for (const name of snapshot.kernelDriver) world.kernelDriver.add(name);
   world.pending.push(...copy.pending);
   world.running.push(...copy.running);
   world.parked.push(...copy.parked);
@@ -65,5 +87,6 @@ export function restoreWorld(world: World, snapshot: Snapshot): void {
   world.outputs.push(...copy.outputs);
   world.nextCallbackId = snapshot.nextCallbackId;
   world.nextConnection = snapshot.nextConnection;
+  world.wire = structuredClone(snapshot.wire);
   world.restoreObjects(snapshot.objects);
 }

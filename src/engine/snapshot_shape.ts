@@ -8,80 +8,54 @@ import {
   OBJECTS,
   OPTIONS,
   type Outcome,
-  PAGE_BYTES,
   type Ref,
   type Value,
+  WIRE,
 } from "../api/mod.ts";
 import { type PartitionState } from "./memory.ts";
-import type { ObjectDataByKind, ObjectState, Piece } from "./objects.ts";
+import type {
+  AllocationData,
+  ImagePosition,
+  ObjectDataByKind,
+  ObjectState,
+  PageIn,
+  Piece,
+  RestoreData,
+  SaveData,
+  SavedGpadl,
+  SavedPacket,
+} from "./objects.ts";
+import type { DyingAllocation } from "./allocation_end.ts";
+import type { FenceTarget, GpuAccess, GpuCommand, GpuQueue } from "./gpu_work.ts";
+import { COMPLETION, PACKET, TRANSPORT } from "./packet_shape.ts";
+import {
+  type Check,
+  isBigint,
+  isBytes,
+  isCount,
+  isFlag,
+  isNumber,
+  isPage,
+  isPlainObject,
+  isText,
+  isTextOrNull,
+  kindsOf,
+  list,
+  mapOf,
+  members,
+  oneOf,
+  orNull,
+  setOf,
+  type Shape,
+} from "./shape.ts";
 import type { Snapshot } from "./snapshot.ts";
+import type { Companion, QueuedUpdate } from "./update_queue.ts";
+import type { HeldOffer, Link, WireState } from "./wire_state.ts";
 import type { Output, PendingCallback } from "./world.ts";
-
-type Check<T> = (value: unknown) => value is T;
-type Shape<T> = { readonly [K in keyof T]-?: Check<T[K]> };
 
 /** Whether plain data is the state of an engine of this version. */
 export function isSnapshot(value: unknown): value is Snapshot {
   return SNAPSHOT(value);
-}
-
-function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Map) &&
-    !(value instanceof Set) && !ArrayBuffer.isView(value);
-}
-
-function members<T>(shape: Shape<T>): Check<T> {
-  const checks = Object.entries<Check<unknown>>(shape);
-  return (value: unknown): value is T => isPlainObject(value) && checks.every(([name, check]) => check(value[name]));
-}
-
-function list<T>(check: Check<T>): Check<T[]> {
-  return (value: unknown): value is T[] => Array.isArray(value) && value.every(check);
-}
-
-function mapOf<K, V>(key: Check<K>, each: Check<V>): Check<Map<K, V>> {
-  return (value: unknown): value is Map<K, V> =>
-    value instanceof Map && [...value].every(([name, member]) => key(name) && each(member));
-}
-
-function setOf<T>(check: Check<T>): Check<Set<T>> {
-  return (value: unknown): value is Set<T> => value instanceof Set && [...value].every(check);
-}
-
-function oneOf<T extends string>(...names: readonly T[]): Check<T> {
-  return (value: unknown): value is T => names.some((name) => name === value);
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isNumber(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value);
-}
-
-function isBigint(value: unknown): value is bigint {
-  return typeof value === "bigint";
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string";
-}
-
-function isTextOrNull(value: unknown): value is string | null {
-  return value === null || isText(value);
-}
-
-function isFlag(value: unknown): value is boolean {
-  return typeof value === "boolean";
-}
-
-function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array;
-}
-
-function isPage(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array && value.length === PAGE_BYTES;
 }
 
 function isTapeValue(value: unknown): value is number | bigint {
@@ -107,11 +81,11 @@ function isOutcome(value: unknown): value is Outcome {
 }
 
 function isOutput(value: unknown): value is Output {
-  return MEMORY_OUTPUT(value) || LEAVE_OUTPUT(value);
+  return MEMORY_OUTPUT(value) || LEAVE_OUTPUT(value) || MESSAGE_OUTPUT(value);
 }
 
 function isObjectState(value: unknown): value is ObjectState {
-  return OBJECT(value) && DATA[value.kind](value.data);
+  return OBJECT(value) && (value.data === null ? !value.alive : DATA[value.kind](value.data));
 }
 
 function isPair(value: unknown): value is readonly [child: number, owner: number] {
@@ -140,23 +114,69 @@ const LEAVE_OUTPUT = members<Extract<Output, { form: "leave" }>>({
   outcome: isOutcome,
   outs: list(isValue),
 });
-
-function kindsOf<K extends string>(table: Readonly<Record<K, unknown>>): K[] {
-  const names: K[] = [];
-  for (const name in table) names.push(name);
-  return names;
-}
+const MESSAGE_OUTPUT = members<Extract<Output, { form: "message" }>>({
+  form: oneOf("message"),
+  name: oneOf(...kindsOf(WIRE)),
+  side: isText,
+  ins: list(isValue),
+});
 
 const PIECE = members<Piece>({ pages: list(isCount), byteOffset: isCount, byteCount: isCount });
 const NOTHING = members<Record<never, never>>({});
+
+const ALLOCATION = members<AllocationData>({
+  device: isCount,
+  resource: isCount,
+  partition: PARTITION,
+  pages: list(isCount),
+  buffer: isCount,
+  residency: oneOf("unmanaged", "pending", "resident", "lingering", "evicted"),
+  residentCount: isCount,
+  evictions: isCount,
+  evictedAfter: isCount,
+  isOffered: isFlag,
+  isDiscarded: isFlag,
+  lockCount: isCount,
+});
+
+const POSITION = members<ImagePosition>({ sequence: isCount, checksum: isCount });
+const SAVE = members<SaveData>({
+  packets: list(isCount),
+  chunks: list(isBytes),
+  position: POSITION,
+  isWhole: isFlag,
+  continuing: isCount,
+  askedBytes: orNull(isCount),
+  failure: orNull(isCount),
+});
+const RESTORE = members<RestoreData>({
+  position: POSITION,
+  isWhole: isFlag,
+  gpadls: list(members<SavedGpadl>({
+    handle: isCount,
+    isReadOnly: isFlag,
+    isDeleting: isFlag,
+    isMapped: isFlag,
+    pieces: list(PIECE),
+  })),
+  packets: list(members<SavedPacket>({ context: isBytes, driverBytes: isBytes })),
+  restoring: isCount,
+  isAsking: isFlag,
+  failure: orNull(isCount),
+});
 
 const DATA: { readonly [K in ObjectKind]: Check<ObjectDataByKind[K]> } = {
   vmbus: NOTHING,
   kernelHandle: NOTHING,
   interface: NOTHING,
-  packet: NOTHING,
-  completion: NOTHING,
-  process: NOTHING,
+  packet: PACKET,
+  completion: COMPLETION,
+  process: members<ObjectDataByKind["process"]>({
+    space: isText,
+    openedBy: isCount,
+    status: isCount,
+    isExiting: isFlag,
+  }),
   channel: members<ObjectDataByKind["channel"]>({
     isServer: isFlag,
     peer: isCount,
@@ -180,6 +200,10 @@ const DATA: { readonly [K in ObjectKind]: Check<ObjectDataByKind[K]> } = {
     latency: isCount,
     mmioMegabytes: isCount,
     callbacks: setOf(isText),
+    forcesNewChannel: isFlag,
+    save: orNull(SAVE),
+    restore: orNull(RESTORE),
+    transport: TRANSPORT,
   }),
   gpadl: members<ObjectDataByKind["gpadl"]>({
     channel: isCount,
@@ -198,14 +222,23 @@ const DATA: { readonly [K in ObjectKind]: Check<ObjectDataByKind[K]> } = {
     next: isCount,
     gpadl: isCount,
     buffer: isCount,
+    completion: isCount,
   }),
   buffer: members<ObjectDataByKind["buffer"]>({ partition: PARTITION, piece: PIECE }),
   adapter: members<ObjectDataByKind["adapter"]>({ luid: isBigint }),
-  device: members<ObjectDataByKind["device"]>({ adapter: isCount }),
+  device: members<ObjectDataByKind["device"]>({
+    adapter: isCount,
+    execution: isCount,
+    faultedAddress: isBigint,
+    faultFlags: isCount,
+    submitted: isCount,
+  }),
   context: members<ObjectDataByKind["context"]>({
     device: isCount,
     physicalAdapter: isCount,
-    waits: mapOf(isCount, isBigint),
+    flags: isCount,
+    submitted: isCount,
+    granted: isCount,
   }),
   pagingQueue: members<ObjectDataByKind["pagingQueue"]>({
     device: isCount,
@@ -215,15 +248,10 @@ const DATA: { readonly [K in ObjectKind]: Check<ObjectDataByKind[K]> } = {
     lastFence: isBigint,
     completedFence: isBigint,
     isEnding: isFlag,
+    pageIns: list(members<PageIn>({ fence: isBigint, allocation: isCount, evictions: isCount })),
   }),
   resource: members<ObjectDataByKind["resource"]>({ device: isCount, isShared: isFlag }),
-  allocation: members<ObjectDataByKind["allocation"]>({
-    device: isCount,
-    resource: isCount,
-    partition: PARTITION,
-    pages: list(isCount),
-    buffer: isCount,
-  }),
+  allocation: ALLOCATION,
   syncObject: members<ObjectDataByKind["syncObject"]>({
     device: isCount,
     pagingQueue: isCount,
@@ -258,11 +286,72 @@ const CALLBACK: Shape<PendingCallback> = {
   cause: isCount,
 };
 
+const COMPANION = members<Companion>({
+  space: isText,
+  queue: list(members<QueuedUpdate>({
+    event: isCount,
+    syncObject: isCount,
+    fenceValue: isBigint,
+    doesNotWait: isFlag,
+    operationCount: isCount,
+  })),
+  waiting: list(isCount),
+});
+
+const ACCESSES = list(members<GpuAccess>({ address: isBigint, byteCount: isCount, access: isCount }));
+const TARGETS = list(members<FenceTarget>({ syncObject: isCount, value: isBigint }));
+const GPU_QUEUE = members<GpuQueue>({ device: isCount, commands: list(isGpuCommand) });
+const DYING = members<DyingAllocation>({ space: isText, data: ALLOCATION, after: isCount, event: isCount });
+
+function isGpuCommand(value: unknown): value is GpuCommand {
+  return WORK(value) || FENCES(value);
+}
+
+const WORK = members<Extract<GpuCommand, { form: "work" }>>({
+  form: oneOf("work"),
+  sequence: isCount,
+  submission: isCount,
+  accesses: ACCESSES,
+});
+const FENCES = members<Extract<GpuCommand, { form: "wait" | "signal" }>>({
+  form: oneOf("wait", "signal"),
+  targets: TARGETS,
+});
+
+const HELD: Shape<HeldOffer> = { channelId: isCount, server: isCount };
+const WIRE_STATE = members<WireState>({
+  nextChannelId: isCount,
+  nextHandle: isCount,
+  offers: mapOf(isCount, isCount),
+  held: mapOf(isCount, members<HeldOffer>(HELD)),
+  links: mapOf(
+    isCount,
+    members<Link>({
+      ...HELD,
+      connection: isCount,
+      ringGpadl: isCount,
+      result: orNull(isCount),
+      isClosing: isFlag,
+      isClientDown: isFlag,
+      isServerDown: isFlag,
+      isClosed: isFlag,
+      isTornDown: isFlag,
+    }),
+  ),
+  gpadls: mapOf(isCount, isCount),
+  unload: oneOf("none", "closing", "sent"),
+});
+
 const SNAPSHOT = members<Snapshot>({
   options: isOptions,
   timeNs: isBigint,
+  irqls: mapOf(isText, isCount),
   memory: members<Snapshot["memory"]>({ guest: PARTITION_STATE, host: PARTITION_STATE, video: PARTITION_STATE }),
   spaces: mapOf(isText, list(isTapeValue)),
+  companions: mapOf(isCount, COMPANION),
+  gpuQueues: mapOf(isCount, GPU_QUEUE),
+  dying: mapOf(isCount, DYING),
+  kernelDriver: setOf(isText),
   pending: list(members<PendingCallback>(CALLBACK)),
   running: list(members<Snapshot["running"][number]>({ ...CALLBACK, event: isCount })),
   parked: list(members<Snapshot["parked"][number]>({
@@ -275,6 +364,7 @@ const SNAPSHOT = members<Snapshot>({
   outputs: list(isOutput),
   nextCallbackId: isCount,
   nextConnection: isCount,
+  wire: WIRE_STATE,
   objects: members<Snapshot["objects"]>({
     objects: list(isObjectState),
     counts: mapOf(KIND, isCount),

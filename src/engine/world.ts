@@ -6,15 +6,18 @@ import {
   type HandleSpace,
   type ModelOptions,
   type ObjectKind,
-  OBJECTS,
   type Outcome,
   type Ref,
   type Value,
 } from "../api/mod.ts";
 import { AddressSpace } from "./address_space.ts";
+import type { DyingAllocation } from "./allocation_end.ts";
+import type { GpuQueue } from "./gpu_work.ts";
 import { Memory, plainPiece } from "./memory.ts";
-import { adopt, childrenOf, HandleTable, KindTable, leaveFamily } from "./object_tables.ts";
-import type { EngineObject, ObjectDataByKind, ObjectState } from "./objects.ts";
+import type { Companion } from "./update_queue.ts";
+import { adopt, childrenOf, type HandleTable, type KindTable, leaveFamily, Tables } from "./object_tables.ts";
+import { emptyWireState, type WireState } from "./wire_state.ts";
+import { type EngineObject, isObject, type ObjectDataByKind, type ObjectState } from "./objects.ts";
 
 /** A callback that the library wants to make. */
 export interface PendingCallback {
@@ -53,7 +56,8 @@ export type Output =
     readonly offset: number;
     readonly bytes: Uint8Array;
   }
-  | { readonly form: "leave"; readonly event: number; readonly outcome: Outcome; readonly outs: readonly Value[] };
+  | { readonly form: "leave"; readonly event: number; readonly outcome: Outcome; readonly outs: readonly Value[] }
+  | { readonly form: "message"; readonly name: string; readonly side: string; readonly ins: readonly Value[] };
 
 /** A fault that was asked for. */
 export interface PlannedFault {
@@ -62,11 +66,10 @@ export interface PlannedFault {
   skip: number;
 }
 
-/** What an object is made of. */
-export interface ObjectSeed<K extends ObjectKind> {
+/** Who makes an object, and who will own it. */
+export interface Maker {
   readonly side: string;
   readonly owner: EngineObject | null;
-  readonly data: ObjectDataByKind[K];
 }
 
 /** Every object that anything still names, as plain data; the other members name objects by their place in `objects`. */
@@ -87,9 +90,21 @@ export interface ObjectTables {
 export class World {
   readonly options: ModelOptions;
   timeNs = 0n;
+  /** Interrupt request levels above PASSIVE_LEVEL, by side. */
+  readonly irqls = new Map<string, number>();
   readonly memory = new Memory();
   /** GPU address spaces by owner, made at first use: `umd#2 on luid`. */
   readonly spaces = new Map<string, AddressSpace>();
+  /** Some of them by the number of an adapter object that was opened for them: what a search of `spaces` found. */
+  readonly spacesByAdapter = new Map<number, { readonly name: string; readonly space: AddressSpace }>();
+  /** Companions of contexts with updates that have not run, by the context's number. */
+  readonly companions = new Map<number, Companion>();
+  /** Contexts' commands that have not run, by the context's number. */
+  readonly gpuQueues = new Map<number, GpuQueue>();
+  /** Destroyed allocations that work which was queued before may still use, by the allocation's number. */
+  readonly dying = new Map<number, DyingAllocation>();
+  /** The callbacks that a kernel-mode display driver registered; none: there is no such driver. */
+  readonly kernelDriver = new Set<string>();
   readonly pending: PendingCallback[] = [];
   readonly running: RunningCallback[] = [];
   readonly parked: ParkedCall[] = [];
@@ -98,29 +113,25 @@ export class World {
   nextCallbackId = 1;
   /** The number that the next connection of two channels gets. */
   nextConnection = 1;
-  /** Made at first use. */
-  readonly #kinds = new Map<ObjectKind, KindTable>();
-  readonly #handles = new Map<HandleSpace, HandleTable>();
+  /** What VMBus messages were about. */
+  wire: WireState = emptyWireState();
+  readonly #tables = new Tables();
+  /** Tables that had an object, in the order of their first: they belong to a snapshot. */
+  readonly #kindsUsed: KindTable[] = [];
+  readonly #spacesUsed: HandleTable[] = [];
 
   constructor(options: ModelOptions = defaultOptions()) {
     this.options = options;
   }
 
   /** Makes an object: next number of its kind, next handle of its space. */
-  create<K extends ObjectKind>(kind: K, { side, owner, data }: ObjectSeed<K>): EngineObject<K> {
-    const table = this.#tableOf(kind);
+  create<K extends ObjectKind>(kind: K, data: ObjectDataByKind[K], { side, owner }: Maker): EngineObject<K> {
+    const table = this.#tables.of(kind);
+    if (table.count === 0) this.#use(table);
     table.count += 1;
-    const { firstState: state } = table;
-    const object = newObject({
-      kind,
-      number: table.count,
-      handle: table.handles.take(),
-      side,
-      state,
-      alive: true,
-      data,
-    });
-    table.live.set(object.number, object);
+    const ref = { kind, number: table.count, handle: table.handles.take() };
+    const object = new WorldObject(kind, ref, data, side, table.firstState);
+    table.live.set(ref.number, object);
     table.handles.name(object);
     if (owner !== null) adopt(owner, object);
     return object;
@@ -131,15 +142,15 @@ export class World {
     if (!object.alive) return;
     for (let child = object.newestChild; child !== null;) {
       const { olderSibling } = child;
-      if (this.#tableOf(child.kind).ownerEnd === "released") this.destroy(child);
+      if (this.#tables.of(child.kind).ownerEnd === "released") this.destroy(child);
       child = olderSibling;
     }
-    const table = this.#tableOf(object.kind);
+    const table = this.#tables.of(object.kind);
     object.alive = false;
     object.state = table.lastState;
     table.live.delete(object.number);
     leaveFamily(object);
-    table.handles.bury(object);
+    table.handles.bury(this.parked.length > 0 ? object : object.ref);
   }
 
   /** Live objects that an object owns, oldest first. */
@@ -152,36 +163,40 @@ export class World {
     return object.owner;
   }
 
+  /** The table of a kind, for those that look up many objects of it. */
+  tableOf(kind: ObjectKind): KindTable {
+    return this.#tables.of(kind);
+  }
+
   /** The live object of this kind and number, or undefined. */
   find<K extends ObjectKind>(kind: K, number: number): EngineObject<K> | undefined {
-    const object = this.#kinds.get(kind)?.live.get(number);
+    const object = this.#tables.of(kind).live.get(number);
     return object !== undefined && isKind(object, kind) ? object : undefined;
   }
 
   /** Live objects of a kind, in order of their numbers. */
   *all<K extends ObjectKind>(kind: K): IterableIterator<EngineObject<K>> {
-    for (const object of this.#kinds.get(kind)?.live.values() ?? []) if (isKind(object, kind)) yield object;
+    for (const object of this.#tables.of(kind).live.values()) if (isKind(object, kind)) yield object;
   }
 
   /** How many objects of a kind were made so far. */
   countOf(kind: ObjectKind): number {
-    return this.#kinds.get(kind)?.count ?? 0;
+    return this.#tables.of(kind).count;
   }
 
   /** How many objects of a kind live. */
   liveCountOf(kind: ObjectKind): number {
-    return this.#kinds.get(kind)?.live.size ?? 0;
+    return this.#tables.of(kind).live.size;
   }
 
-  /** The newest object of this kind that has or had this handle value, or undefined. */
+  /** The newest object of this kind that has this handle value, or had it when a call that waits may know it. */
   resolve(kind: ObjectKind, handle: number): EngineObject | undefined {
-    const object = this.#kinds.get(kind)?.handles.resolve(handle);
-    return object?.kind === kind ? object : undefined;
+    return this.#tables.of(kind).resolve(handle);
   }
 
   /** Gives a handle value back for reuse (option `handle-reuse`). */
   releaseHandle(object: EngineObject): void {
-    this.#tableOf(object.kind).handles.giveBack(object.handle);
+    this.#tables.of(object.kind).handles.giveBack(object.handle);
   }
 
   /** Writes memory and reports it as a delta of each page touched; the bytes must not change afterwards. */
@@ -202,82 +217,107 @@ export class World {
 
   /** A copy of all objects, as plain data. */
   captureObjects(): ObjectTables {
-    const kinds = [...this.#kinds];
-    const tables = [...this.#handles];
-    const live = kinds.flatMap(([, table]) => [...table.live.values()]);
+    const kinds = this.#kindsUsed;
+    const tables = this.#spacesUsed.map((table) => ({ table, space: table.space, dead: table.dead }));
+    const live = kinds.flatMap((table) => [...table.live.values()]);
     const owners = live.flatMap(({ owner }) => owner ?? []);
-    const objects = [...new Set([...live, ...tables.flatMap(([, { dead }]) => dead), ...owners])];
+    const objects = [...new Set<Ref>([...live, ...tables.flatMap(({ dead }) => dead), ...owners])];
     const places = new Map(objects.map((object, place) => [object, place]));
-    const placeOf = (object: EngineObject): number => places.get(object) ?? -1;
+    const placeOf = (object: Ref): number => places.get(object) ?? -1;
     const orphans = live.filter(({ owner }) => owner !== null && !owner.alive);
-    const owned = [...objects.flatMap((object) => childrenOf(object)), ...orphans];
+    const owned = [...objects.flatMap((object) => isObject(object) ? childrenOf(object) : []), ...orphans];
     return {
       objects: objects.map(plainObject),
-      counts: new Map(kinds.map(([kind, { count }]) => [kind, count])),
-      nextHandles: new Map(tables.map(([space, { next }]) => [space, next])),
-      freedHandles: new Map(tables.flatMap(([space, { freed }]) => freed === null ? [] : [[space, new Map(freed)]])),
-      named: tables.flatMap(([, table]) => [...table.named()].map(placeOf)),
-      dead: new Map(tables.flatMap(([space, { dead }]) => dead.length === 0 ? [] : [[space, dead.map(placeOf)]])),
+      counts: new Map(kinds.map(({ kind, count }) => [kind, count])),
+      nextHandles: new Map(tables.map(({ space, table }) => [space, table.next])),
+      freedHandles: new Map(
+        tables.flatMap(({ space, table: { freed } }) => freed === null ? [] : [[space, new Map(freed)]]),
+      ),
+      named: tables.flatMap(({ table }) => [...table.named()].map(placeOf)),
+      dead: new Map(tables.flatMap(({ space, dead }) => dead.length === 0 ? [] : [[space, dead.map(placeOf)]])),
       owners: owned.flatMap((child) => child.owner === null ? [] : [[placeOf(child), placeOf(child.owner)] as const]),
     };
   }
 
   /** Takes the objects that `captureObjects` gave; only for a world that has none. */
   restoreObjects({ objects, counts, nextHandles, freedHandles, named, dead, owners }: ObjectTables): void {
-    const made = objects.map((state) => newObject({ ...state, data: structuredClone(state.data) }));
-    const at = (place: number): EngineObject => {
+    const made = objects.map(restored);
+    const at = (place: number): Ref => {
       const object = made[place];
       if (object === undefined) throw new RangeError(`Cannot restore object ${place}: there are ${made.length}`);
       return object;
     };
-    for (const [kind, count] of counts) this.#tableOf(kind).count = count;
-    for (const object of made) if (object.alive) this.#tableOf(object.kind).live.set(object.number, object);
-    for (const [space, next] of nextHandles) this.#handlesOf(space).next = next;
-    for (const [space, freed] of freedHandles) this.#handlesOf(space).freed = new Map(freed);
-    for (const object of named.map(at)) this.#tableOf(object.kind).handles.name(object);
-    for (const [space, places] of dead) this.#handlesOf(space).dead = places.map(at);
-    for (const [child, owner] of owners) adopt(at(owner), at(child));
+    const objectAt = (place: number): EngineObject => {
+      const object = at(place);
+      if (!isObject(object)) throw new RangeError(`Cannot restore object ${place}: only its reference is left`);
+      return object;
+    };
+    for (const [kind, count] of counts) {
+      this.#use(this.#tables.of(kind));
+      this.#tables.of(kind).count = count;
+    }
+    for (const object of made) {
+      if (isObject(object) && object.alive) this.#tables.of(object.kind).live.set(object.number, object);
+    }
+    for (const [space, next] of nextHandles) this.#useSpace(this.#tables.handlesOf(space)).next = next;
+    for (const [space, freed] of freedHandles) this.#useSpace(this.#tables.handlesOf(space)).freed = new Map(freed);
+    for (const object of named.map(at)) this.#tables.of(object.kind).handles.name(object);
+    for (const [space, places] of dead) this.#useSpace(this.#tables.handlesOf(space)).restoreDead(places.map(at));
+    for (const [child, owner] of owners) adopt(objectAt(owner), objectAt(child));
   }
 
-  #tableOf(kind: ObjectKind): KindTable {
-    const found = this.#kinds.get(kind);
-    if (found !== undefined) return found;
-    const made = new KindTable(kind, this.#handlesOf(OBJECTS[kind].handles));
-    this.#kinds.set(kind, made);
-    return made;
+  #use(table: KindTable): void {
+    if (!this.#kindsUsed.includes(table)) this.#kindsUsed.push(table);
+    this.#useSpace(table.handles);
   }
 
-  #handlesOf(space: HandleSpace): HandleTable {
-    const found = this.#handles.get(space);
-    if (found !== undefined) return found;
-    const made = new HandleTable(space);
-    this.#handles.set(space, made);
-    return made;
+  #useSpace(table: HandleTable): HandleTable {
+    if (!this.#spacesUsed.includes(table)) this.#spacesUsed.push(table);
+    return table;
   }
 }
 
-/** An object of its plain data, without a family yet. All objects are made here, so that all have one shape. */
-function newObject<K extends ObjectKind>(
-  { kind, number, handle, side, state, alive, data }: ObjectState<K>,
-): EngineObject<K> {
-  const ref: Ref = { kind, number, handle };
-  return {
-    kind,
-    number,
-    handle,
-    ref,
-    side,
-    state,
-    alive,
-    data,
-    owner: null,
-    newestChild: null,
-    olderSibling: null,
-    newerSibling: null,
-  };
+/** An object without a family yet. All are of this class, so that all have one shape: what most calls ask for stands first. */
+class WorldObject<K extends ObjectKind> implements EngineObject<K> {
+  alive = true;
+  readonly side: string;
+  readonly kind: K;
+  state: string;
+  readonly data: ObjectDataByKind[K];
+  readonly number: number;
+  readonly ref: Ref;
+  owner: EngineObject | null = null;
+  newestChild: EngineObject | null = null;
+  olderSibling: EngineObject | null = null;
+  newerSibling: EngineObject | null = null;
+
+  /** In a row, as nothing is made more often. */
+  constructor(kind: K, ref: Ref, data: ObjectDataByKind[K], side: string, state: string) {
+    this.kind = kind;
+    this.number = ref.number;
+    this.ref = ref;
+    this.side = side;
+    this.state = state;
+    this.data = data;
+  }
+
+  get handle(): number {
+    return this.ref.handle;
+  }
 }
 
-function plainObject({ kind, number, handle, side, state, alive, data }: EngineObject): ObjectState {
+function restored({ kind, number, handle, side, state, alive, data }: ObjectState): Ref {
+  const ref = { kind, number, handle };
+  if (data === null) return ref;
+  const object = new WorldObject(kind, ref, structuredClone(data), side, state);
+  object.alive = alive;
+  return object;
+}
+
+function plainObject(object: Ref): ObjectState {
+  const { kind, number, handle } = object;
+  if (!isObject(object)) return { kind, number, handle, side: "", state: "", alive: false, data: null };
+  const { side, state, alive, data } = object;
   const plain = "pieces" in data ? { ...data, pieces: data.pieces.map(plainPiece) } : data;
   return { kind, number, handle, side, state, alive, data: structuredClone(plain) };
 }

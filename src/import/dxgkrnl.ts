@@ -300,6 +300,9 @@ function makeHeader(file: EtlFile, { capabilities, problems, toolVersion = "" }:
     startedAt: isoDate(file.header.startTime),
     capabilities,
     losses: etlLosses(file, problems),
+    startsAfter: 0,
+    leftOut: [],
+    selection: null,
   };
 }
 

@@ -5,6 +5,8 @@ import deleteDeadlock from "./delete_deadlock.ts";
 import doubleMap from "./double_map.ts";
 import gpuPv from "./gpu_pv.ts";
 import gpuPvLeak from "./gpu_pv_leak.ts";
+import saveRestore from "./save_restore.ts";
+import storm from "./storm.ts";
 import unmatchedUnmap from "./unmatched_unmap.ts";
 
 export { closeChannel, type Endpoints, openChannel } from "./open_channel.ts";
@@ -16,6 +18,8 @@ export const PROGRAMS: Readonly<Record<string, ProgramModule>> = {
   "double-map": doubleMap,
   "unmatched-unmap": unmatchedUnmap,
   "delete-deadlock": deleteDeadlock,
+  "save-restore": saveRestore,
+  "storm": storm,
 };
 
 /** The folder that built-in programs' call sites are relative to. */

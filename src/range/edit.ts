@@ -48,9 +48,8 @@ function insertBelow<V>(tree: Tree<V>, node: number, range: Range<V>): boolean {
   }
   const position = Math.max(index - 1, 0);
   const child = tree.child(node, position);
-  const gap = tree.gap(child);
   if (!insertBelow(tree, child, range)) return false;
-  if (tree.count(child) < CAPACITY) tree.refresh(node, position, gap);
+  if (tree.count(child) < CAPACITY) tree.refresh(node, position);
   else splitChild(tree, { node, index: position }, range);
   return true;
 }
@@ -65,10 +64,9 @@ function removeBelow<V>(tree: Tree<V>, node: number, start: number): Range<V> | 
     return range;
   }
   const child = tree.child(node, index);
-  const gap = tree.gap(child);
   const removed = removeBelow(tree, child, start);
   if (removed === undefined) return undefined;
-  if (tree.count(child) >= LEAST) tree.refresh(node, index, gap);
+  if (tree.count(child) >= LEAST) tree.refresh(node, index);
   else refill(tree, node, index);
   return removed;
 }
@@ -90,11 +88,10 @@ function carveBelow<V>(tree: Tree<V>, node: number, carving: Carving<V>): boolea
     return true;
   }
   const child = tree.child(node, index);
-  const gap = tree.gap(child);
   if (!carveBelow(tree, child, carving)) return false;
   const count = tree.count(child);
   if (count === CAPACITY) splitChild(tree, { node, index }, carving.span);
-  else if (count >= LEAST) tree.refresh(node, index, gap);
+  else if (count >= LEAST) tree.refresh(node, index);
   else refill(tree, node, index);
   return true;
 }
@@ -150,7 +147,7 @@ function splitChild<V>(tree: Tree<V>, { node, index }: Place, newest: Span): voi
   tree.moveTail(left, splitPoint(tree, left, newest), right);
   tree.rescan(left);
   tree.rescan(right);
-  tree.refresh(node, index, 0);
+  tree.refresh(node, index);
   tree.addChild(node, index + 1, right);
   tree.rescan(node);
 }
@@ -174,9 +171,9 @@ function refill<V>(tree: Tree<V>, node: number, index: number): void {
   } else {
     tree.evenOut(left, right, total >>> 1);
     tree.rescan(right);
-    tree.refresh(node, position + 1, 0);
+    tree.refresh(node, position + 1);
   }
   tree.rescan(left);
-  tree.refresh(node, position, 0);
+  tree.refresh(node, position);
   tree.rescan(node);
 }

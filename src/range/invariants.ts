@@ -33,7 +33,9 @@ function checkNode<V>(tree: Tree<V>, node: number): Found {
     widest = Math.max(widest, free);
     const held = height === 0 ? { ranges: 1, nodes: 0 } : checkChild(tree, node, index);
     if (height > 0) {
-      widest = Math.max(widest, tree.gap(tree.child(node, index)));
+      const below = tree.gap(tree.child(node, index));
+      claim(tree.gapBelow(node, index) === below, `a branch knows ${tree.gapBelow(node, index)} of a gap of ${below}`);
+      widest = Math.max(widest, below);
     }
     ranges += held.ranges;
     nodes += held.nodes;

@@ -2,7 +2,7 @@
 // A B+tree that keeps the largest gap below each node. It must not know what the numbers or the values stand for.
 import { carveSpan, insertRange, removeRange } from "./edit.ts";
 import { checkTree } from "./invariants.ts";
-import { anyWithin, leafBeyond, lowestFit, rangeHolding, rangesWithin } from "./search.ts";
+import { anyWithin, highestFit, leafBeyond, lowestFit, rangeHolding, rangesWithin } from "./search.ts";
 import type { GapQuery } from "./search.ts";
 import { RANGE_LIMIT, Tree } from "./tree.ts";
 import type { Range } from "./tree.ts";
@@ -91,12 +91,12 @@ export class RangeMap<V> {
    * Takes O(log n) steps, plus one for each gap that is large enough and only misses the alignment.
    */
   firstGap(query: GapQuery): number | undefined {
-    const { size, from, to, alignment = 1 } = query;
-    requireWhole("size", size, 1);
-    requireWhole("from", from, 0);
-    requireWhole("to", to, 0);
-    requireWhole("alignment", alignment, 1);
-    return lowestFit(this.#tree, { size, from, to: Math.min(to, RANGE_LIMIT), alignment });
+    return lowestFit(this.#tree, wantedOf(query));
+  }
+
+  /** The highest start, under the same conditions. */
+  lastGap(query: GapQuery): number | undefined {
+    return highestFit(this.#tree, wantedOf(query));
   }
 
   /** Walks the ranges, ascending. After a change under way it goes on with the first that starts behind the last seen. */
@@ -147,6 +147,14 @@ function span(start: number, end: number): string {
 function requireSpan(action: string, start: number, end: number): void {
   if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end) return;
   throw new RangeError(`Cannot ${action} ${span(start, end)}: wanted safe integers with 0 <= start <= end`);
+}
+
+function wantedOf({ size, from, to, alignment = 1 }: GapQuery): Required<GapQuery> {
+  requireWhole("size", size, 1);
+  requireWhole("from", from, 0);
+  requireWhole("to", to, 0);
+  requireWhole("alignment", alignment, 1);
+  return { size, from, to: Math.min(to, RANGE_LIMIT), alignment };
 }
 
 function requireWhole(name: string, value: number, least: number): void {

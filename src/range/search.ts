@@ -2,7 +2,7 @@
 // It must not know what the map checks of its arguments.
 import type { Range, Tree } from "./tree.ts";
 
-/** What `RangeMap.firstGap()` is asked for. */
+/** What `RangeMap.firstGap()` and `lastGap()` are asked for. */
 export interface GapQuery {
   /** Points the gap must have room for, at least 1. */
   readonly size: number;
@@ -91,18 +91,54 @@ function fitInside<V>(tree: Tree<V>, node: number, wanted: Wanted): number | und
   const { size, from, to } = wanted;
   const count = tree.count(node);
   const isBranch = tree.height(node) > 0;
-  for (let index = tree.endsUpTo(node, from); index < count; index++) {
+  let index = tree.roomFrom(node, tree.endsUpTo(node, from), size);
+  for (; index < count; index = tree.roomFrom(node, index + 1, size)) {
     if (tree.between(node, index) >= size) {
       const start = fit(wanted, tree.end(node, index - 1), tree.start(node, index));
       if (start !== undefined) return start;
     }
     if (tree.start(node, index) + size > to) return undefined;
-    if (isBranch && tree.gap(tree.child(node, index)) >= size) {
+    if (isBranch && tree.gapBelow(node, index) >= size) {
       const start = fitInside(tree, tree.child(node, index), wanted);
       if (start !== undefined) return start;
     }
   }
   return undefined;
+}
+
+/** Finds the highest start that fits, or undefined. */
+export function highestFit<V>(tree: Tree<V>, wanted: Wanted): number | undefined {
+  const { root } = tree;
+  const count = tree.count(root);
+  if (count === 0) return fitHigh(wanted, 0, wanted.to);
+  return fitHigh(wanted, tree.end(root, count - 1), wanted.to) ?? fitInsideHigh(tree, root, wanted) ??
+    fitHigh(wanted, 0, tree.start(root, 0));
+}
+
+/** As `fitInside`, from the highest gap down. */
+function fitInsideHigh<V>(tree: Tree<V>, node: number, wanted: Wanted): number | undefined {
+  const { size, from } = wanted;
+  const isBranch = tree.height(node) > 0;
+  // The gap that `to` lies in belongs to the entry behind it.
+  const last = Math.min(tree.startsUpTo(node, wanted.to), tree.count(node) - 1);
+  for (let index = last; index >= 0 && tree.end(node, index) > from; index--) {
+    if (isBranch && tree.gapBelow(node, index) >= size) {
+      const start = fitInsideHigh(tree, tree.child(node, index), wanted);
+      if (start !== undefined) return start;
+    }
+    if (tree.between(node, index) >= size) {
+      const start = fitHigh(wanted, tree.end(node, index - 1), tree.start(node, index));
+      if (start !== undefined) return start;
+    }
+  }
+  return undefined;
+}
+
+/** The highest start within the free points [start, end). */
+function fitHigh({ size, from, to, alignment }: Wanted, start: number, end: number): number | undefined {
+  const highest = Math.min(end, to) - size;
+  const aligned = highest - highest % alignment;
+  return highest >= 0 && aligned >= Math.max(start, from) ? aligned : undefined;
 }
 
 /** The lowest start within the free points [start, end). A remainder is exact where a quotient might not be. */

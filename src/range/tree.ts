@@ -20,10 +20,11 @@ export const CAPACITY = 64;
 /** Entries that every node but the root holds at least. */
 export const LEAST = 16;
 
-/** A node's block of cells: `CAPACITY` starts, as many ends, as many links. */
+/** A node's block of cells: `CAPACITY` starts, as many ends, as many links, and in a branch as many gaps. */
 const ENDS = CAPACITY;
 const LINKS = 2 * CAPACITY;
-const BLOCK = 3 * CAPACITY;
+const GAPS = 3 * CAPACITY;
+const BLOCK = 4 * CAPACITY;
 
 /** Tells the compiler that a slot in use holds what was put there: `undefined` too may be a value. */
 function isHeld<V>(values: readonly (V | undefined)[], handle: number, _value: V | undefined): _value is V {
@@ -34,7 +35,8 @@ function isHeld<V>(values: readonly (V | undefined)[], handle: number, _value: V
  * A tree of nodes, which are numbers. A node is a leaf, whose entries are ranges, or a branch, whose entries are nodes.
  *
  * Node n owns the block of cells from `n * BLOCK` on, and of its `CAPACITY` slots the first `count`, ascending: where an
- * entry starts, where it ends, and a link (of a range the handle of its value), so one code serves both. The numbers of
+ * entry starts, where it ends, and a link (of a range the handle of its value), so one code serves both; a branch also has
+ * the largest gap of each of its nodes at hand. The numbers of
  * nodes and handles given back serve again. Links read from cells are cut to integers (`| 0`), or all sums of slots would
  * be made in floating point.
  */
@@ -103,6 +105,25 @@ export class Tree<V> {
   /** The range at `index` of a leaf, made anew. */
   range(node: number, index: number): Range<V> {
     return { start: this.start(node, index), end: this.end(node, index), value: this.value(node, index) };
+  }
+
+  /** The largest gap below the entry at `index` of a branch, as the branch knows it. */
+  gapBelow(node: number, index: number): number {
+    return this.#cells[node * BLOCK + GAPS + index] ?? 0;
+  }
+
+  /** The first entry from `index` on with `size` free points before it or below it; the count where there is none. */
+  roomFrom(node: number, index: number, size: number): number {
+    const cells = this.#cells;
+    const base = node * BLOCK;
+    const count = this.count(node);
+    const isBranch = this.height(node) > 0;
+    let slot = base + index;
+    for (; slot < base + count; slot++) {
+      if (isBranch && (cells[GAPS + slot] ?? 0) >= size) break;
+      if (slot > base && (cells[slot] ?? 0) - (cells[ENDS + slot - 1] ?? 0) >= size) break;
+    }
+    return slot - base;
   }
 
   /** The free points before the entry at `index`, up to the entry left of it; 0 at the rims. */
@@ -180,6 +201,7 @@ export class Tree<V> {
   addChild(node: number, index: number, child: number): void {
     const end = this.end(child, this.count(child) - 1);
     this.#openSlot(node, index, { start: this.start(child, 0), end, link: child });
+    this.#cells[node * BLOCK + GAPS + index] = this.gap(child);
   }
 
   /** Takes the node at `index` out of a branch and gives it back. The largest gap is right after `rescan()`. */
@@ -188,17 +210,20 @@ export class Tree<V> {
     this.#closeSlots(node, index, index + 1);
   }
 
-  /** Brings the entry at `index` of a branch up to date after its node changed, whose largest gap was `gap`. */
-  refresh(node: number, index: number, gap: number): void {
+  /** Brings the entry at `index` of a branch up to date after its node changed. */
+  refresh(node: number, index: number): void {
     const child = this.child(node, index);
     const start = this.start(child, 0);
     const end = this.end(child, this.count(child) - 1);
+    const gap = this.gap(child);
     const slot = node * BLOCK + index;
-    if (this.#cells[slot] === start && this.#cells[ENDS + slot] === end && gap === this.gap(child)) return;
-    const before = Math.max(gap, this.between(node, index), this.between(node, index + 1));
-    this.#cells[slot] = start;
-    this.#cells[ENDS + slot] = end;
-    const after = Math.max(this.gap(child), this.between(node, index), this.between(node, index + 1));
+    const cells = this.#cells;
+    if (cells[slot] === start && cells[ENDS + slot] === end && cells[GAPS + slot] === gap) return;
+    const before = this.#widestAt(node, index);
+    cells[slot] = start;
+    cells[ENDS + slot] = end;
+    cells[GAPS + slot] = gap;
+    const after = this.#widestAt(node, index);
     if (after >= this.gap(node)) this.#gaps[node] = after;
     else if (before === this.gap(node)) this.rescan(node);
   }
@@ -239,7 +264,7 @@ export class Tree<V> {
     }
     if (this.height(node) > 0) {
       for (let slot = base; slot < beyond; slot++) {
-        const inner = this.#gaps[(this.#cells[LINKS + slot] ?? 0) | 0] ?? 0;
+        const inner = this.#cells[GAPS + slot] ?? 0;
         if (inner > widest) widest = inner;
       }
     }
@@ -259,6 +284,11 @@ export class Tree<V> {
     return low - base;
   }
 
+  /** The largest of the gaps below an entry of a branch and on both sides of it. */
+  #widestAt(node: number, index: number): number {
+    return Math.max(this.gapBelow(node, index), this.between(node, index), this.between(node, index + 1));
+  }
+
   #widen(node: number, gap: number): void {
     if (gap > this.gap(node)) this.#gaps[node] = gap;
   }
@@ -269,6 +299,7 @@ export class Tree<V> {
     const slot = node * BLOCK + index;
     const last = node * BLOCK + count;
     const cells = this.#cells;
+    if (this.height(node) > 0) cells.copyWithin(GAPS + slot + 1, GAPS + slot, GAPS + last);
     for (let to = last; to > slot; to--) {
       cells[to] = cells[to - 1] ?? 0;
       cells[ENDS + to] = cells[ENDS + to - 1] ?? 0;
@@ -285,6 +316,9 @@ export class Tree<V> {
     const length = end - index;
     const beyond = node * BLOCK + count;
     const cells = this.#cells;
+    if (this.height(node) > 0) {
+      cells.copyWithin(GAPS + node * BLOCK + index, GAPS + node * BLOCK + end, GAPS + beyond);
+    }
     for (let from = node * BLOCK + end; from < beyond; from++) {
       cells[from - length] = cells[from] ?? 0;
       cells[ENDS + from - length] = cells[ENDS + from] ?? 0;
@@ -297,5 +331,6 @@ export class Tree<V> {
     this.#cells.copyWithin(to, from, from + length);
     this.#cells.copyWithin(ENDS + to, ENDS + from, ENDS + from + length);
     this.#cells.copyWithin(LINKS + to, LINKS + from, LINKS + from + length);
+    this.#cells.copyWithin(GAPS + to, GAPS + from, GAPS + from + length);
   }
 }

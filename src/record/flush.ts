@@ -3,6 +3,9 @@
 
 import type { TraceWriter } from "../trace/mod.ts";
 
+/** A writer whose open chunk can be written. */
+export type Flushable = Pick<TraceWriter, "events" | "openEvents" | "flush">;
+
 /** Milliseconds from any start, and after how many of them an event is to be written. */
 export interface FlushTimer {
   readonly everyMs: number;
@@ -10,11 +13,11 @@ export interface FlushTimer {
 }
 
 /** How far apart looks are: a share of the time, and so many events at most. */
-const LOOK = { share: 1 / 4, mostEvents: 64 } as const;
+const LOOK = { share: 1 / 4, mostEvents: 256 } as const;
 
 /** Writes the open chunk before its first event is older than the time given, as long as it is asked to look. */
 export class FlushWatch {
-  readonly #writer: TraceWriter;
+  readonly #writer: Flushable;
   readonly #timer: FlushTimer;
   /** Events in chunks that were written, at the last look: another number is another chunk. */
   #written = 0;
@@ -22,23 +25,20 @@ export class FlushWatch {
   /** Nothing in the open chunk is older. */
   #openSinceMs: number;
   #stride = 1;
-  #left = 1;
 
-  constructor(writer: TraceWriter, timer: FlushTimer) {
+  constructor(writer: Flushable, timer: FlushTimer) {
     this.#writer = writer;
     this.#timer = timer;
     this.#lookedAtMs = timer.nowMs();
     this.#openSinceMs = this.#lookedAtMs;
   }
 
-  /** Counts an event, and looks at the clock once in a while: every event where they come slowly, else every 64th. */
-  event(): void {
-    this.#left -= 1;
-    if (this.#left > 0) return;
+  /** Looks, and says after how many events to ask again: 1 where they come slowly, else up to 256. */
+  stride(): number {
     const passedMs = this.look();
     const isSlow = passedMs > this.#timer.everyMs * LOOK.share / 2;
     this.#stride = isSlow ? Math.ceil(this.#stride / 4) : Math.min(LOOK.mostEvents, 2 * this.#stride);
-    this.#left = this.#stride;
+    return this.#stride;
   }
 
   /** Looks at the clock and writes the open chunk where it is time; milliseconds since the last look. */

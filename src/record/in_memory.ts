@@ -2,7 +2,8 @@
 
 import { defaultOptions, type ModelOptions, parseOption, parseScenario } from "../api/mod.ts";
 import type { ProgramModule } from "../driver/mod.ts";
-import { BytesSink, type MemoryMode, type SitesMode } from "../trace/mod.ts";
+import { BytesSink, type MemoryMode, type Selection, type SitesMode } from "../trace/mod.ts";
+import { MemorySegments } from "./ring.ts";
 import { record, type Recordable, type Recorded } from "./record.ts";
 
 /** How to record in memory; what is left out is as `maptrail record` has it, without wall time. */
@@ -19,6 +20,10 @@ export interface InMemoryOptions {
   readonly args?: readonly string[];
   readonly sites?: SitesMode;
   readonly memory?: MemoryMode;
+  /** Bytes that the trace may have, about, at least 64 KiB: then it holds the last part of the run, from a keyframe on. */
+  readonly ring?: number;
+  /** Which events are written; what is left out of it admits all. */
+  readonly selection?: Partial<Selection>;
   /** The folder URL that call sites are relative to. */
   readonly folder?: string;
 }
@@ -58,9 +63,13 @@ export async function recordInMemory(
     toolVersion: options.toolVersion ?? "",
     startedAt: "",
     folder: options.folder ?? "",
+    ...(options.ring === undefined ? {} : { ring: { bytes: options.ring, segments: new MemorySegments() } }),
+    ...(options.selection === undefined ? {} : { selection: { ...ALL, ...options.selection } }),
   });
   return { ...recorded, bytes: output.bytes() };
 }
+
+const ALL: Selection = { range: null, calls: [], levels: [], sides: [], objects: [] };
 
 /** A program registers its callbacks itself; a scenario's channel has every one until it says otherwise. */
 function runnable(

@@ -21,7 +21,7 @@ export class KeyframePolicy {
   }
 
   /** Whether to make a state now, after `event`, in a trace of `bytes`. */
-  isDue({ event, bytes }: { readonly event: number; readonly bytes: number }): boolean {
+  isDue(event: number, bytes: number): boolean {
     if (this.#everyEvents !== null) return event >= this.#lastEvent + this.#everyEvents;
     return bytes >= this.#nextBytes && event > this.#lastEvent;
   }

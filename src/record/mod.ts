@@ -9,4 +9,5 @@ export {
   type RunControl,
 } from "./record.ts";
 export type { FlushTimer } from "./flush.ts";
+export { MemorySegments, MIN_RING_BYTES, type Ring, type RingSegments } from "./ring.ts";
 export { type InMemoryOptions, type InMemoryRecording, recordInMemory } from "./in_memory.ts";

@@ -17,17 +17,21 @@ import {
   type ByteSink,
   encodeKeyframe,
   type EventSink,
+  leftOutBy,
   type MemoryMode,
-  type Site,
+  type Selection,
+  selectionFilter,
   type SitesMode,
   type TraceEnd,
-  type TraceEvent,
   type TraceHeader,
   TraceWriter,
 } from "../trace/mod.ts";
 import { MAX_BODY_BYTES } from "../wire/mod.ts";
 import { KeyframePolicy } from "./keyframes.ts";
 import { type FlushTimer, FlushWatch } from "./flush.ts";
+import { Outputs } from "./outputs.ts";
+import { type Ring, RingWriter } from "./ring.ts";
+import { sinkFor } from "./sinks.ts";
 
 /** The version of the engine's behaviour: it changes when the same calls may answer otherwise. */
 export const ENGINE_VERSION = 1;
@@ -64,6 +68,10 @@ export interface RecordOptions {
   readonly onEvents?: (events: number) => void;
   /** Events between keyframes, at least 1; left out: one whenever it is worth its bytes. */
   readonly keyframeEvents?: number;
+  /** Keeps the last part of the run, from a keyframe on; left out: all of it. The output is written at the end. */
+  readonly ring?: Ring;
+  /** Which events are written; left out: all. Replay needs all. */
+  readonly selection?: Selection;
   /** When the open chunk is written before it is full: by time, or by bytes as the writer's `chunkBytes`. */
   readonly flush?: FlushTimer | { readonly everyBytes: number };
 }
@@ -83,6 +91,8 @@ export interface RunControl {
 /** What a recording came to. */
 export interface Recorded {
   readonly end: TraceEnd;
+  /** What the trace holds: how many events, and after which of the run it starts. */
+  readonly kept: { readonly events: number; readonly startsAfter: number };
   /** Actors that never went on. */
   readonly stuck: readonly string[];
   /** What was thrown, where the run threw. */
@@ -93,70 +103,93 @@ export interface Recorded {
 
 /** Runs and records. A sink that throws ends the run, and what it threw is thrown here: the program never sees it. */
 export async function record(options: RecordOptions): Promise<Recorded> {
-  const output = new WatchedSink(options.output);
-  const { flush } = options;
-  const chunkBytes = flush !== undefined && "everyBytes" in flush ? { chunkBytes: flush.everyBytes } : {};
-  const writer = new TraceWriter(output, headerOf(options), chunkBytes);
-  output.throwFailure();
-  const watch = flush !== undefined && "everyMs" in flush ? new FlushWatch(writer, flush) : null;
-  const session = sessionOf(options, { writer, watch });
+  const outputs = new Outputs();
+  const writing = writingOf(options, outputs);
+  outputs.throwFailure();
+  const session = sessionOf(options, writing);
   const run = options.what.kind === "calls"
     ? runTheScenario(options.what.scenario, { session, options })
-    : await runTheProgram(options.what, { session, options, writer, output, watch });
+    : await runTheProgram(options.what, { ...writing, session, options, outputs });
+  outputs.throwFailure();
   const end: TraceEnd = { ...run.reason, events: session.lastEvent };
+  const { writer, ring } = writing;
   writer.finish(end);
-  output.throwFailure();
-  return { end, stuck: run.stuck, thrown: run.thrown, scenario: run.scenario };
+  outputs.throwFailure();
+  const kept = ring?.kept ?? { events: writer.events, startsAfter: 0 };
+  return { end, kept, stuck: run.stuck, thrown: run.thrown, scenario: run.scenario };
 }
 
 interface Writing {
-  readonly writer: TraceWriter;
+  readonly writer: RingWriter | TraceWriter;
+  /** The writer, where it is a ring. */
+  readonly ring: RingWriter | null;
   readonly watch: FlushWatch | null;
+  /** Told why a ring cannot go on. */
+  readonly onStop: { act: (reason: string) => void };
 }
 
-function sessionOf(options: RecordOptions, { writer, watch }: Writing): Session {
+function writingOf(options: RecordOptions, outputs: Outputs): Writing {
+  const { flush } = options;
+  const chunks = flush !== undefined && "everyBytes" in flush ? { chunkBytes: flush.everyBytes } : {};
+  const output = outputs.sink(options.output);
+  const header = headerOf(options);
+  const ring = options.ring === undefined ? null : new RingWriter(output, header, {
+    ...chunks,
+    ring: { bytes: options.ring.bytes, segments: outputs.segments(options.ring.segments) },
+  });
+  const writer = ring ?? new TraceWriter(output, header, chunks);
+  const watch = flush !== undefined && "everyMs" in flush ? new FlushWatch(writer, flush) : null;
+  return { writer, ring, watch, onStop: { act() {} } };
+}
+
+function sessionOf(options: RecordOptions, writing: Writing): Session {
   const engine = new Engine(options.options);
-  const { keyframeEvents, wallNs } = options;
-  const policy = new KeyframePolicy(keyframeEvents ?? null);
+  const { wallNs, memory } = options;
+  const onBoundary = boundaryOf(options, { ...writing, engine });
   return new Session({
     engine,
-    sink: new RecordingSink({ writer, watch }, options),
-    memory: options.memory,
-    onBoundary: (lastEvent) => {
-      const at = { event: lastEvent, bytes: writer.bytes };
-      if (!policy.isDue(at)) return;
-      const state = encodeKeyframe(engine.snapshot());
-      // A world too large for a block has no keyframe: they serve seeking, never correctness.
-      if (policy.accepts(at, state.length) && state.length <= MAX_BODY_BYTES) writer.keyframe(lastEvent, state);
-    },
+    sink: sinkOf(options, writing),
+    memory,
+    ...(onBoundary === null ? {} : { onBoundary }),
     ...(wallNs === undefined ? {} : { wallNs: rarely(wallNs) }),
   });
 }
 
-/** Passes bytes on until that fails once; what comes later is dropped. */
-class WatchedSink implements ByteSink {
-  /** Told when writing fails. */
-  onFailure: () => void = () => {};
-  readonly #output: ByteSink;
-  #failure: { readonly error: unknown } | null = null;
+function sinkOf({ siteEvents, onEvents, selection }: RecordOptions, { writer, watch }: Writing): EventSink {
+  return sinkFor(writer, {
+    watch,
+    ...(siteEvents === undefined ? {} : { siteEvents }),
+    ...(onEvents === undefined ? {} : { onEvents }),
+    ...(isWhole(selection) ? {} : { selects: selectionFilter(selection) }),
+  });
+}
 
-  constructor(output: ByteSink) {
-    this.#output = output;
-  }
+function isWhole(selection: Selection | undefined): selection is undefined {
+  return selection === undefined || leftOutBy(selection).length === 0;
+}
 
-  write(bytes: Uint8Array): void {
-    if (this.#failure !== null) return;
-    try {
-      this.#output.write(bytes);
-    } catch (error) {
-      this.#failure = { error };
-      this.onFailure();
-    }
+/** What is done between inputs: keyframes, which serve replay and so need every event, and the turns of a ring. */
+function boundaryOf(
+  { keyframeEvents, selection }: RecordOptions,
+  { writer, ring, onStop, engine }: Writing & { readonly engine: Engine },
+): ((lastEvent: number) => void) | null {
+  const isReplayable = isWhole(selection);
+  if (ring !== null) {
+    return (lastEvent) => {
+      if (!ring.isDue) return;
+      const trouble = ring.turn(lastEvent, isReplayable ? encodeKeyframe(engine.snapshot()) : null);
+      if (trouble !== "") onStop.act(trouble);
+    };
   }
-
-  throwFailure(): void {
-    if (this.#failure !== null) throw this.#failure.error;
-  }
+  if (!isReplayable || writer instanceof RingWriter) return null;
+  const policy = new KeyframePolicy(keyframeEvents ?? null);
+  return (lastEvent) => {
+    if (!policy.isDue(lastEvent, writer.bytes)) return;
+    const state = encodeKeyframe(engine.snapshot());
+    // A world too large for a block has no keyframe: they serve seeking, never correctness.
+    const isWorthIt = policy.accepts({ event: lastEvent, bytes: writer.bytes }, state.length);
+    if (isWorthIt && state.length <= MAX_BODY_BYTES) writer.keyframe(lastEvent, state);
+  };
 }
 
 type Reason = Pick<TraceEnd, "reason" | "message">;
@@ -178,14 +211,15 @@ function runTheScenario(
 
 async function runTheProgram(
   what: Extract<Recordable, { readonly module: ProgramModule }>,
-  { session, options, writer, output, watch }: Writing & {
+  { session, options, writer, watch, onStop, outputs }: Writing & {
     readonly session: Session;
     readonly options: RecordOptions;
-    readonly output: WatchedSink;
+    readonly outputs: Outputs;
   },
 ): Promise<Run> {
   const started = (scheduler: Scheduler) => {
-    output.onFailure = () => scheduler.stop("the output could not be written");
+    onStop.act = (reason) => scheduler.stop(reason);
+    outputs.onFailure = () => scheduler.stop("the output could not be written");
     options.onStart?.({
       stop: (reason) => scheduler.stop(reason),
       fail: (error) => scheduler.fail(error),
@@ -225,8 +259,9 @@ function sitePolicy({ sites, folder, siteEvents }: RecordOptions): SitePolicy {
 }
 
 function headerOf(
-  { what, options, seed, sites, memory, toolVersion, startedAt, wallNs }: RecordOptions,
+  { what, options, seed, sites, memory, toolVersion, startedAt, wallNs, selection }: RecordOptions,
 ): TraceHeader {
+  const isAll = isWhole(selection);
   return {
     tool: "maptrail",
     toolVersion,
@@ -241,29 +276,10 @@ function headerOf(
     startedAt,
     capabilities: [],
     losses: [],
+    startsAfter: 0,
+    leftOut: isAll ? [] : leftOutBy(selection),
+    selection: isAll ? null : selection,
   };
-}
-
-/** Passes events on to the writer, sites only where wanted. */
-class RecordingSink implements EventSink {
-  readonly #writer: TraceWriter;
-  readonly #watch: FlushWatch | null;
-  readonly #siteEvents: ReadonlySet<number> | undefined;
-  readonly #onEvents: (events: number) => void;
-
-  constructor({ writer, watch }: Writing, { siteEvents, onEvents }: RecordOptions) {
-    this.#writer = writer;
-    this.#watch = watch;
-    this.#siteEvents = siteEvents;
-    this.#onEvents = onEvents ?? (() => {});
-  }
-
-  event(event: TraceEvent): void {
-    const site: Site | null = this.#siteEvents === undefined || this.#siteEvents.has(event.event) ? event.site : null;
-    this.#writer.event(site === event.site ? event : { ...event, site });
-    this.#watch?.event();
-    if ((event.event & 0xfff) === 0) this.#onEvents(event.event);
-  }
 }
 
 /** Reads the clock once every 256 events: a reading costs more than an event. */

@@ -2,7 +2,6 @@
 // Sites, actors and wall time are not compared: the engine does not make them.
 
 import {
-  equalBytes,
   equalValues,
   isRef,
   type Outcome,
@@ -15,12 +14,45 @@ import {
   type Value,
 } from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
+import { sameBytes } from "../wire/mod.ts";
 
 /** One field that differs. */
 export interface FieldDifference {
   readonly field: string;
   readonly recorded: string;
   readonly replayed: string;
+}
+
+/**
+ * Whether two events are alike as they stand, which most are: cheap, and makes nothing. False says only that `compareEvents`
+ * has to look: a value that holds others, and memory, are left to it.
+ */
+export function areAlike(recorded: TraceEvent, replayed: TraceEvent): boolean {
+  return recorded.kind === replayed.kind && recorded.plan === replayed.plan && recorded.side === replayed.side &&
+    recorded.of === replayed.of && recorded.cause === replayed.cause && recorded.level === replayed.level &&
+    recorded.timeNs === replayed.timeNs && recorded.memory === null && replayed.memory === null &&
+    areOutcomesAlike(recorded.outcome, replayed.outcome) && areValuesAlike(recorded.outs, replayed.outs) &&
+    areValuesAlike(recorded.ins, replayed.ins);
+}
+
+function areOutcomesAlike(left: Outcome | null, right: Outcome | null): boolean {
+  if (left === right) return true;
+  if (left === null || right === null || left.form !== right.form) return false;
+  if (left.form === "status") return right.form === "status" && left.status === right.status;
+  if (left.form === "value") return right.form === "value" && isAlike(left.value, right.value);
+  return left.form === "void";
+}
+
+function areValuesAlike(left: readonly Value[], right: readonly Value[]): boolean {
+  if (left === right) return true;
+  if (left.length !== right.length) return false;
+  for (let index = 0; index < left.length; index += 1) if (!isAlike(left[index], right[index])) return false;
+  return true;
+}
+
+function isAlike(left: Value | undefined, right: Value | undefined): boolean {
+  if (left === right) return true;
+  return isRef(left) && isRef(right) && sameObject(left, right) && left.handle === right.handle;
 }
 
 /** The first field in which two events differ, or null. `exactHandles` false: objects by kind and number only. */
@@ -133,7 +165,7 @@ function compareMemory(recorded: TraceEvent, replayed: TraceEvent): FieldDiffere
       return { field: `memory.${field}`, recorded: numberText(left[field]), replayed: numberText(right[field]) };
     }
   }
-  if (left.bytes === null || right.bytes === null || equalBytes(left.bytes, right.bytes)) return null;
+  if (left.bytes === null || right.bytes === null || sameBytes(left.bytes, right.bytes)) return null;
   return { field: "memory.bytes", recorded: `${left.bytes.length} bytes`, replayed: "other bytes of the same length" };
 }
 

@@ -1,31 +1,54 @@
-// What a trace itself says of each object up to now, from the effects of its calls: the recorded side of a divergence.
+// What a trace itself says of some objects before an event, from the effects of its calls: the recorded side of a divergence.
+// Gathered by a walk of its own once a divergence was found, so that a replay without one pays nothing for it.
 
-import { hasSucceeded, operandRefs, printObject, type Ref } from "../api/mod.ts";
-import type { TraceEvent } from "../trace/mod.ts";
+import { hasSucceeded, operandRefs, type Ref, sameObject } from "../api/mod.ts";
+import { type Trace, type TraceEvent, visitEvents } from "../trace/mod.ts";
+
+/** What is asked of a trace. */
+export interface RecordedQuestion {
+  readonly refs: readonly Ref[];
+  /** The event that the replay began after; what came before is not known. */
+  readonly after: number;
+  /** The event that differs: it and what stands behind it are not looked at. */
+  readonly before: number;
+}
+
+/** What a trace says of objects, in words, in their order. */
+export function describeRecorded(trace: Trace, { refs, after, before }: RecordedQuestion): readonly string[] {
+  const recorded = new RecordedObjects(refs);
+  if (refs.length > 0 && before > after + 1) {
+    visitEvents(trace, (event) => recorded.take(event), {
+      from: after + 1,
+      to: before - 1,
+      hears: (plan, kind) => plan !== null && plan.effects.length > 0 && HEARD.has(kind),
+    });
+  }
+  const absence = after > 0
+    ? `not changed since @${after}, where this replay began`
+    : "not created yet, as far as the trace says";
+  return recorded.describe(absence);
+}
+
+const HEARD: ReadonlySet<TraceEvent["kind"]> = new Set(["call", "enter", "leave"]);
 
 interface Known {
+  readonly ref: Ref;
   state: string;
   mappings: number;
+  /** 0: not changed so far. */
   lastEvent: number;
   lastCall: string;
 }
 
-/** The most objects that are kept. */
-const MAX_OBJECTS = 100_000;
-
-/** Objects that live, and the newest dead; beyond 100,000 those that changed longest ago are forgotten. */
-export class RecordedObjects {
-  readonly #after: number;
-  #hasForgotten = false;
-  readonly #objects = new Map<string, Known>();
+/** The objects that are asked about, and the calls that wait. */
+class RecordedObjects {
+  readonly #objects: readonly Known[];
   readonly #entered = new Map<number, TraceEvent>();
 
-  /** `after`: the event that the walk begins after; what came before is not known. */
-  constructor({ after }: { readonly after: number }) {
-    this.#after = after;
+  constructor(refs: readonly Ref[]) {
+    this.#objects = refs.map((ref) => ({ ref, state: "live", mappings: 0, lastEvent: 0, lastCall: "" }));
   }
 
-  /** Takes an event that replayed alike. */
   take(event: TraceEvent): void {
     if (event.kind === "enter") this.#entered.set(event.event, event);
     if (event.kind === "call") this.#apply(event, event);
@@ -35,12 +58,12 @@ export class RecordedObjects {
     if (enter !== undefined) this.#apply(enter, event);
   }
 
-  /** What the trace says of an object, in words. */
-  describe(ref: Ref): string {
-    const known = this.#objects.get(printObject(ref));
-    if (known === undefined) return this.#absence();
-    const mapped = known.mappings > 0 ? `, mapped ${known.mappings}×` : "";
-    return `${known.state}${mapped}, last changed by @${known.lastEvent} ${known.lastCall}`;
+  describe(absence: string): readonly string[] {
+    return this.#objects.map(({ state, mappings, lastEvent, lastCall }) => {
+      if (lastEvent === 0) return absence;
+      const mapped = mappings > 0 ? `, mapped ${mappings}×` : "";
+      return `${state}${mapped}, last changed by @${lastEvent} ${lastCall}`;
+    });
   }
 
   #apply(begin: TraceEvent, end: TraceEvent): void {
@@ -56,24 +79,12 @@ export class RecordedObjects {
     ref: Ref,
     { verb, event, call }: { readonly verb: string; readonly event: number; readonly call: string },
   ): void {
-    const key = printObject(ref);
-    const known = this.#objects.get(key) ?? { state: "live", mappings: 0, lastEvent: 0, lastCall: "" };
+    const known = this.#objects.find((each) => sameObject(each.ref, ref));
+    if (known === undefined) return;
     if (verb === "destroy") known.state = "gone";
     if (verb === "map") known.mappings += 1;
     if (verb === "unmap") known.mappings -= 1;
-    this.#objects.delete(key);
-    this.#objects.set(key, { ...known, lastEvent: event, lastCall: call });
-    if (this.#objects.size > MAX_OBJECTS) this.#forgetOldest();
-  }
-
-  #forgetOldest(): void {
-    const oldest = this.#objects.keys().next().value;
-    if (oldest !== undefined) this.#objects.delete(oldest);
-    this.#hasForgotten = true;
-  }
-
-  #absence(): string {
-    if (this.#after > 0) return `not changed since @${this.#after}, where this replay began`;
-    return this.#hasForgotten ? "not changed of late" : "not created yet, as far as the trace says";
+    known.lastEvent = event;
+    known.lastCall = call;
   }
 }

@@ -1,13 +1,30 @@
 // Replays a trace on a fresh engine: its inputs are fed again, everything that the engine makes is compared with what was recorded.
 // Stops at the first divergence. What the model cannot make (events seen in a capture) is counted, never guessed.
 
-import { isRef, type ModelOptions, printObject, type Ref, refsIn, sameObject, type Value, VOID } from "../api/mod.ts";
+import {
+  type CallPlan,
+  isRef,
+  type ModelOptions,
+  printObject,
+  type Ref,
+  refsIn,
+  sameObject,
+  type Value,
+  VOID,
+} from "../api/mod.ts";
 import { Session } from "../driver/mod.ts";
 import { Engine, isSnapshot, type Snapshot } from "../engine/mod.ts";
-import { decodeKeyframe, type EventSink, type Keyframe, type Trace, type TraceEvent } from "../trace/mod.ts";
-import { compareEvents, type FieldDifference } from "./compare.ts";
-import { RecordedObjects } from "./recorded_objects.ts";
+import {
+  decodeKeyframe,
+  type EventSink,
+  type Keyframe,
+  type Trace,
+  type TraceEvent,
+  visitEvents,
+} from "../trace/mod.ts";
+import { areAlike, compareEvents, type FieldDifference } from "./compare.ts";
 import { describeObject } from "./describe.ts";
+import { describeRecorded } from "./recorded_objects.ts";
 
 /** How to replay. */
 export interface ReplayOptions {
@@ -57,8 +74,22 @@ export interface ReplayResult {
  */
 export function replay(trace: Trace, options: ReplayOptions = {}): ReplayResult {
   const isOther = options.options !== undefined && !sameOptions(options.options, trace.header.options);
-  const start = options.from === undefined || isOther ? null : keyframeBefore(trace, options.from);
+  const { startsAfter, leftOut } = trace.header;
+  const from = startsAfter === 0 ? options.from : Math.max(startsAfter + 1, options.from ?? 0);
+  const start = from === undefined || isOther ? null : keyframeBefore(trace, from);
+  if (leftOut.length > 0) {
+    return notReplayed(`${leftOut.join("; ")}: left out when it was recorded, and replay needs all`);
+  }
+  if (startsAfter > 0 && isOther) return notReplayed("it begins with a state that was made under its own options");
+  if (startsAfter > 0 && (start === null || !isSnapshot(decodeKeyframe(start.state)))) {
+    return notReplayed(`the state after @${startsAfter}, where it begins, is lost or of another engine`);
+  }
   return new Replayer(trace, options, start).run();
+}
+
+/** The result for a trace that does not hold what a replay begins with. */
+function notReplayed(why: string): ReplayResult {
+  return { events: 0, callsReplayed: 0, skipped: {}, divergence: null, stoppedEarly: why, startedAfter: 0 };
 }
 
 function sameOptions(one: ModelOptions, other: ModelOptions): boolean {
@@ -80,22 +111,31 @@ function snapshotOf(keyframe: Keyframe): Snapshot {
   return state;
 }
 
+/** Feeds a session the recorded inputs, and is its sink: what the session makes meets what was recorded. */
 class Replayer implements EventSink {
   readonly #trace: Trace;
   readonly #options: ReplayOptions;
   readonly #session: Session;
-  readonly #made: TraceEvent[] = [];
+  readonly #exactHandles: boolean;
+  /** What the input that was fed last became. */
+  #answer: TraceEvent | null = null;
+  /** What it made besides; the first `#met` of them have met their recorded events. */
+  readonly #outputs: TraceEvent[] = [];
+  #met = 0;
+  /** Declarations that the engine can make, by id: asked once. */
+  readonly #makeable: CallPlan[] = [];
   readonly #skipped = new Map<string, number>();
-  readonly #recorded: RecordedObjects;
   readonly #startedAfter: number;
   #calls = 0;
   #events = 0;
+  #divergence: Divergence | null = null;
+  #stoppedEarly = "";
 
   constructor(trace: Trace, options: ReplayOptions, start: Keyframe | null) {
     this.#trace = trace;
     this.#options = options;
+    this.#exactHandles = trace.header.maker === "engine";
     this.#startedAfter = start?.event ?? 0;
-    this.#recorded = new RecordedObjects({ after: this.#startedAfter });
     const engine = start === null
       ? new Engine(options.options ?? trace.header.options)
       : Engine.restore(snapshotOf(start));
@@ -103,36 +143,86 @@ class Replayer implements EventSink {
   }
 
   event(event: TraceEvent): void {
-    this.#made.push(event);
+    if (this.#answer === null) this.#answer = event;
+    else this.#outputs.push(event);
   }
 
   run(): ReplayResult {
-    const { to = Infinity, onProgress } = this.#options;
-    let expected = this.#startedAfter + 1;
-    for (const event of this.#trace.events({ from: expected, to })) {
-      if (event.event !== expected) return this.#result(null, lostText(expected, event.event - 1));
-      expected += 1;
-      this.#events += 1;
-      if ((this.#events & 0xffff) === 0) onProgress?.(event.event);
-      const divergence = this.#step(event);
-      if (divergence !== null) return this.#result(divergence, "");
-      this.#recorded.take(event);
+    const { to = Infinity } = this.#options;
+    visitEvents(this.#trace, (event) => this.#visit(event), { from: this.#startedAfter + 1, to });
+    if (this.#divergence === null && this.#stoppedEarly === "") this.#end(to);
+    return {
+      events: this.#events,
+      callsReplayed: this.#calls,
+      skipped: Object.fromEntries(this.#skipped),
+      divergence: this.#divergence,
+      stoppedEarly: this.#stoppedEarly,
+      startedAfter: this.#startedAfter,
+    };
+  }
+
+  /** False ends the walk. */
+  #visit(event: TraceEvent): boolean {
+    const expected = this.#startedAfter + this.#events + 1;
+    if (event.event !== expected) {
+      this.#stoppedEarly = lostText(expected, event.event - 1);
+      return false;
     }
+    this.#events += 1;
+    if ((this.#events & 0xffff) === 0) this.#options.onProgress?.(event.event);
+    this.#divergence = this.#step(event);
+    return this.#divergence === null;
+  }
+
+  /** Behind the last event: some may be lost there, and a trace that is whole holds everything that was made. */
+  #end(to: number): void {
+    const expected = this.#startedAfter + this.#events + 1;
     const last = Math.min(this.#trace.eventCount, to);
-    if (expected <= last) return this.#result(null, lostText(expected, last));
-    const extra = this.#trace.complete && to === Infinity ? this.#made[0] : undefined;
-    return this.#result(extra === undefined ? null : this.#extra(extra), "");
+    const extra = this.#outputs[this.#met];
+    if (expected <= last) this.#stoppedEarly = lostText(expected, last);
+    else if (extra !== undefined && this.#trace.complete && to === Infinity) {
+      this.#divergence = this.#diverge(extra, {
+        field: "kind",
+        recorded: "the end of the trace",
+        replayed: labelOf(extra),
+      });
+    }
   }
 
   #step(event: TraceEvent): Divergence | null {
-    if (event.kind === "leave" || event.kind === "memory") return this.#check(event);
-    const [extra] = this.#made;
+    if (this.#isOutput(event)) return this.#check(event, this.#nextOutput());
+    const extra = this.#outputs[this.#met];
     if (extra !== undefined) {
       return this.#diverge(event, { field: "kind", recorded: labelOf(event), replayed: labelOf(extra) });
     }
-    if (event.kind === "note" || event.plan?.declaration.observes !== undefined) return this.#skip(event);
+    if (event.kind === "note" || !this.#isMakeable(event.plan)) return this.#skip(event);
+    this.#answer = null;
     const trouble = this.#feed(event);
-    return trouble === null ? this.#check(event) : this.#diverge(event, trouble);
+    return trouble === null ? this.#check(event, this.#answer) : this.#diverge(event, trouble);
+  }
+
+  /** What an input made: never fed. Messages of another system have no input that would make them. */
+  #isOutput({ kind, plan }: TraceEvent): boolean {
+    return kind === "leave" || kind === "memory" || (plan?.level === "wire" && this.#trace.header.maker === "engine");
+  }
+
+  #nextOutput(): TraceEvent | null {
+    const output = this.#outputs[this.#met];
+    if (output === undefined) return null;
+    this.#met += 1;
+    if (this.#met === this.#outputs.length) {
+      this.#outputs.length = 0;
+      this.#met = 0;
+    }
+    return output;
+  }
+
+  /** Not what a capture observed of another system. */
+  #isMakeable(plan: CallPlan | null): boolean {
+    if (plan === null || this.#makeable[plan.id] === plan) return true;
+    if (plan.declaration.observes !== undefined || plan.level === "wire") return false;
+    this.#makeable[plan.id] = plan;
+    return true;
   }
 
   #skip(event: TraceEvent): null {
@@ -142,7 +232,7 @@ class Replayer implements EventSink {
   }
 
   #feed(event: TraceEvent): FieldDifference | null {
-    const { plan, side, actor, ins, cause } = event;
+    const { plan, side, actor, ins, outs: recorded, cause } = event;
     if (plan === null) return null;
     if (event.kind === "callback") return this.#deliver(event);
     if (event.kind === "return") return this.#finish(event);
@@ -150,15 +240,15 @@ class Replayer implements EventSink {
       return { field: "cause", recorded: `a call inside @${cause}`, replayed: "no callback is running there" };
     }
     this.#calls += 1;
-    this.#session.call({ plan, side, actor, ins, insideCallback: cause, site: null });
+    this.#session.call({ plan, side, actor, ins, insideCallback: cause, site: null, recorded });
     return null;
   }
 
-  #finish({ of, outcome, actor }: TraceEvent): FieldDifference | null {
+  #finish({ of, outcome, outs, actor }: TraceEvent): FieldDifference | null {
     if (!this.#session.isInside(of)) {
       return { field: "of", recorded: `a return from @${of}`, replayed: "no callback is running there" };
     }
-    this.#session.finish(of, { outcome: outcome ?? VOID, actor });
+    this.#session.finish(of, { outcome: outcome ?? VOID, outs, actor });
     return null;
   }
 
@@ -178,42 +268,30 @@ class Replayer implements EventSink {
     };
   }
 
-  #check(event: TraceEvent): Divergence | null {
-    const isCompared = this.#options.compares?.(event) ?? true;
-    const made = this.#made.shift();
-    if (made === undefined) {
+  #check(event: TraceEvent, made: TraceEvent | null): Divergence | null {
+    const { compares } = this.#options;
+    const isCompared = compares === undefined || compares(event);
+    if (made === null) {
       return this.#diverge(event, { field: "kind", recorded: labelOf(event), replayed: "nothing" });
     }
-    const difference = compareEvents(event, made, { exactHandles: this.#trace.header.maker === "engine" });
+    if (areAlike(event, made)) return null;
+    const difference = compareEvents(event, made, { exactHandles: this.#exactHandles });
     if (difference === null || (!isCompared && event.kind === made.kind)) return null;
     return this.#diverge(event, difference);
   }
 
-  #extra(made: TraceEvent): Divergence {
-    return this.#diverge(made, { field: "kind", recorded: "the end of the trace", replayed: labelOf(made) });
-  }
-
   #diverge(event: TraceEvent, { field, recorded, replayed }: FieldDifference): Divergence {
     const call = event.plan?.name ?? event.kind;
-    const objects = refsOf(event).map((ref) => ({
+    const refs = refsOf(event);
+    const told = describeRecorded(this.#trace, { refs, after: this.#startedAfter, before: event.event });
+    const objects = refs.map((ref, index) => ({
       object: printObject(ref),
-      recorded: this.#recorded.describe(ref),
+      recorded: told[index] ?? "",
       replayed: describeObject(this.#session.engine.world, ref),
     }));
     const message =
       `@${event.event} ${event.side} ${call}: ${field} was recorded as ${recorded}, replayed as ${replayed}`;
     return { event: event.event, call, field, recorded, replayed, message, objects };
-  }
-
-  #result(divergence: Divergence | null, stoppedEarly: string): ReplayResult {
-    return {
-      events: this.#events,
-      callsReplayed: this.#calls,
-      skipped: Object.fromEntries(this.#skipped),
-      divergence,
-      stoppedEarly,
-      startedAfter: this.#startedAfter,
-    };
   }
 }
 

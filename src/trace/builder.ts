@@ -3,8 +3,8 @@
 // appending must not allocate but to grow and to intern a text, a shape or a plan that the chunk has not seen.
 
 import { CallColumns, type CallPlan, type Interning, type ObjectKind, valuesWeight } from "../api/mod.ts";
-import { isUint64, NumberColumn, pack, type Packable, PlaneSink, writeColumn } from "../wire/mod.ts";
-import { countShapes, type EventCounts, MAX_EVENT_BYTES } from "./chunk_layout.ts";
+import { ByteTable, isUint64, NumberColumn, pack, type Packable, PlaneSink, writeColumn } from "../wire/mod.ts";
+import { CHUNK_EVENTS, countShapes, type EventCounts, MAX_EVENT_BYTES } from "./chunk_layout.ts";
 import { describePlan } from "./declarations.ts";
 import type { TraceEvent } from "./event.ts";
 import { MemoryColumns } from "./memory_columns.ts";
@@ -16,6 +16,8 @@ import { memoryTrouble, shapeTrouble } from "./validate.ts";
 export interface BuiltChunk {
   readonly firstEvent: number;
   readonly events: number;
+  /** Event numbers that it covers: its events', and those left out between them. */
+  readonly numbers: number;
   readonly firstTimeNs: bigint;
   readonly lastTimeNs: bigint;
   readonly counts: EventCounts;
@@ -33,6 +35,8 @@ const MAX_QUICK_ID = 4096;
 interface Lane {
   readonly plan: CallPlan | null;
   readonly columns: CallColumns | null;
+  /** Its values take no more than numbers, and intern no text. */
+  readonly isNarrow: boolean;
   readonly recent: RecentShapes;
   /** The call's number in the chunk from 1; 0: none of its events is there yet, or it is the lane of no plan. */
   number: number;
@@ -47,7 +51,7 @@ export class ChunkBuilder implements Interning {
   readonly #lanes = new Map<CallPlan, Lane>();
   /** Lanes by their plan's id; plans of a foreign trace may share one. */
   readonly #quick: Lane[] = [];
-  readonly #noPlan: Lane = { plan: null, columns: null, recent: new RecentShapes(), number: 0 };
+  readonly #noPlan: Lane = { plan: null, columns: null, isNarrow: false, recent: new RecentShapes(), number: 0 };
   /** The plans of the chunk, in order of their numbers. */
   readonly #plans: CallPlan[] = [];
   readonly #shapeOf = new NumberColumn();
@@ -55,7 +59,12 @@ export class ChunkBuilder implements Interning {
   readonly #of = new NumberColumn();
   readonly #time = new NumberColumn();
   readonly #wall = new NumberColumn();
-  readonly #memory = new MemoryColumns();
+  /** The bytes of values and of memory deltas. */
+  readonly bytes = new ByteTable();
+  readonly #memory = new MemoryColumns(this.bytes);
+  /** How many numbers were left out before an event, by row; nothing where none was. */
+  readonly #gaps = new Map<number, number>();
+  #leftOut = 0;
   #firstEvent = 0;
   #firstTimeNs = 0n;
   #lastTimeNs = 0n;
@@ -66,9 +75,9 @@ export class ChunkBuilder implements Interning {
     return this.#shapeOf.length;
   }
 
-  /** Bytes of bytes, arrays and texts, which fill some chunks before their events do. */
+  /** Bytes of arrays and texts, which fill some chunks before their events do. */
   get weight(): number {
-    return this.#weight;
+    return this.#weight - this.bytes.putBytes;
   }
 
   /**
@@ -76,28 +85,38 @@ export class ChunkBuilder implements Interning {
    * are out of range (`eventTrouble` says what), or it is above `MAX_EVENT_BYTES`.
    */
   append(event: TraceEvent): boolean {
-    const { event: number, plan, ins, outs, outcome, cause, of, timeNs, wallNs, memory } = event;
+    const { plan, cause, of, timeNs, wallNs, memory, text } = event;
     const lane = plan === null ? this.#noPlan : this.#laneOf(plan);
-    const found = lane.recent.find(event);
-    const fits = (found >= 0 || shapeTrouble(event) === null) && isEarlier(cause, number) && isEarlier(of, number) &&
-      isUint64(timeNs) && Number.isSafeInteger(wallNs) && wallNs >= 0 &&
-      (lane.columns === null ? fitsNoPlan(event) : lane.columns.accepts(ins, outs, outcome)) &&
-      (memory === null || memoryTrouble(memory) === null);
-    if (!fits || !this.#weigh(lane, event)) return false;
-    if (this.events === 0) {
-      this.#firstEvent = number;
-      this.#firstTimeNs = timeNs;
-    }
+    const { columns } = lane;
+    const known = lane.recent.find(event);
+    // Values are checked as they are appended, unless something else is to be interned before them.
+    const isPlain = known >= 0 && lane.isNarrow && cause === 0 && of === 0 && memory === null && text === "";
+    const weight = isPlain ? 0 : weightOf(event, { columns, isKnown: known >= 0 });
+    if (weight < 0 || !isUint64(timeNs) || !isCount(wallNs)) return false;
+    const shape = known >= 0 ? known : this.#internShape(event, lane);
+    if (columns !== null && !columns.append(event.ins, event.outs, event.outcome)) return false;
+    const row = this.#shapeOf.length;
+    if (row === 0) this.#start(event);
     this.#lastTimeNs = timeNs;
-    this.#shapeOf.push(found >= 0 ? found : this.#internShape(event, lane));
-    const row = this.#time.length;
+    this.#shapeOf.push(shape);
     this.#time.pushBigint(timeNs);
     // Mostly 0: what is left out is padded.
-    if (cause !== 0) pushAt(this.#cause, row, number - cause);
-    if (of !== 0) pushAt(this.#of, row, number - of);
     if (wallNs !== 0) pushAt(this.#wall, row, wallNs);
-    if (lane.columns !== null) lane.columns.append(ins, outs, outcome);
+    if (isPlain) return true;
+    if (cause !== 0) pushAt(this.#cause, row, event.event - cause);
+    if (of !== 0) pushAt(this.#of, row, event.event - of);
     if (memory !== null) this.#memory.append(memory);
+    this.#weight += weight;
+    return true;
+  }
+
+  /** Leaves so many numbers out before the next event; false: the chunk would cover too many. */
+  leaveOut(numbers: number): boolean {
+    const row = this.events;
+    const leftOut = this.#leftOut + numbers;
+    if (row === 0 || row + leftOut >= CHUNK_EVENTS.most) return false;
+    this.#gaps.set(row, numbers);
+    this.#leftOut = leftOut;
     return true;
   }
 
@@ -122,7 +141,11 @@ export class ChunkBuilder implements Interning {
   /** What was appended, as parts; the builder starts over. */
   finish(): BuiltChunk {
     const objects = [...this.#objects.values()].filter((codes) => codes.size > 0);
+    // Behind the last event nothing is left out yet: the one that was to follow did not come.
+    this.#leftOut -= this.#gaps.get(this.events) ?? 0;
+    this.#gaps.delete(this.events);
     this.#writeColumns(objects);
+    const hasContents = this.bytes.size > 0;
     const head = pack(
       new Map<string, Packable>([
         ["strings", [...this.#texts.keys()].map((text) => text.toWellFormed())],
@@ -130,19 +153,27 @@ export class ChunkBuilder implements Interning {
         ["sites", this.#shapes.siteCount],
         ["shapes", this.#shapes.size],
         ["objects", objects.map(({ kind, size, step }) => [kind, size, step])],
+        ...(hasContents ? [["contents", this.bytes.size]] as const : []),
+        ...(this.#gaps.size > 0 ? [["events", this.events]] as const : []),
         ["columns", this.#sink.heads.view()],
       ]),
     );
     const built: BuiltChunk = {
       firstEvent: this.#firstEvent,
       events: this.events,
+      numbers: this.events + this.#leftOut,
       firstTimeNs: this.#firstTimeNs,
       lastTimeNs: this.#lastTimeNs,
       counts: countShapes(this.#shapes.uses(this.#shapeOf), this.#plans.map((plan) => plan.name)),
-      parts: [head, ...this.#sink.pools.map((pool) => pool.view())],
+      parts: [head, ...this.#sink.pools.map((pool) => pool.view()), ...(hasContents ? this.bytes.parts() : [])],
     };
     this.#clear();
     return built;
+  }
+
+  #start(event: TraceEvent): void {
+    this.#firstEvent = event.event;
+    this.#firstTimeNs = event.timeNs;
   }
 
   #laneOf(plan: CallPlan): Lane {
@@ -156,7 +187,8 @@ export class ChunkBuilder implements Interning {
 
   #addLane(plan: CallPlan): Lane {
     if (this.#lanes.size >= MAX_KEPT_PLANS) this.#forgetLanes();
-    const lane = { plan, columns: new CallColumns(plan, this), recent: new RecentShapes(), number: 0 };
+    const columns = new CallColumns(plan, this);
+    const lane = { plan, columns, isNarrow: !columns.isWide, recent: new RecentShapes(), number: 0 };
     this.#lanes.set(plan, lane);
     return lane;
   }
@@ -174,24 +206,22 @@ export class ChunkBuilder implements Interning {
     return index;
   }
 
-  /** Adds what can be long to the chunk's weight; false: too long for an event. */
-  #weigh({ columns }: Lane, { ins, outs, outcome, memory, text }: TraceEvent): boolean {
-    const isWide = columns !== null && columns.isWide;
-    if (!isWide && memory === null && text === "") return true;
-    const values = isWide ? valuesWeight(ins, outs, outcome) : 0;
-    const weight = values + (memory?.bytes?.length ?? 0);
-    if (weight + 3 * text.length > MAX_EVENT_BYTES) return false;
-    this.#weight += weight;
-    return true;
-  }
-
   #writeColumns(objects: readonly ObjectCodes[]): void {
     this.#shapes.write(this.#sink);
     for (const codes of objects) codes.write(this.#sink);
+    this.bytes.write(this.#sink);
     for (const column of [this.#cause, this.#of, this.#wall]) column.padTo(this.events);
     for (const column of this.#eventColumns()) writeColumn(column, this.#sink);
+    if (this.#gaps.size > 0) writeColumn(this.#gapColumn(), this.#sink);
     this.#memory.write(this.#sink);
     for (const plan of this.#plans) this.#lanes.get(plan)?.columns?.write(this.#sink);
+  }
+
+  #gapColumn(): NumberColumn {
+    const column = new NumberColumn();
+    for (const [row, numbers] of this.#gaps) pushAt(column, row, numbers);
+    column.padTo(this.events);
+    return column;
   }
 
   #eventColumns(): readonly NumberColumn[] {
@@ -210,7 +240,10 @@ export class ChunkBuilder implements Interning {
     }
     this.#plans.length = 0;
     for (const column of this.#eventColumns()) column.clear();
+    this.#gaps.clear();
+    this.#leftOut = 0;
     this.#memory.clear();
+    this.bytes.clear();
     this.#weight = 0;
   }
 }
@@ -222,6 +255,25 @@ function pushAt(column: NumberColumn, row: number, value: number): void {
 
 function isEarlier(cause: number, event: number): boolean {
   return cause === 0 || (Number.isSafeInteger(cause) && cause > 0 && cause < event);
+}
+
+function isCount(value: number): boolean {
+  return value === 0 || (Number.isSafeInteger(value) && value > 0);
+}
+
+/** About how many bytes stand in what can be long; -1: the event does not fit, its times aside, or is too long. */
+function weightOf(
+  event: TraceEvent,
+  { columns, isKnown }: { readonly columns: CallColumns | null; readonly isKnown: boolean },
+): number {
+  const { event: number, ins, outs, outcome, cause, of, memory, text } = event;
+  const isWide = columns !== null && columns.isWide;
+  const fits = (isKnown || shapeTrouble(event) === null) && isEarlier(cause, number) && isEarlier(of, number) &&
+    (memory === null || memoryTrouble(memory) === null) &&
+    (columns === null ? fitsNoPlan(event) : (isKnown && !isWide) || columns.accepts(ins, outs, outcome));
+  if (!fits) return -1;
+  const weight = (isWide ? valuesWeight(ins, outs, outcome) : 0) + (memory?.bytes?.length ?? 0);
+  return weight + 3 * text.length <= MAX_EVENT_BYTES ? weight : -1;
 }
 
 function fitsNoPlan({ ins, outs, outcome }: TraceEvent): boolean {

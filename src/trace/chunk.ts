@@ -1,43 +1,34 @@
-// Reads a chunk: its tables, its columns, then event after event. Every index is checked against its table when the
-// columns are read, so that walking cannot go wrong but for an object or a memory delta. It must not know files or blocks.
+// Reads a chunk: its tables, its columns, then event after event. What a column or a shape says is checked when it is
+// read, so that walking cannot go wrong but for an object, a memory delta or an event that another points to. It must not
+// know files or blocks. `next` must not allocate but the event.
 
-import {
-  type CallPlan,
-  CallRows,
-  type CodedObjects,
-  type Interned,
-  type ObjectKind,
-  objectKind,
-  type Outcome,
-  type Ref,
-  VOID,
-} from "../api/mod.ts";
-import { Fields, type NumberValues, PlaneSource, readColumn, unpack, WireError } from "../wire/mod.ts";
-import {
-  CHUNK_EVENTS,
-  countShapes,
-  type EventCounts,
-  OUTCOME_FORMS,
-  PARTITIONS,
-  SHAPE,
-  SHAPE_MEMBERS,
-} from "./chunk_layout.ts";
-import { LEVELS, restorePlan } from "./declarations.ts";
-import { EVENT_KINDS, type Site, type TraceEvent } from "./event.ts";
+import { type CallPlan, CallRows, type Interned } from "../api/mod.ts";
+import { ByteContents, Fields, type NumberValues, PlaneSource, readColumn, unpack, WireError } from "../wire/mod.ts";
+import { CHUNK_EVENTS, COLUMN_POOLS, type EventCounts } from "./chunk_layout.ts";
+import { ObjectTables } from "./chunk_objects.ts";
+import { ChunkShapes, type EventShape } from "./chunk_shapes.ts";
+import { restorePlan } from "./declarations.ts";
+import type { TraceEvent } from "./event.ts";
+import { type KindHistory, MARK, MARK_OF } from "./kind_history.ts";
 import { MemoryRows } from "./memory_rows.ts";
+import type { VisitOptions } from "./visit.ts";
 
 const WORD = 2 ** 32;
 const SAFE = 2 ** 53;
 const MAX_TABLE_ROWS = 2 ** 22;
+/** What is done with the events of a shape: passed without a look, walked through for what later ones need, told. */
+const WAY = { pass: 0, walk: 1, tell: 2 } as const;
 
-/** What a chunk's block says of it. */
+/** What a chunk's block says of it, and what is known of the events before. */
 export interface ChunkFrame {
   readonly firstEvent: number;
+  /** Event numbers that it covers: its events', and those left out between them. */
   readonly events: number;
   /** The head's fields, brought up to this version. */
   readonly head: Fields;
   /** The pools behind the head. */
   readonly pools: readonly Uint8Array[];
+  readonly history: KindHistory;
 }
 
 /** The head's fields of a chunk's parts. */
@@ -45,68 +36,73 @@ export function readChunkHead(parts: readonly Uint8Array[]): Fields {
   return new Fields(unpack(parts[0] ?? new Uint8Array(0)), "a chunk's head");
 }
 
-/** What the events of a shape have in common. */
-interface EventShape
-  extends Omit<TraceEvent, "event" | "cause" | "of" | "timeNs" | "wallNs" | "ins" | "outs" | "memory"> {
-  readonly returnsValue: boolean;
-  readonly ins: number;
-  readonly outs: number;
-  readonly memory: number;
-  readonly rows: CallRows | null;
-}
-
 const NONE: TraceEvent["ins"] = [];
-/** For a kind of which the chunk has no object. */
-const NO_OBJECTS = { numbers: noNumbers(), rests: noNumbers(), step: 0 };
 
 /** One chunk, decoded. `WireError` where it is not one. */
 export class Chunk {
-  readonly #frame: ChunkFrame;
-  readonly #source: PlaneSource;
-  readonly #texts: readonly string[];
-  readonly #plans: readonly CallPlan[];
-  readonly #sites: readonly Site[];
-  readonly #shapes: readonly NumberValues[];
-  readonly #objects: ObjectTables;
+  readonly #firstEvent: number;
+  /** How many event numbers it covers, and how many events it holds. */
+  readonly #numbers: number;
+  readonly #events: number;
+  /** How many numbers were left out up to each row; null: none. */
+  readonly #leftOut: Uint32Array | null;
+  readonly #history: KindHistory;
+  readonly #shapeTable: ChunkShapes;
+  readonly #shapes: readonly EventShape[];
+  /** How many events have each shape. */
+  readonly #uses: Uint32Array;
+  /** The mark of each shape. */
+  readonly #marks: Uint8Array;
   readonly #shapeOf: NumberValues;
-  readonly #cause: NumberValues;
-  readonly #of: NumberValues;
+  /** Of columns that mostly hold nothing but 0, null stands for that. */
+  readonly #cause: NumberValues | null;
+  readonly #of: NumberValues | null;
   readonly #time: NumberValues;
-  readonly #wall: NumberValues;
+  readonly #wall: NumberValues | null;
   readonly #memory: MemoryRows;
-  readonly #eventShapes: readonly EventShape[];
+  /** What is done with the events of each shape from row `start` on; before it, none is told. */
+  #ways: Uint8Array;
+  #start = 0;
+  #end: number;
   #row = 0;
 
   constructor(frame: ChunkFrame) {
-    const { head, events } = frame;
-    if (events < 1 || events > CHUNK_EVENTS.most) throw new WireError(`Cannot read chunk of ${events} events`, 0);
-    this.#frame = frame;
-    this.#source = new PlaneSource(head.bytes("columns"), frame.pools);
-    this.#texts = head.texts("strings");
-    this.#plans = head.list("calls").map(restorePlan);
-    this.#sites = this.#readSites(checkedRows(head.count("sites"), events));
-    this.#shapes = this.#readShapes(checkedRows(head.count("shapes"), events));
-    this.#objects = new ObjectTables(head.list("objects"), this.#source);
-    this.#shapeOf = readColumn(this.#source, events, this.#shapes[0]?.length ?? 0);
-    this.#cause = readColumn(this.#source, events, SAFE);
-    this.#of = readColumn(this.#source, events, SAFE);
-    this.#time = readColumn(this.#source, events);
-    this.#wall = readColumn(this.#source, events, SAFE);
-    const uses = this.#uses();
-    this.#memory = new MemoryRows(this.#source, this.#memoryRows(uses));
-    const rows = this.#plans.map((plan, index) => this.#readRows(plan, index + 1, uses));
-    this.#eventShapes = Array.from(uses, (_, shape) => this.#shapeAt(shape, rows));
-    this.#source.expectEnd();
+    const { head } = frame;
+    const events = head.has("events") ? head.count("events") : frame.events;
+    if (events < 1 || events > frame.events || frame.events > CHUNK_EVENTS.most) {
+      throw new WireError(`Cannot read chunk of ${events} events and ${frame.events} numbers`, 0);
+    }
+    this.#firstEvent = frame.firstEvent;
+    this.#numbers = frame.events;
+    this.#events = events;
+    this.#history = frame.history;
+    const source = new PlaneSource(head.bytes("columns"), frame.pools.slice(0, COLUMN_POOLS));
+    const texts = head.texts("strings");
+    const plans = head.list("calls").map(restorePlan);
+    const rows = { sites: checkedRows(head.count("sites"), events), shapes: checkedRows(head.count("shapes"), events) };
+    this.#shapeTable = new ChunkShapes(source, { texts, plans, ...rows });
+    const objects = new ObjectTables(head.list("objects"), source);
+    const contents = readContents(frame, source);
+    this.#shapeOf = readColumn(source, events, WORD);
+    this.#uses = countUses(this.#shapeOf, rows.shapes);
+    this.#cause = unlessZero(readColumn(source, events, SAFE));
+    this.#of = unlessZero(readColumn(source, events, SAFE));
+    this.#time = readColumn(source, events);
+    this.#wall = unlessZero(readColumn(source, events, SAFE));
+    this.#leftOut = head.has("events") ? readGaps(source, { events, numbers: frame.events - events }) : null;
+    this.#memory = new MemoryRows(source, { carries: this.#carries(), contents });
+    this.#shapes = this.#shapeTable.withRows(
+      this.#readRows(plans, { source, interned: { texts, objects: (kind) => objects.of(kind), contents } }),
+    );
+    source.expectEnd();
+    this.#marks = Uint8Array.from(this.#shapes, ({ kind }) => MARK_OF[kind]);
+    this.#ways = new Uint8Array(rows.shapes).fill(WAY.tell);
+    this.#end = events;
   }
 
   /** Events by kind and call. */
   counts(): EventCounts {
-    const uses = Array.from(this.#uses(), (events, shape) => ({
-      kind: this.#member(shape, SHAPE.kind),
-      call: this.#member(shape, SHAPE.call),
-      events,
-    }));
-    return countShapes(uses, this.#plans.map((plan) => plan.name));
+    return this.#shapeTable.counts(this.#uses);
   }
 
   /** The first event's time. */
@@ -116,18 +112,66 @@ export class Chunk {
 
   /** The last event's time. */
   get lastTimeNs(): bigint {
-    return this.#time.bigintAt(this.#frame.events - 1);
+    return this.#time.bigintAt(this.#events - 1);
   }
 
-  /** The next event, in order, once; null behind the last. `WireError` for a code that names no object. */
+  /** The event that `next` gave or refused last. */
+  get lastEvent(): number {
+    return this.#numberOf(Math.max(0, this.#row - 1));
+  }
+
+  /** Tells the history what the events are, for chunks behind this one. */
+  remember(): void {
+    const isPlain = this.#leftOut === null &&
+      this.#marks.every((mark, shape) => mark === MARK.other || this.#uses[shape] === 0);
+    const end = this.#firstEvent + this.#numbers;
+    this.#history.add({ first: this.#firstEvent, end, marks: isPlain ? null : this.#packMarks() });
+  }
+
+  /** Makes `next` give only events that are wanted; before its first use. */
+  want({ from = 1, to = Infinity, hears }: VisitOptions): void {
+    this.#start = this.#rowFrom(from);
+    this.#end = this.#rowFrom(to + 1);
+    if (hears === undefined) return;
+    const told = new Set(this.#shapes.filter(({ plan, kind }) => hears(plan, kind)));
+    const walked = this.#rowsToWalk(new Set([...told].map(({ rows }) => rows)));
+    const needsMemory = [...told].some(({ memory }) => memory !== 0);
+    this.#ways = Uint8Array.from(this.#shapes, (shape) => {
+      if (told.has(shape)) return WAY.tell;
+      return walked.has(shape.rows) || (needsMemory && shape.memory !== 0) ? WAY.walk : WAY.pass;
+    });
+    if (told.size === 0) this.#end = 0;
+  }
+
+  /** The calls whose rows others depend on: those with events that are told, and where objects are told, those that mention new ones. */
+  #rowsToWalk(told: ReadonlySet<CallRows | null>): ReadonlySet<CallRows | null> {
+    const needsObjects = [...told].some((rows) => rows !== null && rows.holdsObjects);
+    const all = [...new Set(this.#shapes.map(({ rows }) => rows))];
+    return new Set(all.filter((rows) => rows !== null && (told.has(rows) || (needsObjects && rows.mentionsObjects))));
+  }
+
+  /** The next event that is wanted, in order, once; null behind the last. `WireError` for one that cannot be. */
   next(): TraceEvent | null {
-    const row = this.#row;
-    if (row === this.#frame.events) return null;
-    this.#row = row + 1;
-    const event = this.#frame.firstEvent + row;
-    const shape = this.#eventShapes[this.#shapeOf.at(row)];
-    if (shape === undefined) throw new WireError(`Cannot read event ${event}: it has no shape`, 0);
+    while (this.#row < this.#end) {
+      const row = this.#row++;
+      const number = this.#shapeOf.at(row);
+      const way = this.#ways[number];
+      if (way === WAY.pass) continue;
+      const shape = this.#shapes[number];
+      if (shape === undefined) throw new WireError(`Cannot read event ${this.#numberOf(row)}: it has no shape`, 0);
+      if (way === WAY.tell && row >= this.#start) return this.#tell(row, shape);
+      if (shape.rows !== null) shape.rows.skip(shape.ins, shape.outs, shape.returnsValue);
+      if (shape.memory !== 0) this.#memory.next(shape.memory);
+    }
+    return null;
+  }
+
+  #tell(row: number, shape: EventShape): TraceEvent {
+    const event = this.#numberOf(row);
     const { rows } = shape;
+    const cause = this.#cause === null ? 0 : back(event, this.#cause.numberAt(row));
+    const of = this.#of === null ? 0 : back(event, this.#of.numberAt(row));
+    if (cause !== 0 || of !== 0 || shape.answers !== 0) this.#checkPointers(event, { cause, of, shape });
     // In this order values were written, and objects got their codes.
     const ins = rows === null ? NONE : rows.ins(shape.ins);
     const outs = rows === null ? NONE : rows.outs(shape.outs);
@@ -138,10 +182,10 @@ export class Chunk {
       side: shape.side,
       actor: shape.actor,
       level: shape.level,
-      cause: back(event, this.#cause.numberAt(row)),
-      of: back(event, this.#of.numberAt(row)),
+      cause,
+      of,
       timeNs: this.#time.bigintAt(row),
-      wallNs: this.#wall.numberAt(row),
+      wallNs: this.#wall === null ? 0 : this.#wall.numberAt(row),
       site: shape.site,
       ins,
       outs,
@@ -151,104 +195,118 @@ export class Chunk {
     };
   }
 
-  #shapeAt(shape: number, rows: readonly CallRows[]): EventShape {
-    const call = this.#member(shape, SHAPE.call);
-    const form = OUTCOME_FORMS[this.#member(shape, SHAPE.outcome) - 1];
-    return {
-      kind: EVENT_KINDS[this.#member(shape, SHAPE.kind)] ?? "note",
-      plan: this.#plans[call - 1] ?? null,
-      side: this.#text(shape, SHAPE.side),
-      actor: this.#text(shape, SHAPE.actor),
-      level: LEVELS[this.#member(shape, SHAPE.level)] ?? "machine",
-      site: this.#sites[this.#member(shape, SHAPE.site) - 1] ?? null,
-      outcome: this.#outcome(shape, form),
-      returnsValue: form === "value",
-      ins: this.#member(shape, SHAPE.ins),
-      outs: this.#member(shape, SHAPE.outs),
-      memory: this.#member(shape, SHAPE.memory),
-      text: this.#text(shape, SHAPE.text),
-      rows: rows[call - 1] ?? null,
-    };
-  }
-
-  /** What all events of a shape answered, where it is one thing. */
-  #outcome(shape: number, form: Outcome["form"] | undefined): Outcome | null {
-    if (form === "status") return { form, status: this.#member(shape, SHAPE.status) };
-    if (form === "refused") return { form, reason: this.#text(shape, SHAPE.reason) };
-    return form === "void" ? VOID : null;
-  }
-
-  #member(shape: number, member: number): number {
-    return this.#shapes[member]?.at(shape) ?? 0;
-  }
-
-  #text(shape: number, member: number): string {
-    return this.#texts[this.#member(shape, member)] ?? "";
-  }
-
-  #readSites(count: number): readonly Site[] {
-    const limits = [this.#texts.length, WORD, WORD, this.#texts.length];
-    const columns = limits.map((limit) => readColumn(this.#source, count, limit));
-    const at = (member: number, row: number): number => columns[member]?.at(row) ?? 0;
-    return Array.from({ length: count }, (_, row) => ({
-      file: this.#texts[at(0, row)] ?? "",
-      line: at(1, row),
-      column: at(2, row),
-      function: this.#texts[at(3, row)] ?? "",
-    }));
-  }
-
-  #readShapes(count: number): readonly NumberValues[] {
-    const texts = Math.max(1, this.#texts.length);
-    const limits = new Array<number>(SHAPE_MEMBERS).fill(WORD);
-    limits[SHAPE.kind] = EVENT_KINDS.length;
-    limits[SHAPE.call] = this.#plans.length + 1;
-    limits[SHAPE.level] = LEVELS.length;
-    limits[SHAPE.site] = this.#sites.length + 1;
-    limits[SHAPE.outcome] = OUTCOME_FORMS.length + 1;
-    limits[SHAPE.memory] = 1 + 2 * PARTITIONS.length;
-    for (const member of [SHAPE.side, SHAPE.actor, SHAPE.reason, SHAPE.text]) limits[member] = texts;
-    const shapes = limits.map((limit) => readColumn(this.#source, count, limit));
-    for (let shape = 0; shape < count; shape += 1) checkShape(shapes, shape, this.#plans);
-    return shapes;
-  }
-
-  /** How many events have each shape. */
-  #uses(): Uint32Array {
-    const uses = new Uint32Array(this.#shapes[0]?.length ?? 0);
-    for (let row = 0; row < this.#shapeOf.length; row += 1) {
-      const shape = this.#shapeOf.at(row);
-      uses[shape] = (uses[shape] ?? 0) + 1;
+  /** Throws where an event points to one that it cannot point to, as far as that one is known. */
+  #checkPointers(
+    event: number,
+    { cause, of, shape }: { readonly cause: number; readonly of: number; readonly shape: EventShape },
+  ): void {
+    const { kind, answers } = shape;
+    if ((of !== 0) !== (answers !== 0)) {
+      throw new WireError(`Cannot read event ${event}: a ${kind} is of event ${of}`, 0);
     }
-    return uses;
+    const asked = of === 0 ? MARK.unknown : this.#markOf(of);
+    if (asked !== MARK.unknown && asked !== answers) {
+      throw new WireError(`Cannot read event ${event}: a ${kind} is of event ${of}, which it cannot answer`, 0);
+    }
+    if (cause !== 0 && this.#markOf(cause) === MARK.effect) {
+      throw new WireError(`Cannot read event ${event}: its cause is event ${cause}, which makes nothing happen`, 0);
+    }
   }
 
-  /** How many memory deltas there are, and which of them carry bytes, in order. */
-  #memoryRows(uses: Uint32Array): readonly boolean[] {
-    if (!uses.some((_, shape) => this.#member(shape, SHAPE.memory) !== 0)) return [];
-    const rows: boolean[] = [];
-    for (let row = 0; row < this.#shapeOf.length; row += 1) {
-      const memory = this.#member(this.#shapeOf.at(row), SHAPE.memory);
-      if (memory !== 0) rows.push(memory % 2 === 0);
-    }
-    return rows;
+  #markOf(event: number): number {
+    if (event < this.#firstEvent) return this.#history.markOf(event);
+    const row = this.#rowFrom(event);
+    return this.#numberOf(row) === event ? this.#marks[this.#shapeOf.at(row)] ?? MARK.unknown : MARK.unknown;
   }
 
-  #readRows(plan: CallPlan, call: number, uses: Uint32Array): CallRows {
-    const counts = { ins: plan.ins.map(() => 0), outs: plan.outs.map(() => 0), returned: 0 };
-    for (const [shape, events] of uses.entries()) {
-      if (this.#member(shape, SHAPE.call) !== call) continue;
-      addFirst(counts.ins, this.#member(shape, SHAPE.ins), events);
-      addFirst(counts.outs, this.#member(shape, SHAPE.outs), events);
-      if (OUTCOME_FORMS[this.#member(shape, SHAPE.outcome) - 1] === "value") counts.returned += events;
+  #packMarks(): Uint8Array {
+    const packed = new Uint8Array((this.#numbers + 1) >> 1);
+    for (let row = 0; row < this.#events; row += 1) {
+      const at = row + (this.#leftOut === null ? 0 : this.#leftOut[row] ?? 0);
+      packed[at >> 1] = (packed[at >> 1] ?? 0) | (this.#marks[this.#shapeOf.at(row)] ?? 0) << (4 * (at & 1));
     }
-    const interned: Interned = { texts: this.#texts, objects: (kind) => this.#objects.of(kind) };
-    return new CallRows(plan, counts, { source: this.#source, interned });
+    return packed;
+  }
+
+  #numberOf(row: number): number {
+    return this.#firstEvent + row + (this.#leftOut === null ? 0 : this.#leftOut[row] ?? 0);
+  }
+
+  /** The first row whose event has this number or a higher one; the end where none has. */
+  #rowFrom(event: number): number {
+    let [low, high] = [0, Math.max(0, Math.min(this.#events, event - this.#firstEvent))];
+    if (this.#leftOut === null) return high;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#numberOf(middle) < event) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Which memory deltas carry bytes, in order. */
+  #carries(): readonly boolean[] {
+    const memory = this.#shapeTable.memory();
+    if (memory.every((each) => each === 0)) return [];
+    const carries: boolean[] = [];
+    for (let row = 0; row < this.#events; row += 1) {
+      const each = memory[this.#shapeOf.at(row)] ?? 0;
+      if (each !== 0) carries.push(each % 2 === 0);
+    }
+    return carries;
+  }
+
+  #readRows(
+    plans: readonly CallPlan[],
+    from: { readonly source: PlaneSource; readonly interned: Interned },
+  ): readonly CallRows[] {
+    const counts = this.#shapeTable.rowsOf(this.#uses);
+    return plans.map((plan, index) => new CallRows(plan, counts[index] ?? { ins: [], outs: [], returned: 0 }, from));
   }
 }
 
-function noNumbers(): NumberValues {
-  return readColumn(new PlaneSource(new Uint8Array(0), []), 0);
+/** What the chunk's bytes are runs of; null where it has none, or has them in its columns. */
+function readContents({ head, pools }: ChunkFrame, source: PlaneSource): ByteContents | null {
+  const parts = pools.slice(COLUMN_POOLS);
+  if (head.has("contents")) {
+    return new ByteContents(source, { count: checkedRows(head.count("contents"), MAX_TABLE_ROWS), parts });
+  }
+  if (parts.length > 0) throw new WireError(`Cannot read chunk: ${parts.length} parts belong to no contents`, 0);
+  return null;
+}
+
+/** How many events have each shape; throws where one has none. */
+function countUses(shapeOf: NumberValues, shapes: number): Uint32Array {
+  const uses = new Uint32Array(shapes);
+  const words = shapeOf.words();
+  const { mask, length } = shapeOf;
+  for (let row = 0; row < length; row += 1) {
+    const shape = words[row & mask] ?? 0;
+    // A shape that there is not is not counted.
+    uses[shape] = (uses[shape] ?? 0) + 1;
+  }
+  if (uses.reduce((sum, count) => sum + count, 0) !== length) shapeOf.expectBelow(shapes);
+  return uses;
+}
+
+/** Sums of the gaps, which must come to all numbers that are not events'. */
+function readGaps(
+  source: PlaneSource,
+  { events, numbers }: { readonly events: number; readonly numbers: number },
+): Uint32Array {
+  const gaps = readColumn(source, events, CHUNK_EVENTS.most);
+  const sums = new Uint32Array(events);
+  let sum = 0;
+  for (let row = 0; row < sums.length; row += 1) {
+    sum += gaps.at(row);
+    sums[row] = sum;
+  }
+  if (gaps.at(0) === 0 && sum === numbers) return sums;
+  throw new WireError(`Cannot read chunk: ${sum} numbers are left out, wanted ${numbers}`, 0);
+}
+
+function unlessZero(values: NumberValues): NumberValues | null {
+  return values.isZero ? null : values;
 }
 
 /** The event that lies `distance` back, 0: none. */
@@ -257,89 +315,7 @@ function back(event: number, distance: number): number {
   return distance === 0 ? 0 : event - distance;
 }
 
-function addFirst(counts: number[], first: number, more: number): void {
-  for (let index = 0; index < first; index += 1) counts[index] = (counts[index] ?? 0) + more;
-}
-
 function checkedRows(rows: number, most: number): number {
   if (rows > most) throw new WireError(`Cannot read table of ${rows} rows: the limit is ${most}`, 0);
   return rows;
-}
-
-function checkShape(shapes: readonly NumberValues[], shape: number, plans: readonly CallPlan[]): void {
-  const at = (member: number): number => shapes[member]?.at(shape) ?? 0;
-  const plan = plans[at(SHAPE.call) - 1];
-  const returnsValue = OUTCOME_FORMS[at(SHAPE.outcome) - 1] === "value";
-  const fits = at(SHAPE.ins) <= (plan?.ins.length ?? 0) && at(SHAPE.outs) <= (plan?.outs.length ?? 0) &&
-    (!returnsValue || (plan !== undefined && plan.returned !== null));
-  if (!fits) {
-    throw new WireError(`Cannot read shape ${shape}: it has more values than ${plan?.name ?? "no call"} declares`, 0);
-  }
-}
-
-/** The objects that a chunk mentions, each one value, by kind in order of first mention. */
-class ObjectTables {
-  readonly #tables = new Map<ObjectKind, ObjectTable>();
-
-  constructor(list: readonly unknown[], source: PlaneSource) {
-    for (const entry of list) {
-      const [word, count, step]: unknown[] = Array.isArray(entry) ? entry : [];
-      const kind = typeof word === "string" ? objectKind(word) : null;
-      if (kind === null || typeof count !== "number" || typeof step !== "number" || this.#tables.has(kind)) {
-        throw new WireError(
-          `Cannot read objects of "${String(word).slice(0, 40)}": no kind of object here, or twice`,
-          0,
-        );
-      }
-      const rows = checkedRows(count, MAX_TABLE_ROWS);
-      const columns = { numbers: readColumn(source, rows, SAFE), rests: readColumn(source, rows), step };
-      this.#tables.set(kind, new ObjectTable(kind, columns));
-    }
-  }
-
-  of(kind: ObjectKind): ObjectTable {
-    return this.#tables.get(kind) ?? new ObjectTable(kind, NO_OBJECTS);
-  }
-}
-
-/** What a chunk says of the objects of a kind. */
-interface ObjectColumns {
-  readonly numbers: NumberValues;
-  readonly rests: NumberValues;
-  readonly step: number;
-}
-
-/** Each object is made where it is mentioned first: a table may claim many that no event mentions. */
-class ObjectTable implements CodedObjects {
-  readonly #kind: ObjectKind;
-  readonly #columns: ObjectColumns;
-  readonly #seen: Ref[] = [];
-
-  constructor(kind: ObjectKind, columns: ObjectColumns) {
-    this.#kind = kind;
-    this.#columns = columns;
-  }
-
-  /** The object of a code: 0 is the next one not yet seen, else the one seen `code - 1` before the newest. */
-  objectOf(code: number): Ref {
-    const ref = code === 0 ? this.#add() : this.#seen[this.#seen.length - code];
-    if (ref === undefined) {
-      throw new WireError(`Cannot read event: code ${code} names no ${this.#kind} of this chunk`, 0);
-    }
-    return ref;
-  }
-
-  #add(): Ref | undefined {
-    const row = this.#seen.length;
-    const { numbers, rests, step } = this.#columns;
-    if (row >= numbers.length) return undefined;
-    const number = numbers.numberAt(row);
-    const handle = rests.signedAt(row) + step * number;
-    if (!Number.isSafeInteger(handle) || handle < 0) {
-      throw new WireError(`Cannot read ${this.#kind}#${number}: its handle would be ${handle}`, 0);
-    }
-    const ref = { kind: this.#kind, number, handle };
-    this.#seen.push(ref);
-    return ref;
-  }
 }

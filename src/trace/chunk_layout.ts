@@ -36,6 +36,14 @@ export const PARTITIONS = ["guest", "host", "video"] as const satisfies readonly
 export const CHUNK_EVENTS = { usual: 32_000, most: 2 ** 17 } as const;
 /** Bytes of arrays, bytes and texts after which a chunk is closed early. */
 export const CHUNK_WEIGHT_BYTES = 256 * 1024;
+/** Bytes of contents after which it is: each is stored once in a chunk, so that a longer one repeats less. */
+export const CHUNK_CONTENT_BYTES = 4 * 2 ** 20;
+/** Bytes of values and deltas after which it is, those that are stored already counted too: a reader copies them all. */
+export const CHUNK_PUT_BYTES = 64 * 2 ** 20;
+/** The pools of column bytes; contents that compress, then those that do not, are the parts behind them. */
+export const COLUMN_POOLS = 3;
+/** Parts of a chunk that no compressor shrinks: the head is 0. */
+export const RAW_PARTS: readonly number[] = [3, 5];
 /** Largest event, by `valueWeight`. */
 export const MAX_EVENT_BYTES = 32 * 2 ** 20;
 

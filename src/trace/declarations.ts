@@ -6,7 +6,6 @@ import {
   type CallPlan,
   compilePlan,
   type Declaration,
-  equalBytes,
   findPlan,
   knownType,
   type Level,
@@ -16,10 +15,15 @@ import {
   type TypeMeaning,
   type TypeTable,
 } from "../api/mod.ts";
-import { Fields, pack, type Packable, WireError } from "../wire/mod.ts";
+import { Fields, pack, type Packable, sameBytes, WireError } from "../wire/mod.ts";
 
 /** Every level, in the order of their numbers in the file. */
 export const LEVELS = ["machine", "kmcl", "d3dkmt", "wire"] as const satisfies readonly Level[];
+
+/** Those of some words that name a level, in their order. */
+export function levelsOf(words: readonly string[]): readonly Level[] {
+  return words.flatMap((word) => LEVELS.filter((level) => level === word));
+}
 
 const STORAGES = ["u8", "u16", "u32", "i32", "u64", "i64", "bool", "function", "text", "guid", "bytes"] as const;
 const PROSE = new Set(["doc", "source"]);
@@ -70,7 +74,7 @@ export function restorePlan(stored: unknown): CallPlan {
   const fields = new Fields(stored, "a declaration");
   const name = checkedName(fields.text("name"));
   const local = findPlan(name);
-  if (local !== undefined && equalBytes(describedBytes(local), pack(packable(fields.map)))) return local;
+  if (local !== undefined && sameBytes(describedBytes(local), pack(packable(fields.map)))) return local;
   const source = { name, level: fields.choice("level", LEVELS), isCallback: fields.flag("callback") };
   const declaration = restoreDeclaration(fields.fields("declaration"));
   return compileStored(source, declaration, storedTypes(fields.fields("types")));

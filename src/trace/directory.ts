@@ -4,7 +4,7 @@
 import { checkBody, findPrefix, PREFIX_BYTES, readBody, readPrefix, WireError } from "../wire/mod.ts";
 import type { BlockPrefix } from "../wire/mod.ts";
 import { TAGS } from "./chunk_layout.ts";
-import type { Loss } from "./event.ts";
+import type { Loss, TraceHeader } from "./event.ts";
 import { decodeFooter, decodeIndex, type Footer, type IndexedBlock, type TraceIndex } from "./footer.ts";
 import type { ReadHeader } from "./header.ts";
 
@@ -108,7 +108,7 @@ function areContiguous(blocks: readonly IndexedBlock[], startBytes: number, endB
 
 /** Checks that events follow each other in a directory that an index gave; gaps become losses. */
 function inOrder(directory: Directory, header: ReadHeader): Directory | null {
-  const order = new EventOrder(header.header.losses);
+  const order = new EventOrder(header.header);
   for (const block of directory.blocks) {
     if (block.tag === TAGS.events && !order.take(block)) return null;
   }
@@ -124,12 +124,16 @@ class EventOrder {
   readonly losses: Loss[] = [];
   /** In order of their first event. */
   readonly #known: readonly Loss[];
-  #expected = 1;
+  /** Events were left out on purpose: that some are missing says nothing then. */
+  readonly #hasGaps: boolean;
+  #expected: number;
   /** Damage seen since the last chunk, which missing events are put down to. */
   #damage: { readonly what: string; readonly offsetBytes: number } | null = null;
 
-  constructor(known: readonly Loss[]) {
-    this.#known = known.toSorted((left, right) => left.firstEvent - right.firstEvent);
+  constructor({ losses, startsAfter, leftOut }: TraceHeader) {
+    this.#known = losses.toSorted((left, right) => left.firstEvent - right.firstEvent);
+    this.#hasGaps = leftOut.length > 0;
+    this.#expected = startsAfter + 1;
   }
 
   /** Takes a chunk; false where its events were there before. */
@@ -157,7 +161,7 @@ class EventOrder {
     if (damage !== null) {
       const range = isMissing ? { firstEvent, lastEvent: lastMissing } : { firstEvent: 0, lastEvent: 0 };
       this.losses.push({ ...damage, ...range });
-    } else if (isMissing && !this.#isKnown(firstEvent, lastMissing)) {
+    } else if (isMissing && !this.#hasGaps && !this.#isKnown(firstEvent, lastMissing)) {
       const what = `events ${firstEvent} to ${lastMissing} are not in the file`;
       this.losses.push({ what, firstEvent, lastEvent: lastMissing, offsetBytes });
     }
@@ -189,7 +193,7 @@ class Scan {
 
   constructor(source: ByteSource, header: ReadHeader) {
     this.#source = source;
-    this.#order = new EventOrder(header.header.losses);
+    this.#order = new EventOrder(header.header);
     this.#file = header.file;
     this.#position = header.sizeBytes;
   }

@@ -98,6 +98,28 @@ export interface TraceHeader {
   readonly capabilities: readonly string[];
   /** What the maker knows that it lost. */
   readonly losses: readonly Loss[];
+  /** Events up to this one were let go on purpose, to keep the last part of a run; a keyframe stands before the next. 0: none. */
+  readonly startsAfter: number;
+  /** What was kept out of the trace on purpose, in words, as `calls other than VmbChannel*`. Empty: nothing. */
+  readonly leftOut: readonly string[];
+  /** The choice behind `leftOut`; null where it is empty, or not the choice of a recorder's filters. */
+  readonly selection: Selection | null;
+}
+
+/**
+ * Which events a recorder kept: those that something in each list names that is not empty. Events keep the numbers that
+ * they have in the whole run, so what points to one that was left out points into a gap.
+ */
+export interface Selection {
+  /** Event numbers, both included; `to` null: to the end. Null: all. */
+  readonly range: { readonly from: number; readonly to: number | null } | null;
+  /** Globs over names of calls and callbacks. */
+  readonly calls: readonly string[];
+  /** Layers; memory goes with the input that made it. */
+  readonly levels: readonly Level[];
+  readonly sides: readonly string[];
+  /** Objects as `gpadl#7`, or a kind, `gpadl`. */
+  readonly objects: readonly string[];
 }
 
 /** Something lost: events of a capture, or a damaged part of the file. */

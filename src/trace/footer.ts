@@ -29,6 +29,8 @@ export interface IndexedChunk {
 export interface TraceIndex {
   readonly blocks: readonly IndexedBlock[];
   readonly counts: EventCounts;
+  /** Calls by event chunk, in order; `counts` has their sums. */
+  readonly chunkCalls: readonly ReadonlyMap<string, number>[];
   readonly firstTimeNs: bigint;
   readonly lastTimeNs: bigint;
 }
@@ -118,9 +120,11 @@ export function decodeIndex(part: Uint8Array): TraceIndex {
     offsetBytes += sizeBytes;
     return { tag: name, offsetBytes: offsetBytes - sizeBytes, sizeBytes, first, count };
   });
+  const chunkCalls = readCalls(fields);
   return {
     blocks,
-    counts: { kinds: readKinds(fields.counts("kinds")), calls: readCalls(fields) },
+    counts: { kinds: readKinds(fields.counts("kinds")), calls: sumOf(chunkCalls) },
+    chunkCalls,
     firstTimeNs: BigInt.asUintN(64, fields.bigint("firstTime")),
     lastTimeNs: BigInt.asUintN(64, fields.bigint("lastTime")),
   };
@@ -135,11 +139,17 @@ function readKinds(counts: readonly number[]): ReadonlyMap<EventKind, number> {
   );
 }
 
-function readCalls(fields: Fields): ReadonlyMap<string, number> {
+function sumOf(chunkCalls: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
+  const sum = new Map<string, number>();
+  for (const calls of chunkCalls) for (const [name, events] of calls) addTo(sum, name, events);
+  return sum;
+}
+
+function readCalls(fields: Fields): readonly ReadonlyMap<string, number>[] {
   const names = fields.texts("names");
-  const calls = new Map<string, number>();
-  for (const chunk of fields.list("calls")) {
+  return fields.list("calls").map((chunk) => {
     if (!Array.isArray(chunk)) throw new WireError("Cannot read the index: a chunk's calls are not an array", 0);
+    const calls = new Map<string, number>();
     for (let pair = 0; pair < chunk.length; pair += 2) {
       const [number, events]: unknown[] = [chunk[pair], chunk[pair + 1]];
       const name = typeof number === "number" ? names[number] : undefined;
@@ -148,8 +158,8 @@ function readCalls(fields: Fields): ReadonlyMap<string, number> {
       if (name === undefined || !isCount) throw new WireError("Cannot read the index: bad calls", 0);
       addTo(calls, name, events);
     }
-  }
-  return calls;
+    return calls;
+  });
 }
 
 /** The end block's one part. */

@@ -3,7 +3,8 @@
 
 import { defaultOptions, type ModelOptions, parseOption } from "../api/mod.ts";
 import { crc32, endOfValue, Fields, findPrefix, pack, type Packable, unpack, WireError } from "../wire/mod.ts";
-import type { Loss, TraceHeader } from "./event.ts";
+import { levelsOf } from "./declarations.ts";
+import type { Loss, Selection, TraceHeader } from "./event.ts";
 import { TraceFormatError } from "./trace_format_error.ts";
 import { FORMAT_VERSION, type Upgrade, upgradeFields } from "./upgrade.ts";
 
@@ -73,6 +74,20 @@ function packableHeader(header: TraceHeader): Readonly<Record<string, Packable>>
     startedAt: header.startedAt,
     capabilities: header.capabilities,
     losses: header.losses.map((loss) => ({ ...loss })),
+    // Written only where they say something: most traces hold a whole run.
+    ...(header.startsAfter === 0 ? {} : { startsAfter: header.startsAfter }),
+    ...(header.leftOut.length === 0 ? {} : { leftOut: header.leftOut }),
+    ...(header.selection === null ? {} : { selection: packableSelection(header.selection) }),
+  };
+}
+
+function packableSelection({ range, calls, levels, sides, objects }: Selection): Packable {
+  return {
+    range: range === null ? null : { from: range.from, to: range.to },
+    calls,
+    ...(levels.length === 0 ? {} : { levels }),
+    sides,
+    objects,
   };
 }
 
@@ -196,6 +211,9 @@ export function blankHeader(): TraceHeader {
     startedAt: "",
     capabilities: [],
     losses: [],
+    startsAfter: 0,
+    leftOut: [],
+    selection: null,
   };
 }
 
@@ -229,6 +247,9 @@ function parseHeader(
     startedAt: take((each) => each.text("startedAt"), ""),
     capabilities: take((each) => each.texts("capabilities"), []),
     losses: take((each) => each.list("losses").map(parseLoss), []),
+    startsAfter: take((each) => each.has("startsAfter") ? each.count("startsAfter") : 0, 0),
+    leftOut: take((each) => each.has("leftOut") ? each.texts("leftOut") : [], []),
+    selection: take((each) => each.has("selection") ? parseSelection(each.fields("selection")) : null, null),
   };
   return { header, troubles };
 }
@@ -261,6 +282,20 @@ function withOption(
 
 function parseProgram(fields: Fields): TraceHeader["program"] {
   return { name: fields.text("name"), kind: fields.choice("kind", KINDS), args: fields.texts("args") };
+}
+
+function parseSelection(fields: Fields): Selection {
+  return {
+    range: fields.map.get("range") === null ? null : parseRange(fields.fields("range")),
+    calls: fields.texts("calls"),
+    levels: fields.has("levels") ? levelsOf(fields.texts("levels")) : [],
+    sides: fields.texts("sides"),
+    objects: fields.texts("objects"),
+  };
+}
+
+function parseRange(fields: Fields): Selection["range"] {
+  return { from: fields.count("from"), to: fields.map.get("to") === null ? null : fields.count("to") };
 }
 
 function parseLoss(value: unknown): Loss {

@@ -2,7 +2,8 @@
 // It must not know events.
 
 import { defaultOptions, type ModelOptions, OPTIONS, parseOption } from "../api/mod.ts";
-import type { Loss, TraceEnd, TraceHeader } from "./event.ts";
+import { levelsOf } from "./declarations.ts";
+import type { Loss, Selection, TraceEnd, TraceHeader } from "./event.ts";
 import { blankHeader } from "./header.ts";
 import { membersOf, mismatch } from "./json_values.ts";
 
@@ -39,6 +40,9 @@ export function headerFromJson(
     startedAt: line.text("startedAt", ""),
     capabilities: line.texts("capabilities"),
     losses: line.list("losses").map(lossFrom),
+    startsAfter: line.integer("startsAfter", 0),
+    leftOut: line.texts("leftOut"),
+    selection: selectionFrom(line),
   };
   return { header, end: endFrom(line) };
 }
@@ -70,8 +74,26 @@ function lossFrom(json: unknown, index: number): Loss {
   };
 }
 
+function selectionFrom(line: Members): Selection | null {
+  if (isNothing(line, "selection")) return null;
+  const selection = line.inner("selection");
+  const range = isNothing(selection, "range") ? null : selection.inner("range");
+  return {
+    range: range && { from: range.integer("from", 0), to: isNothing(range, "to") ? null : range.integer("to") },
+    calls: selection.texts("calls"),
+    levels: isNothing(selection, "levels") ? [] : levelsOf(selection.texts("levels")),
+    sides: selection.texts("sides"),
+    objects: selection.texts("objects"),
+  };
+}
+
+function isNothing(members: Members, name: string): boolean {
+  const value = members.get(name);
+  return value === undefined || value === null;
+}
+
 function endFrom(line: Members): TraceEnd | null {
-  if (line.get("end") === undefined || line.get("end") === null) return null;
+  if (isNothing(line, "end")) return null;
   const end = line.inner("end");
   return {
     reason: end.oneOf("reason", ["imported", "ended", "threw", "interrupted", "write-failed"]),

@@ -2,7 +2,7 @@
 // json_lines_parse.ts is the exact inverse. It must not know files, nor how the lines are stored.
 
 import { type Outcome, type ParamPlan, printObject, statusName, type Value } from "../api/mod.ts";
-import type { MemoryDelta, Site, TraceEnd, TraceEvent, TraceHeader } from "./event.ts";
+import type { MemoryDelta, Selection, Site, TraceEnd, TraceEvent, TraceHeader } from "./event.ts";
 import { HandleBook, hexOf, integerToJson, type JsonObject, type JsonValue, valueToJson } from "./json_values.ts";
 
 /** What the first line says it is; the number changes when a reader of the old form would be wrong. */
@@ -12,7 +12,7 @@ type Entry = readonly [string, JsonValue];
 
 /** The first line: what the trace says of itself, and how it ended. */
 export function headerToJson(header: TraceHeader, end: TraceEnd | null): JsonObject {
-  const { options, program, losses, capabilities, ...plain } = header;
+  const { options, program, losses, capabilities, startsAfter, leftOut, selection, ...plain } = header;
   return {
     schema: JSON_LINES_SCHEMA,
     ...plain,
@@ -20,7 +20,20 @@ export function headerToJson(header: TraceHeader, end: TraceEnd | null): JsonObj
     program: { ...program },
     capabilities: [...capabilities],
     losses: losses.map((loss) => ({ ...loss })),
+    ...(startsAfter === 0 ? {} : { startsAfter }),
+    ...(leftOut.length === 0 ? {} : { leftOut: [...leftOut] }),
+    ...(selection === null ? {} : { selection: selectionToJson(selection) }),
     end: end === null ? null : { ...end },
+  };
+}
+
+function selectionToJson({ range, calls, levels, sides, objects }: Selection): JsonObject {
+  return {
+    range: range && { ...range },
+    calls: [...calls],
+    levels: [...levels],
+    sides: [...sides],
+    objects: [...objects],
   };
 }
 

@@ -1,6 +1,6 @@
-// The memory deltas of a chunk, for writing: their columns, and their bytes one after the other. It must not know events.
+// The memory deltas of a chunk, for writing: their columns, and where their bytes are. It must not know events.
 
-import { ByteWriter, NumberColumn, type PlaneSink, writeBytes, writeColumn } from "../wire/mod.ts";
+import { ByteRunColumns, type ByteTable, NumberColumn, type PlaneSink, writeColumn } from "../wire/mod.ts";
 import type { MemoryDelta } from "./event.ts";
 
 /** The columns of one chunk's memory deltas after the other. */
@@ -9,26 +9,30 @@ export class MemoryColumns {
   readonly #offset = new NumberColumn();
   readonly #length = new NumberColumn();
   readonly #digest = new NumberColumn();
-  readonly #bytes = new ByteWriter();
+  readonly #bytes: ByteRunColumns;
+
+  /** `table`: where bytes are stored. */
+  constructor(table: ByteTable) {
+    this.#bytes = new ByteRunColumns(table);
+  }
 
   /** Appends a delta that fits. */
   append({ page, offset, length, digest, bytes }: MemoryDelta): void {
     this.#page.pushNumber(page);
     this.#offset.push(offset);
     this.#length.push(length);
-    this.#digest.push(digest);
-    if (bytes !== null) this.#bytes.bytes(bytes);
+    // Bytes say their digest themselves.
+    this.#digest.push(bytes === null ? digest : this.#bytes.appendClaimed(bytes, digest));
   }
 
-  /** Writes all columns, then the bytes. */
+  /** Writes all columns. */
   write(sink: PlaneSink): void {
     for (const column of [this.#page, this.#offset, this.#length, this.#digest]) writeColumn(column, sink);
-    writeBytes(this.#bytes.view(), sink);
+    this.#bytes.write(sink);
   }
 
   /** Forgets the rows, keeps the buffers. */
   clear(): void {
-    for (const column of [this.#page, this.#offset, this.#length, this.#digest]) column.clear();
-    this.#bytes.clear();
+    for (const column of [this.#page, this.#offset, this.#length, this.#digest, this.#bytes]) column.clear();
   }
 }

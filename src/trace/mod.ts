@@ -4,12 +4,20 @@ export * from "./event.ts";
 export { type ByteSink, BytesSink, TraceWriter, type TraceWriterOptions } from "./writer.ts";
 export { bytesSource, type OpenOptions, openTrace, type TraceFile, type TraceSummary } from "./reader.ts";
 export type { ByteSource } from "./directory.ts";
+export { type JoinOptions, joinTraces } from "./join.ts";
 export { decodeKeyframe, encodeKeyframe } from "./keyframe.ts";
 export { TraceFormatError, type TraceFormatReason } from "./trace_format_error.ts";
 export { FORMAT_VERSION } from "./upgrade.ts";
 export { visitEvents, type VisitOptions, type Visitor } from "./visit.ts";
 export { eventTrouble, type TraceProblem, validate, validateEvent } from "./validate.ts";
-export { eventFilter, type EventQuery, mentionsObject, type ObjectQuery } from "./filter.ts";
+export {
+  eventFilter,
+  type EventQuery,
+  leftOutBy,
+  mentionsObject,
+  type ObjectQuery,
+  selectionFilter,
+} from "./filter.ts";
 export { eventToJson, headerToJson, JSON_LINES_SCHEMA, jsonLines, type JsonLinesSource } from "./json_lines.ts";
 export {
   type IgnoredMembers,

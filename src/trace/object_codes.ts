@@ -1,5 +1,5 @@
-// The objects of one kind that a chunk mentions, in order of first mention, and the codes that stand for them.
-// Normative in FORMAT.md. It must not know events. `codeOf` must not allocate but to grow.
+// The objects of one kind that a chunk mentions, in order of first mention, and their places.
+// Normative in FORMAT.md. It must not know events. `placeOf` must not allocate but to grow.
 
 import { HANDLE_SPACES, type ObjectCoding, type ObjectKind, OBJECTS } from "../api/mod.ts";
 import { NumberColumn, PairTable, type PlaneSink, writeColumn } from "../wire/mod.ts";
@@ -26,35 +26,54 @@ export class ObjectCodes implements ObjectCoding {
 
   /** How much handles grow by number; 0 where that would leave the whole numbers. */
   get step(): number {
-    const { step } = HANDLE_SPACES[OBJECTS[this.kind].handles];
-    for (let index = 0; index < this.size; index += 1) if (this.#pairs.first(index) > MAX_STEPPED) return 0;
-    return step;
+    const { size } = this.#pairs;
+    for (let index = 0; index < size; index += 1) if (this.#pairs.first(index) > MAX_STEPPED) return 0;
+    return HANDLE_SPACES[OBJECTS[this.kind].handles].step;
   }
 
-  /** 0: the object follows the last new one; else 1 + how many new ones came after it. */
-  codeOf(number: number, handle: number): number {
-    const before = this.#pairs.size;
-    const index = this.#pairs.intern(number, handle);
-    return index === before ? 0 : before - index;
+  /** The object's place, from 0 in order of first mention: the next one where it has none. */
+  placeOf(number: number, handle: number): number {
+    return this.#pairs.intern(number, handle);
+  }
+
+  /** Takes the newest place back. */
+  forgetNewest(): void {
+    this.#pairs.forgetNewest();
   }
 
   /** Writes numbers, then what is left of handles over `step` times the number, its sign bit flipped. */
   write(sink: PlaneSink): void {
     const column = this.#column;
-    for (let index = 0; index < this.size; index += 1) column.pushNumber(this.#pairs.first(index));
+    const { size } = this.#pairs;
+    for (let index = 0; index < size; index += 1) column.pushNumber(this.#pairs.first(index));
     writeColumn(column, sink);
     column.clear();
     const { step } = this;
-    for (let index = 0; index < this.size; index += 1) {
-      const rest = this.#pairs.second(index) - step * this.#pairs.first(index);
-      column.pushHalves(rest >>> 0, (Math.floor(rest / WORD) ^ SIGN) >>> 0);
+    const first = this.#restOf(0, step);
+    let written = 0;
+    for (let index = 1; index < size; index += 1) {
+      const rest = this.#restOf(index, step);
+      if (rest === first && written === 0) continue;
+      for (; written < index; written += 1) pushRest(column, first);
+      pushRest(column, rest);
+      written += 1;
     }
+    // Mostly all are the first: one stands for them.
+    if (written === 0) pushRest(column, first);
     writeColumn(column, sink);
     column.clear();
+  }
+
+  #restOf(index: number, step: number): number {
+    return this.#pairs.second(index) - step * this.#pairs.first(index);
   }
 
   /** Forgets the objects, keeps the buffers. */
   clear(): void {
     this.#pairs.clear();
   }
+}
+
+function pushRest(column: NumberColumn, rest: number): void {
+  column.pushHalves(rest >>> 0, (Math.floor(rest / WORD) ^ SIGN) >>> 0);
 }

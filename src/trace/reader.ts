@@ -8,7 +8,9 @@ import { type ByteSource, type Directory, locateBlocks, readBlock, readFrame } f
 import type { EventKind, Keyframe, Loss, Trace, TraceEnd, TraceEvent, TraceHeader } from "./event.ts";
 import type { IndexedBlock } from "./footer.ts";
 import { HEADER_START_BYTES, MAX_HEADER_BYTES, type ReadHeader, readHeader } from "./header.ts";
+import { KindHistory } from "./kind_history.ts";
 import { type Upgrade, upgradeFields } from "./upgrade.ts";
+import type { VisitOptions, Visitor } from "./visit.ts";
 
 /** What a trace holds, without walking its events where its index is whole. */
 export interface TraceSummary {
@@ -105,16 +107,31 @@ class OpenTrace implements TraceFile {
   }
 
   *events(range: { readonly from?: number; readonly to?: number } = {}): IterableIterator<TraceEvent> {
-    const { from = 1, to = Infinity } = range;
+    for (const { chunk, block } of this.#chunks(range)) {
+      for (let event = this.#next(chunk, block); event !== null; event = this.#next(chunk, block)) yield event;
+    }
+  }
+
+  visit(visitor: Visitor, options: VisitOptions): void {
+    for (const { chunk, block } of this.#chunks(options)) {
+      for (let event = this.#next(chunk, block); event !== null; event = this.#next(chunk, block)) {
+        if (visitor(event) === false) return;
+      }
+    }
+  }
+
+  /** The chunks that may hold wanted events, one decoded at a time. */
+  *#chunks(options: VisitOptions): IterableIterator<{ readonly chunk: Chunk; readonly block: IndexedBlock }> {
+    const { from = 1, to = Infinity } = options;
+    const history = new KindHistory();
     for (const block of this.#directory.blocks) {
       if (block.tag !== TAGS.events || block.first + block.count <= from) continue;
       if (block.first > to) return;
-      const chunk = this.#attempt(block, () => this.#decode(block));
+      const chunk = this.#attempt(block, () => this.#decode(block, history));
       if (chunk === undefined) continue;
-      for (let event = this.#next(chunk, block); event !== null; event = this.#next(chunk, block, event.event + 1)) {
-        if (event.event > to) return;
-        if (event.event >= from) yield event;
-      }
+      chunk.want(options);
+      yield { chunk, block };
+      chunk.remember();
     }
   }
 
@@ -131,14 +148,22 @@ class OpenTrace implements TraceFile {
     for (const { tag } of this.#directory.blocks) addTo(blocks, tag, 1);
     const chunks = this.#directory.blocks.filter((block) => block.tag === TAGS.events);
     const { index } = this.#directory;
+    const counts = index === null
+      ? this.#count(chunks)
+      : { ...index.counts, firstTimeNs: index.firstTimeNs, lastTimeNs: index.lastTimeNs };
+    // A chunk's block counts the numbers that it covers: those of events, unless some were left out on purpose.
+    const events = this.header.leftOut.length === 0
+      ? chunks.reduce((sum, { count }) => sum + count, 0)
+      : [...counts.kinds.values()].reduce((sum, count) => sum + count, 0);
     return {
-      events: chunks.reduce((sum, { count }) => sum + count, 0),
+      events,
       bytes: this.#source.size,
       blocks,
       unknownBlocks: this.#directory.blocks.filter(({ tag }) => !KNOWN_TAGS.has(tag)).length,
-      ...(index === null
-        ? this.#count(chunks)
-        : { ...index.counts, firstTimeNs: index.firstTimeNs, lastTimeNs: index.lastTimeNs }),
+      calls: counts.calls,
+      kinds: counts.kinds,
+      firstTimeNs: counts.firstTimeNs,
+      lastTimeNs: counts.lastTimeNs,
       isIndexed: index !== null,
     };
   }
@@ -147,10 +172,11 @@ class OpenTrace implements TraceFile {
   #count(chunks: readonly IndexedBlock[]): Pick<TraceSummary, "calls" | "kinds" | "firstTimeNs" | "lastTimeNs"> {
     const calls = new Map<string, number>();
     const kinds = new Map<EventKind, number>();
+    const history = new KindHistory();
     let firstTimeNs: bigint | null = null;
     let lastTimeNs = 0n;
     for (const block of chunks) {
-      const chunk = this.#attempt(block, () => this.#decode(block));
+      const chunk = this.#attempt(block, () => this.#decode(block, history));
       if (chunk === undefined) continue;
       const counts = chunk.counts();
       for (const [name, events] of counts.calls) addTo(calls, name, events);
@@ -161,22 +187,22 @@ class OpenTrace implements TraceFile {
     return { calls, kinds, firstTimeNs: firstTimeNs ?? 0n, lastTimeNs };
   }
 
-  /** The chunk's next event, which has this number; null behind the last, and where bytes make no sense. */
-  #next(chunk: Chunk, block: IndexedBlock, number = block.first): TraceEvent | null {
+  /** The chunk's next event that is wanted; null behind the last, and where bytes make no sense. */
+  #next(chunk: Chunk, block: IndexedBlock): TraceEvent | null {
     try {
       return chunk.next();
     } catch (error) {
-      this.#lose(block, error, number);
+      this.#lose(block, error, chunk.lastEvent);
       return null;
     }
   }
 
-  #decode(block: IndexedBlock): Chunk {
+  #decode(block: IndexedBlock, history: KindHistory): Chunk {
     const parts = readBlock(this.#source, block, this.#directory.file);
     const { upgrades } = this.#options;
     const from = { version: this.version, part: "chunk", ...(upgrades && { upgrades }) } as const;
     const head = upgradeFields(readChunkHead(parts), from);
-    return new Chunk({ firstEvent: block.first, events: block.count, head, pools: parts.slice(1) });
+    return new Chunk({ firstEvent: block.first, events: block.count, head, pools: parts.slice(1), history });
   }
 
   /** Reads something of a block; undefined, and a loss, where its bytes make no sense. */

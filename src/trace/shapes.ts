@@ -17,12 +17,20 @@ const MAX_RECENT = 8;
 export class RecentShapes {
   readonly #shapes: RecentShape[] = [];
   #next = 0;
+  /** The shape that was found last: most calls have one. */
+  #last: RecentShape | null = null;
 
   /** The index of an event's shape, -1: none of these. */
   find(event: TraceEvent): number {
-    for (let index = 0; index < this.#shapes.length; index += 1) {
-      const shape = this.#shapes[index];
-      if (shape !== undefined && isShapeOf(shape, event)) return shape.index;
+    const last = this.#last;
+    return last !== null && isShapeOf(last, event) ? last.index : this.#search(event);
+  }
+
+  #search(event: TraceEvent): number {
+    for (const shape of this.#shapes) {
+      if (!isShapeOf(shape, event)) continue;
+      this.#last = shape;
+      return shape.index;
     }
     return -1;
   }
@@ -30,7 +38,7 @@ export class RecentShapes {
   /** Keeps a shape in place of the oldest. */
   add(event: TraceEvent, index: number): void {
     const { kind, side, actor, level, site, outcome, ins, outs, memory, text } = event;
-    this.#shapes[this.#next] = {
+    const shape = {
       index,
       kind,
       side,
@@ -43,6 +51,8 @@ export class RecentShapes {
       memory: memoryNumber(memory),
       text,
     };
+    this.#shapes[this.#next] = shape;
+    this.#last = shape;
     this.#next = (this.#next + 1) % MAX_RECENT;
   }
 
@@ -50,6 +60,7 @@ export class RecentShapes {
   clear(): void {
     this.#shapes.length = 0;
     this.#next = 0;
+    this.#last = null;
   }
 }
 

@@ -12,8 +12,9 @@ export interface TraceProblem {
 
 const MAX_TEXT_LETTERS = 2 ** 20;
 const MAX_UINT = 2 ** 32;
-/** Events whose kind is kept, a byte each: what points to later ones is not checked. */
-const MAX_TRACKED = 2 ** 27;
+/** Events to a page of kinds, and pages that are kept: what points to later events is not checked. */
+const PAGE_EVENTS = 2 ** 14;
+const MAX_PAGES = 2 ** 13;
 /** Kinds that carry in parameters, out parameters, an outcome. */
 const CARRIES: Readonly<
   Record<EventKind, { readonly ins: boolean; readonly outs: boolean; readonly outcome: boolean }>
@@ -41,7 +42,7 @@ function numbersTrouble({ event, cause, of, timeNs, wallNs }: TraceEvent): strin
   return isCount(wallNs) ? null : `its wall time is ${wallNs} ns, wanted a whole number`;
 }
 
-/** Why what repeats from event to event cannot stand there, or null: texts, site, status. */
+/** Why what repeats from event to event cannot stand there, or null: texts, site, status, what its kind carries. */
 export function shapeTrouble(event: TraceEvent): string | null {
   const { site, outcome } = event;
   const isPlaced = site === null ||
@@ -50,14 +51,19 @@ export function shapeTrouble(event: TraceEvent): string | null {
   if (outcome?.form === "status" && !(isCount(outcome.status) && outcome.status < MAX_UINT)) {
     return `its status is ${outcome.status}, wanted 32 bits`;
   }
-  return textTrouble(event);
+  const { kind, plan, ins, outs, memory } = event;
+  return textTrouble(event) ??
+    kindTrouble({ kind, plan, ins: ins.length, outs: outs.length, outcome, hasMemory: memory !== null });
 }
 
 function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-function textTrouble({ side, actor, text, site, outcome }: TraceEvent): string | null {
+/** Why texts cannot stand in a trace, or null: one is too long. */
+export function textTrouble(
+  { side, actor, text, site, outcome }: Pick<TraceEvent, "side" | "actor" | "text" | "site" | "outcome">,
+): string | null {
   const reason = outcome?.form === "refused" ? outcome.reason : "";
   const longest = Math.max(
     side.length,
@@ -106,32 +112,45 @@ export function memoryTrouble({ page, offset, length, digest, bytes }: MemoryDel
   return bytes === null || bytes.length === length ? null : `it carries ${bytes.length} bytes of ${length}`;
 }
 
-/** Why an event does not do what its kind does, or null: stricter than `eventTrouble`, which bytes can hold. */
+/** Why an event cannot stand in a trace, or null: `eventTrouble`, and that an answer, and nothing else, is of an event. */
 export function validateEvent(event: TraceEvent): string | null {
-  const { kind, plan, ins, outs, outcome, memory } = event;
+  const { kind, of } = event;
+  const isAnswer = kind === "leave" || kind === "return";
+  return eventTrouble(event) ?? (isAnswer === of > 0 ? null : `a ${kind} is of event ${of}`);
+}
+
+/** Why events cannot have what they have in common, or null: each kind carries what it carries, and no more. */
+export function kindTrouble(
+  { kind, plan, ins, outs, outcome, hasMemory }: Pick<TraceEvent, "kind" | "plan" | "outcome"> & {
+    readonly ins: number;
+    readonly outs: number;
+    readonly hasMemory: boolean;
+  },
+): string | null {
   const carries = CARRIES[kind];
   const hasPlan = kind !== "memory" && kind !== "note";
   if (hasPlan !== (plan !== null)) return `a ${kind} has ${hasPlan ? "a" : "no"} declaration`;
-  if ((kind === "memory") !== (memory !== null)) return `a ${kind} with${memory === null ? "out" : ""} a memory delta`;
-  if (ins.length !== (carries.ins ? plan?.ins.length ?? 0 : 0)) {
-    return `a ${kind} of ${plan?.name} has ${ins.length} ins`;
-  }
-  if (outs.length > 0 && !carries.outs) return `a ${kind} has ${outs.length} outs`;
+  if ((kind === "memory") !== hasMemory) return `a ${kind} with${hasMemory ? "" : "out"} a memory delta`;
+  if (ins !== (carries.ins ? plan?.ins.length ?? 0 : 0)) return `a ${kind} of ${plan?.name} has ${ins} ins`;
+  if (outs > 0 && !carries.outs) return `a ${kind} has ${outs} outs`;
   if (carries.outcome !== (outcome !== null)) return `a ${kind} has ${outcome === null ? "no" : "an"} outcome`;
-  const isAnswer = kind === "leave" || kind === "return";
-  if (isAnswer !== event.of > 0) return `a ${kind} is of event ${event.of}`;
-  if (plan !== null && (kind === "callback" || kind === "return") !== plan.isCallback) {
-    return `a ${kind} of ${plan.name}`;
-  }
-  return eventTrouble(event);
+  const isOfCallback = kind === "callback" || kind === "return";
+  return plan === null || isOfCallback === plan.isCallback ? null : `a ${kind} of ${plan.name}`;
 }
 
-/** Problems of a trace's events, in order: numbers follow each other but for stated losses, and point to fitting kinds. */
-export function* validate(trace: Pick<Trace, "events" | "losses">): IterableIterator<TraceProblem> {
+/**
+ * Problems of a trace's events, in order: numbers follow each other but for stated losses and what was left out, and
+ * point to fitting kinds. Left out, the header is that of a whole run.
+ */
+export function* validate(
+  trace: Pick<Trace, "events" | "losses"> & Partial<Pick<Trace, "header">>,
+): IterableIterator<TraceProblem> {
   const kinds = new KindTable();
-  let expected = 1;
+  const { startsAfter = 0, leftOut = [] } = trace.header ?? {};
+  let expected = startsAfter + 1;
   for (const event of trace.events()) {
-    const message = validateEvent(event) ?? orderTrouble(event, expected, trace.losses) ?? pointerTrouble(event, kinds);
+    const order = leftOut.length > 0 && event.event > expected ? null : orderTrouble(event, expected, trace.losses);
+    const message = validateEvent(event) ?? order ?? pointerTrouble(event, kinds);
     if (message !== null) yield { event: event.event, message };
     kinds.set(event.event, event.kind);
     expected = event.event + 1;
@@ -158,21 +177,25 @@ function pointerTrouble({ kind, of, cause }: TraceEvent, kinds: KindTable): stri
   return maker === "memory" || maker === "note" ? `its cause is event ${cause}, which is a ${maker}` : null;
 }
 
-/** Kinds of the events seen, a byte each. */
+/** Kinds of the events seen, a byte each, in pages: numbers may lie far apart. */
 class KindTable {
-  #kinds = new Uint8Array(1024);
+  readonly #pages = new Map<number, Uint8Array>();
 
   get(event: number): EventKind | null {
-    return EVENT_KINDS[(this.#kinds[event] ?? 0) - 1] ?? null;
+    const page = this.#pages.get(Math.floor(event / PAGE_EVENTS));
+    return page === undefined ? null : EVENT_KINDS[(page[event % PAGE_EVENTS] ?? 0) - 1] ?? null;
   }
 
   set(event: number, kind: EventKind): void {
-    if (event >= MAX_TRACKED) return;
-    if (event >= this.#kinds.length) {
-      const grown = new Uint8Array(Math.max(2 * this.#kinds.length, event + 1));
-      grown.set(this.#kinds);
-      this.#kinds = grown;
-    }
-    this.#kinds[event] = EVENT_KINDS.indexOf(kind) + 1;
+    const number = Math.floor(event / PAGE_EVENTS);
+    const page = this.#pages.get(number) ?? this.#addPage(number);
+    if (page !== null) page[event % PAGE_EVENTS] = EVENT_KINDS.indexOf(kind) + 1;
+  }
+
+  #addPage(number: number): Uint8Array | null {
+    if (this.#pages.size >= MAX_PAGES) return null;
+    const page = new Uint8Array(PAGE_EVENTS);
+    this.#pages.set(number, page);
+    return page;
   }
 }

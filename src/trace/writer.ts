@@ -2,11 +2,19 @@
 // readable whenever the writing stops. It must not know who acts, nor where the bytes go.
 
 import { valuesWeight } from "../api/mod.ts";
-import { writeBlock } from "../wire/mod.ts";
+import { moveBlock, writeBlock } from "../wire/mod.ts";
 import { ChunkBuilder } from "./builder.ts";
-import { CHUNK_EVENTS, CHUNK_WEIGHT_BYTES, MAX_EVENT_BYTES, TAGS } from "./chunk_layout.ts";
+import {
+  CHUNK_CONTENT_BYTES,
+  CHUNK_EVENTS,
+  CHUNK_PUT_BYTES,
+  CHUNK_WEIGHT_BYTES,
+  MAX_EVENT_BYTES,
+  RAW_PARTS,
+  TAGS,
+} from "./chunk_layout.ts";
 import type { EventSink, TraceEnd, TraceEvent, TraceHeader } from "./event.ts";
-import { encodeFooter, IndexBuilder, type IndexedChunk } from "./footer.ts";
+import { encodeFooter, IndexBuilder, type IndexedBlock, type IndexedChunk } from "./footer.ts";
 import { encodeHeader, headerChecksum } from "./header.ts";
 import { eventTrouble } from "./validate.ts";
 
@@ -20,10 +28,16 @@ export interface TraceWriterOptions {
   /** Events of a chunk, 1 to 131072; default 32000. */
   readonly chunkEvents?: number;
   /**
-   * Bytes of a chunk before compression, about: 1 KiB to 256 KiB. Left out: the chunk is closed by its events, and at
-   * 256 KiB of bytes, texts and arrays.
+   * Bytes of a chunk before compression, about: 1 KiB to 256 KiB. Left out: the chunk is closed by its events, at
+   * 256 KiB of texts and arrays, and at 4 MiB of bytes that differ.
    */
   readonly chunkBytes?: number;
+}
+
+/** A block of a finished trace: where it stood, and what its index says of it where it holds events. */
+export interface CopiedBlock {
+  readonly block: IndexedBlock;
+  readonly chunk: IndexedChunk | null;
 }
 
 /** Bytes of an event before compression, as long as no chunk has told, and at least: what comes may be wider. */
@@ -64,7 +78,9 @@ export class TraceWriter implements EventSink {
   #fullEvents: number;
   readonly #file: number;
   #offsetBytes: number;
-  #lastEvent = 0;
+  /** Events may be missing inside a chunk: they were left out on purpose. */
+  readonly #bridgesGaps: boolean;
+  #lastEvent: number;
   #events = 0;
   #isFinished = false;
 
@@ -79,6 +95,8 @@ export class TraceWriter implements EventSink {
       );
     }
     this.#sink = sink;
+    this.#lastEvent = header.startsAfter;
+    this.#bridgesGaps = header.leftOut.length > 0;
     this.#chunkEvents = chunkEvents;
     this.#chunkBytes = chunkBytes;
     this.#fullEvents = this.#eventsThatFill(EVENT_BYTES.first);
@@ -106,11 +124,10 @@ export class TraceWriter implements EventSink {
   /** Appends an event. `TypeError` where it does not fit its declaration, `RangeError` for its number or size. */
   event(event: TraceEvent): void {
     if (this.#isFinished || event.event !== this.#lastEvent + 1) this.#jumpTo(event);
-    if (!this.#builder.append(event)) throw refusal(event);
+    if (!this.#builder.append(event)) throw this.#refused(event);
     this.#lastEvent = event.event;
     this.#events += 1;
-    const { events, weight } = this.#builder;
-    if (events >= this.#fullEvents || weight >= (this.#chunkBytes ?? CHUNK_WEIGHT_BYTES)) this.flush();
+    if (this.#isFull()) this.flush();
   }
 
   /** Writes the state after `event`, which must be the last event; the open chunk is written first. */
@@ -123,13 +140,31 @@ export class TraceWriter implements EventSink {
     this.#writeBlock({ tag: TAGS.keyframe, first: event, count: 0, start: this.#index.lastTimeNs, parts: [state] });
   }
 
+  /** Appends a block of another trace as it stands, and what that trace's index says of its events, which come after the last one. */
+  copy(bytes: Uint8Array, { block, chunk }: CopiedBlock): void {
+    this.#expectOpen();
+    this.flush();
+    const { first, count } = block;
+    if (chunk === null ? first < this.#lastEvent : first <= this.#lastEvent) {
+      throw new RangeError(`Cannot copy events from ${first} on after event ${this.#lastEvent}: numbers must grow`);
+    }
+    const moved = bytes.slice();
+    moveBlock(moved, this.#file);
+    this.#sink.write(moved);
+    this.#index.add({ ...block, offsetBytes: this.#offsetBytes }, chunk ?? undefined);
+    this.#offsetBytes += moved.length;
+    if (chunk === null) return;
+    this.#lastEvent = first + count - 1;
+    for (const events of chunk.counts.kinds.values()) this.#events += events;
+  }
+
   /** Writes the open chunk, if it holds any event. */
   flush(): void {
     if (this.#builder.events === 0) return;
     const chunk = this.#builder.finish();
-    const { firstEvent: first, events: count, firstTimeNs: start, parts } = chunk;
+    const { firstEvent: first, numbers: count, firstTimeNs: start, parts } = chunk;
     const [, ...pools] = parts;
-    this.#fullEvents = this.#eventsThatFill(pools.reduce((sum, pool) => sum + pool.length, 0) / count);
+    this.#fullEvents = this.#eventsThatFill(pools.reduce((sum, pool) => sum + pool.length, 0) / chunk.events);
     this.#writeBlock({ tag: TAGS.events, first, count, start, parts, chunk });
   }
 
@@ -146,6 +181,14 @@ export class TraceWriter implements EventSink {
     this.#writeBlock({ tag: TAGS.end, first: this.#lastEvent, count: 0, start, parts: [footer] });
   }
 
+  #isFull(): boolean {
+    const { events, weight, bytes } = this.#builder;
+    if (events >= this.#fullEvents || bytes.putBytes >= CHUNK_PUT_BYTES) return true;
+    return this.#chunkBytes === null
+      ? weight >= CHUNK_WEIGHT_BYTES || bytes.storedBytes >= CHUNK_CONTENT_BYTES
+      : weight + bytes.storedBytes >= this.#chunkBytes;
+  }
+
   /** How many events of so many bytes before compression close a chunk. */
   #eventsThatFill(eventBytes: number): number {
     if (this.#chunkBytes === null) return this.#chunkEvents;
@@ -153,14 +196,21 @@ export class TraceWriter implements EventSink {
     return Math.min(this.#chunkEvents, events);
   }
 
-  /** Closes the chunk before an event that does not follow the last one. */
+  /** Why an event was not appended. The gap before it is none, so that the chunk must not go on behind it. */
+  #refused(event: TraceEvent): Error {
+    if (this.#bridgesGaps) this.flush();
+    return refusal(event);
+  }
+
+  /** Closes the chunk before an event that does not follow the last one, unless what is between was left out. */
   #jumpTo(event: TraceEvent): void {
     this.#expectOpen();
     if (event.event <= this.#lastEvent) {
       throw new RangeError(`Cannot write event ${event.event} after event ${this.#lastEvent}: numbers must grow`);
     }
     if (eventTrouble(event) !== null) throw refusal(event);
-    this.flush();
+    const left = event.event - this.#lastEvent - 1;
+    if (!this.#bridgesGaps || !this.#builder.leaveOut(left)) this.flush();
   }
 
   #writeBlock(
@@ -173,9 +223,7 @@ export class TraceWriter implements EventSink {
       readonly chunk?: IndexedChunk;
     },
   ): void {
-    const lastPart = block.parts.length - 1;
-    // The last pool of a chunk holds what no compressor shrinks.
-    const compress = (part: number): boolean => block.tag !== TAGS.events || part < lastPart;
+    const compress = (part: number): boolean => block.tag !== TAGS.events || !RAW_PARTS.includes(part);
     const bytes = writeBlock({ ...block, file: this.#file, compress });
     const { tag, first, count } = block;
     this.#sink.write(bytes);

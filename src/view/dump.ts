@@ -94,14 +94,17 @@ class LineWriter {
   }
 
   #add(lines: string[], item: Item, depth: number): void {
-    const position = this.#hasPositions && item.form !== "comment" ? `  # @${item.event.event}` : "";
+    const hasPosition = this.#hasPositions && (item.form !== "comment" || item.event.plan !== null);
+    const position = hasPosition ? `  # @${item.event.event}` : "";
     lines.push("  ".repeat(depth) + escapeText(this.#text(item)) + position);
     const inner = item.form === "callback" ? item.body : item.form === "comment" ? [] : item.under;
     for (const each of inner) this.#add(lines, each, depth + 1);
   }
 
   #text(item: Item): string {
-    if (item.form === "comment") return commentText(item.event);
+    if (item.form === "comment") {
+      return item.event.plan === null ? commentText(item.event) : `# wire ${this.#call(item.event)}`;
+    }
     return item.form === "callback" ? this.#callbackText(item) : this.#statementText(item);
   }
 

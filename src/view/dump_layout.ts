@@ -26,7 +26,7 @@ export interface CallbackLine {
   readonly body: Item[];
 }
 
-/** A memory delta or a note. */
+/** A memory delta, a message beneath the calls, or a note: nothing that a scenario could make. */
 export interface Comment {
   readonly form: "comment";
   readonly event: TraceEvent;
@@ -80,12 +80,13 @@ export class DumpLayout {
     return items.length === 0 ? null : items;
   }
 
-  #startsGroup({ kind, cause }: TraceEvent): boolean {
-    if (kind !== "call" && kind !== "enter") return false;
+  #startsGroup({ kind, plan, cause }: TraceEvent): boolean {
+    if ((kind !== "call" && kind !== "enter") || plan?.level === "wire") return false;
     return this.#frameOf(cause) < 0 && !this.#interrupted.has(cause);
   }
 
   #place(event: TraceEvent): void {
+    if (event.plan?.level === "wire") return this.#placeComment(event);
     switch (event.kind) {
       case "call":
       case "enter":

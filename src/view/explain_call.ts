@@ -90,16 +90,17 @@ function structDoc(word: string, members: readonly ParamPlan[]): string {
   return (found?.[1].doc ?? `a structure of ${members.length} members`).replace(/\.$/, "");
 }
 
-function whoText({ declaration, isCallback }: CallPlan): string {
+function whoText({ declaration, isCallback, level }: CallPlan): string {
   if (declaration.observes !== undefined) return "nobody: it is seen in a capture of a real system";
   const sides = sidesOf(declaration.endpoint).join(" or ");
+  if (level === "wire") return `the ${sides}'s bus driver by itself, where calls of KMCL make it`;
   const isRestricted = declaration.endpoint === "client" || declaration.endpoint === "server";
   return isRestricted && !isCallback ? `${sides} only; the channel's other end is refused (L-09)` : sides;
 }
 
-function needsLines({ declaration }: CallPlan): string[] {
+function needsLines({ declaration, level }: CallPlan): string[] {
   const needs = Object.entries(declaration.needs ?? {});
-  if (declaration.observes !== undefined) return [];
+  if (declaration.observes !== undefined || level === "wire") return [];
   const lines = needs.map(([param, states]) => `${param} ${listed(states)}`);
   if (lines.length === 0) return ["live handles, in any state"];
   return declaration.returns === "status"
@@ -153,8 +154,8 @@ function ownerText(kind: keyof typeof OBJECTS, verb: EffectPlan["verb"]): string
   return verb === "create" && owners.length > 0 ? `${kind}, ${OWNER_ENDS[ownerEnd]} ${owners.join(" or ")}` : kind;
 }
 
-function blocksLines({ declaration, isCallback }: CallPlan): string[] {
-  if (isCallback || declaration.observes !== undefined) return [];
+function blocksLines({ declaration, isCallback, level }: CallPlan): string[] {
+  if (isCallback || declaration.observes !== undefined || level === "wire") return [];
   return [declaration.blocks === true ? "it may: enter and leave can be separate events" : "never"];
 }
 
@@ -163,7 +164,8 @@ function statusLines({ declaration, isCallback }: CallPlan): string[] {
   return [declaration.mustInspect === true ? "must be inspected, says the header (L-10)" : "need not be inspected"];
 }
 
-function modelledText({ declaration }: CallPlan): string {
+function modelledText({ declaration, level }: CallPlan): string {
+  if (level === "wire") return "yes, as an event with the option wire=on";
   if (declaration.observes !== undefined) return "no: a capture shows it, the engine cannot make it happen";
   if (declaration.modelled !== false) return declaration.regular === true ? "yes, by its tables alone" : "yes";
   return declaration.returns === "status" ? "not yet: it answers STATUS_NOT_IMPLEMENTED" : "not yet: it is refused";

@@ -51,6 +51,7 @@ export const FAMILIES: readonly { readonly letter: string; readonly title: strin
 export function tableOf({ level, isCallback, declaration }: CallPlan): string {
   if (declaration.observes !== undefined) return "captured events";
   if (level === "machine") return "machine calls";
+  if (level === "wire") return "VMBus messages";
   const library = level === "kmcl" ? "KMCL" : level === "d3dkmt" ? "GPU" : level;
   return `${library} ${isCallback ? "callbacks" : "calls"}`;
 }

@@ -6,6 +6,7 @@ import type { AuditResult } from "../audit/mod.ts";
 import type { Trace } from "../trace/mod.ts";
 import { escapeText } from "./escape.ts";
 import { countFindings, countsText, findingLines, groupFindings, headline, labelOf } from "./findings.ts";
+import { rulesOffTexts } from "./rules_off.ts";
 
 /** What a report says besides the findings. */
 export interface ReportFrame {
@@ -58,9 +59,7 @@ function sentence(text: string): string {
 
 function completeness({ events, complete, off }: AuditResult, { file }: ReportFrame): string {
   const state = complete ? "complete" : "incomplete";
-  const limits = off.length === 0
-    ? ""
-    : ` Rules that were off: ${off.map(({ rule, reason }) => `${rule} (${reason})`).join("; ")}.`;
+  const limits = rulesOffTexts(off).map((text) => ` The ${markdownText(text)}.`).join("");
   return `Trace \`${markdownText(file)}\`: ${events} events, ${state}.${limits}`;
 }
 

@@ -12,6 +12,7 @@ export {
   type Paints,
 } from "./findings.ts";
 export { markdownReport, type ReportFrame } from "./markdown.ts";
+export { rulesOffTexts } from "./rules_off.ts";
 export {
   type Coverage,
   coverage,

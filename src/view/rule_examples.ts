@@ -4,6 +4,8 @@
 import type { RuleName, RULES } from "../audit/mod.ts";
 import { CHANNEL_EXAMPLES } from "./rule_examples_channel.ts";
 import { GPU_EXAMPLES } from "./rule_examples_gpu.ts";
+import { PACKET_EXAMPLES } from "./rule_examples_packet.ts";
+import { SAVE_EXAMPLES } from "./rule_examples_save.ts";
 
 /** What stands before an example's lines. */
 export type Setup = "nothing" | "channel" | "gpadl" | "gpu" | "shared";
@@ -24,7 +26,9 @@ export type AuditedRule = {
   [N in RuleName]: (typeof RULES)[N] extends { readonly audited: false } ? never : N;
 }[RuleName];
 
-const EXAMPLES = { ...CHANNEL_EXAMPLES, ...GPU_EXAMPLES } satisfies Readonly<Record<AuditedRule, RuleExample>>;
+const EXAMPLES = { ...CHANNEL_EXAMPLES, ...GPU_EXAMPLES, ...PACKET_EXAMPLES, ...SAVE_EXAMPLES } satisfies Readonly<
+  Record<AuditedRule, RuleExample>
+>;
 
 const BY_RULE: ReadonlyMap<string, RuleExample> = new Map(Object.entries<RuleExample>(EXAMPLES));
 

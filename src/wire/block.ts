@@ -14,6 +14,8 @@ export const MAX_BODY_BYTES = 64 * 2 ** 20;
 export const MAX_PARTS = 15;
 /** Letters of a tag; all tags start alike, which is what a search after damage looks for. */
 export const TAG_LETTERS = 8;
+/** The letter m. */
+const TAG_START = 0x6d;
 const TAG_PATTERN = /^mt\.[a-z]{5}$/;
 
 /** What a block says before its body. */
@@ -114,6 +116,15 @@ function writePrefix(bytes: Uint8Array, prefix: BlockPrefix): void {
   view.setUint32(AT.crc, crc32(bytes.subarray(0, PREFIX_BYTES)));
 }
 
+/** Makes a block, in place, one of another file: its body stays as it is. `TypeError` where the bytes start with no block. */
+export function moveBlock(bytes: Uint8Array, file: number): void {
+  if (readPrefix(bytes) === null) throw new TypeError("Cannot move block: the bytes start with none");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  view.setUint32(AT.file, file);
+  view.setUint32(AT.crc, 0);
+  view.setUint32(AT.crc, crc32(bytes.subarray(0, PREFIX_BYTES)));
+}
+
 /** The prefix at the start of these bytes, or null where there is none or its checksum is wrong. */
 export function readPrefix(bytes: Uint8Array): BlockPrefix | null {
   if (bytes.length < PREFIX_BYTES || MARKS.some(([offset, byte]) => bytes[offset] !== byte)) return null;
@@ -144,6 +155,8 @@ export function readPrefix(bytes: Uint8Array): BlockPrefix | null {
 /** Where the next whole prefix starts in these bytes, from `from` on; -1: nowhere. */
 export function findPrefix(bytes: Uint8Array, from: number): number {
   for (let start = bytes.indexOf(0x9a, from); start >= 0; start = bytes.indexOf(0x9a, start + 1)) {
+    // Most are none: a look at the next bytes says so without a copy.
+    if (bytes[start + 1] !== (0xa0 | TAG_LETTERS) || bytes[start + AT.tag] !== TAG_START) continue;
     if (readPrefix(bytes.subarray(start, start + PREFIX_BYTES)) !== null) return start;
   }
   return -1;

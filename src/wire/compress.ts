@@ -6,6 +6,9 @@ import { WireError } from "./wire_error.ts";
 const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 /** Below this a frame's own header and the call cost more than compression gains. */
 const WORTH_BYTES = 64;
+/** Bytes that are decompressed in one step: all that are expected and one more, which says that none is left; no more than this is believed. */
+const LEAST_STEP = 64;
+const MOST_STEP = 2 ** 20;
 
 /** crc32 (IEEE) of the bytes, going on from `start`. */
 export function crc32(bytes: Uint8Array, start = 0): number {
@@ -29,7 +32,11 @@ export function unshrink(stored: Uint8Array, size: number): Uint8Array {
 
 function decompress(stored: Uint8Array, size: number): Uint8Array {
   try {
-    const { buffer, byteOffset, byteLength } = zstdDecompressSync(stored, { maxOutputLength: Math.max(1, size) });
+    const options = {
+      maxOutputLength: Math.max(1, size),
+      chunkSize: Math.min(Math.max(size + 1, LEAST_STEP), MOST_STEP),
+    };
+    const { buffer, byteOffset, byteLength } = zstdDecompressSync(stored, options);
     return new Uint8Array(buffer, byteOffset, byteLength);
   } catch (error) {
     throw new WireError(`Cannot decompress: ${error instanceof Error ? error.message : String(error)}`, 0);

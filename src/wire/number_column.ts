@@ -12,10 +12,12 @@ export interface ColumnView {
   readonly high: Uint32Array | null;
 }
 
+const LOW = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 0 : 1;
+const HIGH = 1 - LOW;
 /** Where the low half of a 64-bit word stands among its two halves on this machine. */
-export const LOW_HALF = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 0 : 1;
+export const LOW_HALF = LOW;
 /** Where the high one stands. */
-export const HIGH_HALF = 1 - LOW_HALF;
+export const HIGH_HALF = HIGH;
 const WHOLE = new BigUint64Array(1);
 const HALVES = new Uint32Array(WHOLE.buffer);
 
@@ -28,8 +30,10 @@ export function isUint64(value: bigint): boolean {
 export class NumberColumn {
   #low = new Uint32Array(FIRST_CAPACITY);
   #high = new Uint32Array(0);
-  /** Whether a number has a high half: from there on all halves are kept. */
-  #isWide = false;
+  /** High halves that are kept, up to the last that is not 0: those after them are 0. */
+  #highs = 0;
+  /** So many at the start are padding. */
+  #padded = 0;
   #length = 0;
 
   /** How many numbers it holds. */
@@ -37,20 +41,23 @@ export class NumberColumn {
     return this.#length;
   }
 
+  /** Whether all that it holds is padding, which is 0. */
+  get isPadding(): boolean {
+    return this.#padded === this.#length;
+  }
+
   /** Appends a number of 32 bits; a negative one as its two's complement. */
   push(value: number): void {
     const at = this.#length;
     if (at === this.#low.length) this.#grow(at + 1);
     this.#low[at] = value;
-    if (this.#isWide) this.#high[at] = 0;
     this.#length = at + 1;
   }
 
   /** Appends a number of 64 bits, given in halves. */
   pushHalves(low: number, high: number): void {
-    if (high !== 0 && !this.#isWide) this.#widen();
+    if (high !== 0) this.#setHigh(this.#length, high);
     this.push(low);
-    if (this.#isWide) this.#high[this.#length - 1] = high;
   }
 
   /** Appends a whole number from 0 to 2^53 - 1. */
@@ -62,9 +69,22 @@ export class NumberColumn {
   /** Appends a bigint of 64 bits; a negative one as its two's complement. */
   pushBigint(value: bigint): void {
     WHOLE[0] = value;
-    const high = HALVES[HIGH_HALF] ?? 0;
-    if (high === 0) this.push(HALVES[LOW_HALF] ?? 0);
-    else this.pushHalves(HALVES[LOW_HALF] ?? 0, high);
+    const high = HALVES[HIGH] ?? 0;
+    if (high !== 0) this.#setHigh(this.#length, high);
+    this.push(HALVES[LOW] ?? 0);
+  }
+
+  /** The low half of the last number; 0 where it holds none. */
+  get last(): number {
+    return this.#low[this.#length - 1] ?? 0;
+  }
+
+  /** Takes back the last number. */
+  pop(): void {
+    if (this.#length === 0) return;
+    this.#length -= 1;
+    this.#highs = Math.min(this.#highs, this.#length);
+    this.#padded = Math.min(this.#padded, this.#length);
   }
 
   /** Appends zeros until it holds `length` numbers. */
@@ -72,34 +92,45 @@ export class NumberColumn {
     if (length <= this.#length) return;
     if (length > this.#low.length) this.#grow(length);
     this.#low.fill(0, this.#length, length);
-    if (this.#isWide) this.#high.fill(0, this.#length, length);
+    if (this.isPadding) this.#padded = length;
     this.#length = length;
   }
 
   /** What it holds; views that the next `push` or `clear()` may change. */
   view(): ColumnView {
-    return { length: this.#length, low: this.#low, high: this.#isWide ? this.#high : null };
+    const length = this.#length;
+    if (this.#highs === 0) return { length, low: this.#low, high: null };
+    this.#padHighs(length);
+    return { length, low: this.#low, high: this.#high };
   }
 
   /** Forgets the numbers, keeps the buffers. */
   clear(): void {
     this.#length = 0;
-    this.#isWide = false;
+    this.#highs = 0;
+    this.#padded = 0;
   }
 
-  #widen(): void {
-    if (this.#high.length < this.#low.length) this.#high = new Uint32Array(this.#low.length);
-    this.#high.fill(0, 0, this.#length);
-    this.#isWide = true;
+  #setHigh(at: number, high: number): void {
+    if (at > this.#highs || at >= this.#high.length) this.#padHighs(at);
+    this.#high[at] = high;
+    this.#highs = at + 1;
+  }
+
+  /** Keeps `count` high halves, those that were not kept as zeros; there is room for one more. */
+  #padHighs(count: number): void {
+    if (count >= this.#high.length) {
+      const high = new Uint32Array(Math.max(count + 1, this.#low.length));
+      high.set(this.#high.subarray(0, this.#highs));
+      this.#high = high;
+    }
+    this.#high.fill(0, this.#highs, count);
+    this.#highs = count;
   }
 
   #grow(length: number): void {
     const low = new Uint32Array(Math.max(length, 2 * this.#low.length));
     low.set(this.#low);
     this.#low = low;
-    if (!this.#isWide) return;
-    const high = new Uint32Array(low.length);
-    high.set(this.#high.subarray(0, this.#length));
-    this.#high = high;
   }
 }

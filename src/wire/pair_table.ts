@@ -32,6 +32,17 @@ export class PairTable {
     return this.#last = this.#add(first, second, slot);
   }
 
+  /** Forgets the newest pair. */
+  forgetNewest(): void {
+    if (this.#size === 0) return;
+    const mask = this.#slots.length - 1;
+    let slot = hashOf(this.first(this.#size - 1), this.second(this.#size - 1)) & mask;
+    while (this.#slots[slot] !== this.#size) slot = (slot + 1) & mask;
+    // No pair was put behind the newest, so nothing is looked for across its slot.
+    this.#slots[slot] = 0;
+    this.#size -= 1;
+  }
+
   /** The first number of a pair. */
   first(index: number): number {
     return this.#pairs[2 * index] ?? 0;

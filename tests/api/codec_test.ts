@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import {
   CallColumns,
+  type CallPlan,
   CallRows,
   CATALOGUE,
   compilePlan,
@@ -14,22 +15,29 @@ import {
   valueTrouble,
   valueWeight,
 } from "../../src/api/mod.ts";
-import { PlaneSink, PlaneSource } from "../../src/wire/mod.ts";
+import { ByteContents, ByteTable, PlaneSink, PlaneSource } from "../../src/wire/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { arbitraryValue } from "../support/sample_events.ts";
 
 /** Interns into lists, every object anew. */
-function tables(): { readonly interning: Interning; readonly interned: Interned } {
+function tables(): { readonly interning: Interning; readonly interned: Omit<Interned, "contents"> } {
   const texts: string[] = [];
   const refs: Ref[] = [];
   const interning = {
     text: (text: string) => texts.push(text) - 1,
     objects: (kind: Ref["kind"]) => ({
-      codeOf: (number: number, handle: number) => refs.push({ kind, number, handle }) - 1,
+      get size() {
+        return refs.length;
+      },
+      placeOf: (number: number, handle: number) => refs.push({ kind, number, handle }) - 1,
+      forgetNewest: () => void refs.pop(),
     }),
+    bytes: new ByteTable(),
   };
   const none = { kind: "mdl", number: 0, handle: 0 } as const;
-  const interned = { texts, objects: () => ({ objectOf: (code: number) => refs[code] ?? none }) };
+  let read = 0;
+  const indexOf = (code: number): number => code === 0 ? read++ : read - code;
+  const interned = { texts, objects: () => ({ indexOf, at: (index: number): Ref => refs[index] ?? none }) };
   return { interning, interned };
 }
 
@@ -72,9 +80,11 @@ Deno.test("CallRows gives back rows of every storage, whole, in part and none", 
       for (const { ins, outs, kept, returned } of rows) {
         const outcome = returned === null ? null : { form: "value", value: returned } as const;
         assert(columns.accepts(ins, outs.slice(0, kept), outcome));
-        columns.append(ins, outs.slice(0, kept), outcome);
+        assert(columns.append(ins, outs.slice(0, kept), outcome));
       }
       const sink = new PlaneSink();
+      const { bytes } = interning;
+      bytes.write(sink);
       columns.write(sink);
       const source = new PlaneSource(sink.heads.copy(), sink.pools.map((pool) => pool.copy()));
       const counts = {
@@ -82,7 +92,8 @@ Deno.test("CallRows gives back rows of every storage, whole, in part and none", 
         outs: PLAN.outs.map((_, index) => rows.filter(({ kept }) => kept > index).length),
         returned: rows.filter(({ returned }) => returned !== null).length,
       };
-      const read = new CallRows(PLAN, counts, { source, interned });
+      const contents = new ByteContents(source, { count: bytes.size, parts: bytes.parts() });
+      const read = new CallRows(PLAN, counts, { source, interned: { ...interned, contents } });
       source.expectEnd();
       for (const { ins, outs, kept, returned } of rows) {
         assertEquals(read.ins(ins.length), ins);
@@ -104,44 +115,103 @@ Deno.test("valueTrouble() takes every value that the arbitraries make, for every
   }
 });
 
+const ODD = fc.oneof(
+  fc.constantFrom<Value>(
+    null,
+    true,
+    -0,
+    0.5,
+    NaN,
+    255,
+    256,
+    -(2 ** 31),
+    2 ** 31,
+    2 ** 32,
+    2 ** 53,
+    -1n,
+    2n ** 63n,
+    2n ** 64n,
+  ),
+  fc.constantFrom<Value>("", "x", new Uint8Array(1), [], [1], {}, { kind: "gpadl", number: 1, handle: 2 ** 40 }),
+  fc.constantFrom<Value>({ kind: "gpadl", number: -1, handle: 0 }, { kind: "mdl", number: 1, handle: 0.5 }),
+);
+
+/** Rows of a plan's in parameters of which one may be anything. */
+function oddRows(plan: CallPlan): fc.Arbitrary<Value[]> {
+  return fc.tuple(
+    fc.tuple(...plan.ins.map((param) => arbitraryValue(param, "in"))),
+    fc.nat(plan.ins.length - 1),
+    ODD,
+  ).map(([ins, at, value]) => ins.with(at, value));
+}
+
+function fits(plan: CallPlan, ins: readonly Value[]): boolean {
+  return plan.ins.every((param, index) => valueTrouble(param, ins[index], "in") === null);
+}
+
 Deno.test("CallColumns.accepts() takes just the values that valueTrouble() has nothing against", () => {
   const { interning } = tables();
   const columns = new CallColumns(PLAN, interning);
-  const odd = fc.oneof(
-    fc.constantFrom<Value>(
-      null,
-      true,
-      -0,
-      0.5,
-      NaN,
-      255,
-      256,
-      -(2 ** 31),
-      2 ** 31,
-      2 ** 32,
-      2 ** 53,
-      -1n,
-      2n ** 63n,
-      2n ** 64n,
-    ),
-    fc.constantFrom<Value>("", "x", new Uint8Array(1), [], [1], {}, { kind: "gpadl", number: 1, handle: 2 ** 40 }),
-    fc.constantFrom<Value>({ kind: "gpadl", number: -1, handle: 0 }, { kind: "mdl", number: 1, handle: 0.5 }),
-  );
-  const changes = fc.tuple(fc.nat(PLAN.ins.length - 1), odd);
-  const check = fc.property(
-    fc.tuple(...PLAN.ins.map((param) => arbitraryValue(param, "in"))),
-    changes,
-    (ins, change) => {
-      const values = ins.with(change[0], change[1]);
-      const isFine = PLAN.ins.every((param, index) => valueTrouble(param, values[index], "in") === null);
-      assertEquals(columns.accepts(values, [], null), isFine);
-    },
-  );
-  fc.assert(check, { seed: 9, numRuns: 1000 });
+  const check = fc.property(oddRows(PLAN), (ins) => assertEquals(columns.accepts(ins, [], null), fits(PLAN, ins)));
+  fc.assert(check, { seed: 9, numRuns: 300 });
   const ins = PLAN.ins.map((param) => defaultValue(param));
   assertEquals(columns.accepts([...ins, 0], [], null), false, "one value too many");
   assertEquals(columns.accepts(ins, [], { form: "value", value: 5 }), false, "a number for 64 bits");
   assertEquals(columns.accepts(ins, [], { form: "value", value: 5n }), true);
+});
+
+const NARROW = compilePlan({ name: "Narrow", level: "wire", isCallback: false }, {
+  ...PLAN.declaration,
+  params: {
+    A: "in u8",
+    B: "in u16",
+    C: "inout u32",
+    D: "in i32",
+    E: "inout u64",
+    F: "in i64",
+    G: "in bool",
+    H: "in function",
+    L: "in? gpadl",
+    M: "in? gpadl",
+    P: "out mdl",
+  },
+});
+
+/** What a chunk would hold of the columns, and what was interned. */
+function written(columns: CallColumns, { bytes, objects }: Interning): readonly unknown[] {
+  const sink = new PlaneSink();
+  bytes.write(sink);
+  columns.write(sink);
+  return [sink.heads.copy(), ...sink.pools.map((pool) => pool.copy()), objects("gpadl").size];
+}
+
+Deno.test("CallColumns.append() takes just the values that valueTrouble() has nothing against, or leaves nothing", () => {
+  const check = fc.property(fc.array(oddRows(NARROW), { maxLength: 8 }), (rows) => {
+    const [all, fitting] = [tables(), tables()];
+    const columns = new CallColumns(NARROW, all.interning);
+    const others = new CallColumns(NARROW, fitting.interning);
+    assertEquals(columns.isWide, false);
+    for (const ins of rows) {
+      assertEquals(columns.append(ins, [], null), fits(NARROW, ins));
+      if (fits(NARROW, ins)) others.append(ins, [], null);
+    }
+    assertEquals(written(columns, all.interning), written(others, fitting.interning));
+  });
+  fc.assert(check, { seed: 10, numRuns: 300 });
+});
+
+Deno.test("CallColumns.append() takes a row back whose out parameter or returned value does not fit", () => {
+  const { interning } = tables();
+  const columns = new CallColumns(NARROW, interning);
+  const before = written(columns, interning);
+  const ins = NARROW.ins.map((param) => defaultValue(param)).with(-1, { kind: "gpadl", number: 5, handle: 9 });
+  const mdl = { kind: "mdl", number: 1, handle: 2 } as const;
+  assertEquals(columns.append(ins, [1, 1n, { ...mdl, kind: "gpadl" }], null), false);
+  assertEquals(columns.append(ins, [1, 1n, mdl], { form: "value", value: 1 }), false);
+  assertEquals(columns.append(ins, [1, 1n, mdl, 4], null), false);
+  assertEquals(columns.append(ins, [1, 1n, 2 ** 52], { form: "value", value: 1 }), false);
+  assertEquals(written(columns, interning), before);
+  assertEquals(columns.append(ins, [1, 1n, mdl], { form: "value", value: 1n }), true);
 });
 
 Deno.test("valueTrouble() says what a value is and what was wanted", () => {

@@ -35,6 +35,9 @@ export function detect(
   const trace = traceOf(events, options);
   const context = new Context(trace, { strictRemap: options.strictRemap === true, rules: () => true });
   walk(trace, {
+    hears: () => true,
+    hearsCallback: () => true,
+    hearsMemory: true,
     called: (call) => {
       if (call.succeeded) context.objects.create(call);
       for (const detector of detectors) detector.called?.(call, context);

@@ -35,7 +35,7 @@ Deno.test("ObjectTable ends a device's contexts and a resource's allocations wit
   const added = table.create(
     allocations(list, { hResource: resource }, { hResource: resource, pAllocationInfo2: info(2) }),
   );
-  assertEquals(added.map((object) => object.ref.kind), ["allocation"]);
+  assertEquals(added.map(({ kind }) => kind), ["allocation"]);
   table.create(allocations(list, {}, { hResource: null, pAllocationInfo2: info(3) }));
   const device = table.live(ref("device", 1));
   assertEquals(device === undefined ? 0 : table.childrenOf(device).length, 2);

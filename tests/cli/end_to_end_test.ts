@@ -240,7 +240,7 @@ Deno.test("filters on audit pick findings, and the exit code goes by what is lef
     assertEquals(await count("--object gpadl#4 --rule G-*"), [1, 1]);
     assertEquals(await count("--object gpadl#4 --object gpadl#9 --rule gpadl-leak"), [1, 2]);
     assertEquals(await count("--object gpadl --rule gpadl-leak"), [1, 16]);
-    assertEquals(await count("--range @1-@20 --rule gpadl-leak"), [1, 1]);
+    assertEquals(await count("--range @1-@22 --rule gpadl-leak"), [1, 1]);
     assertEquals(await count("--side kmd"), [0, 0]);
     assertEquals(await count("--call D3DKMTClose*"), [0, 0]);
   }));
@@ -250,7 +250,7 @@ Deno.test("what the filters of audit kept back is counted, and is not called cle
     assertEquals((await place.run("record gpu-pv-leak -o leak.msgpack")).code, 0);
     const { code, out } = await place.run("audit leak.msgpack --object channel#1");
     assertEquals(code, 0);
-    assertMatch(out, /\nSUMMARY: 0 errors, 0 hangs, 0 warnings, 0 notes, 32 findings filtered out in 312 events/);
+    assertMatch(out, /\nSUMMARY: 0 errors, 0 hangs, 0 warnings, 0 notes, 32 findings filtered out in 314 events/);
   }));
 
 Deno.test("record --list --json is the programs as one object", () =>

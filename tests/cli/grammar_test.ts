@@ -4,11 +4,12 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "../sup
 import { EXAMPLES } from "../../src/cli/examples.ts";
 import { CliError, EXIT } from "../../src/cli/exit.ts";
 import { eventRange, type Filters, NO_VOCABULARY, type OutputFlags } from "../../src/cli/flags.ts";
-import { type VerbArgs, VERBS } from "../../src/cli/grammar.ts";
+import type { VerbArgs } from "../../src/cli/grammar.ts";
 import { helpText } from "../../src/cli/help.ts";
-import { parseVerb, verbOf, wantsHelp } from "../../src/cli/parse.ts";
+import { parseVerb } from "../../src/cli/parse.ts";
+import { verbOf, VERBS, wantsHelp } from "../../src/cli/words.ts";
 
-const NO_FILTERS: Filters = { range: undefined, calls: [], sides: [], objects: [], rules: [] };
+const NO_FILTERS: Filters = { range: undefined, calls: [], levels: [], sides: [], objects: [], rules: [] };
 const SHOW: OutputFlags = { json: false, quiet: false, verbose: false, color: "auto", limit: 20 };
 const STYLE = { color: false, width: 100, vocabulary: NO_VOCABULARY };
 
@@ -38,6 +39,7 @@ Deno.test("every verb without flags gets the defaults of the command line's prom
     memory: "full",
     wallClock: true,
     flush: undefined,
+    ring: undefined,
     options: [],
     ...common,
     args: [],
@@ -91,7 +93,7 @@ Deno.test("record takes all of its flags, and everything behind -- as the progra
 });
 
 Deno.test("filters and output flags are read on every verb", () => {
-  const flags = "--range @3-@9 --call Vmb* --call Dxgk* --side umd#2 --object gpadl#7 --rule G-0? " +
+  const flags = "--range @3-@9 --call Vmb* --call Dxgk* --level wire,kmcl --side umd#2 --object gpadl#7 --rule G-0? " +
     "--json --quiet --verbose --color never --limit 0";
   const positions = new Map([["diff", " a b"], ["import", " a"]]);
   for (const verb of VERBS) {
@@ -99,6 +101,7 @@ Deno.test("filters and output flags are read on every verb", () => {
     assertEquals(filters, {
       range: { first: 3, last: 9 },
       calls: ["Vmb*", "Dxgk*"],
+      levels: ["kmcl", "wire"],
       sides: ["umd#2"],
       objects: ["gpadl#7"],
       rules: ["G-0?"],
@@ -171,7 +174,7 @@ Deno.test("flags of one verb are refused on another", () => {
 
 Deno.test("every example of every help page parses, and none names another verb's page", () => {
   for (const [page, examples] of Object.entries(EXAMPLES)) {
-    assert(examples.length >= 2 && examples.length <= 4, page);
+    assert(examples.length >= 2 && examples.length <= 6, page);
     for (const { command } of examples) {
       if (page !== "top") assertEquals(parse(command).verb, verbOf(page));
       else parse(command);

@@ -4,12 +4,12 @@
 import { bytesSource, openTrace, type TraceFile } from "../../src/trace/mod.ts";
 import { Random } from "../../src/driver/mod.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-import { ENVIRONMENT, inPlace, type Place, PROCESS_WORDS } from "./place.ts";
+import { denoCommand, inPlace, type Place, PROCESS_WORDS } from "./place.ts";
 
 const [KILLS = 6, SEED = 1] = Deno.args.map(Number);
 const AT_ONCE = 2;
 const FLUSH_MS = 60;
-/** Rounds that `--flush 16KB` may lose, of which each writes 5,000 bytes and so changes as many: a usual chunk has 26. */
+/** Rounds that `--flush 16KB` may lose, of which each writes 5,000 bytes that no other writes: a usual chunk has hundreds. */
 const FLUSH_ROUNDS = 3;
 /** Virtual nanoseconds by which a program's time goes on at mark 0; no other event advances it so far. */
 const MARK = 1_000_000;
@@ -18,8 +18,10 @@ const MARK = 1_000_000;
 const FOREVER = `import { churn } from "${new URL("../driver/churn.ts", import.meta.url)}";
 const round = churn(1);
 export default async (context) => {
+  const { value: Buffer } = await context.guest.AllocateBuffer({ ByteCount: 5000 });
   for (let mark = 0;; mark += 1) {
     await round.run(context);
+    await context.guest.WriteBuffer({ Buffer, Data: Uint8Array.from({ length: 5000 }, () => context.random.next()) });
     await context.machine.AdvanceTime({ Nanoseconds: ${MARK} + mark });
     console.error(mark, performance.now());
     if (context.args.length > 0) await new Promise((resolve) => setTimeout(resolve, Number(context.args[0])));
@@ -33,15 +35,8 @@ interface Mark {
 
 /** Records until `killAfterMs` after the first mark; the marks that the program said. */
 async function killed(place: Place, words: readonly string[], killAfterMs: number): Promise<Mark[]> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...PROCESS_WORDS, "record", ...words],
-    cwd: place.folder,
-    clearEnv: true,
-    env: ENVIRONMENT,
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
+  const options = { cwd: place.folder, stdout: "null" } as const;
+  const child = denoCommand([...PROCESS_WORDS, "record", ...words], options).spawn();
   const errors = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
   let said = (await errors.read()).value ?? "";
   const timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs);
@@ -98,8 +93,8 @@ async function killOne(place: Place, number: number, random: Random): Promise<vo
   const marks = await killed(place, isSlow ? [...words, "--", "4"] : words, random.below(300));
   const trace = openTrace(bytesSource(place.bytes(name)));
   const held = highestMark(trace);
-  // The clock is looked at every 64 events at least, and two rounds have more: by then it was.
-  const heardMs = marks.at(-3)?.atMs ?? 0;
+  // The clock is looked at every 256 events at least, and five rounds have more: by then it was.
+  const heardMs = marks.at(-6)?.atMs ?? 0;
   const owed = isTimed
     ? marks.findLast(({ atMs }) => atMs <= heardMs - FLUSH_MS)?.mark ?? -1
     : (marks.at(-1)?.mark ?? 0) - FLUSH_ROUNDS;

@@ -2,10 +2,33 @@
 import { main } from "../../src/cli/main.ts";
 import { type FakeOptions, type FakeSystem, fakeSystem } from "./fake_system.ts";
 
-/** Ours, without the folder that a task sets: processes of tests stand in a folder of their own. */
-export const ENVIRONMENT: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.entries({ ...Deno.env.toObject(), NO_COLOR: "1" }).filter(([name]) => name !== "INIT_CWD"),
-);
+/** Over ours: no folder that a task sets, since processes of tests stand in a folder of their own. */
+const ENVIRONMENT = { INIT_CWD: "", NO_COLOR: "1" } as const;
+
+/** What a process of a test is started with. */
+export interface Starting extends Pick<Deno.CommandOptions, "cwd" | "stdout" | "stderr"> {
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A process of this very Deno. A shell becomes it, so that signals reach it, and that tests need leave to run `sh` alone:
+ * which file Deno is depends on how it was installed.
+ */
+export function denoCommand(words: readonly string[], options: Starting): Deno.Command {
+  return shellCommand('exec "$0" "$@"', options, [Deno.execPath(), ...words]);
+}
+
+/** A script of the shell. */
+export function shellCommand(script: string, options: Starting, words: readonly string[] = []): Deno.Command {
+  return new Deno.Command("sh", {
+    args: ["-c", script, ...words],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    ...options,
+    env: { ...ENVIRONMENT, ...options.env },
+  });
+}
 
 /** How a run ended, and what it said. */
 export interface Ran {

@@ -1,39 +1,15 @@
 // What only a process of its own shows: signals, pipes that close, limits of the system, the task's folder. Each starts
 // the program as the tasks of deno.json do.
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-import { ENVIRONMENT, inPlace, type Place, PROCESS_WORDS, type Ran } from "./place.ts";
+import { denoCommand, inPlace, type Place, PROCESS_WORDS, type Ran, shellCommand, type Starting } from "./place.ts";
 
-interface Starting {
-  readonly env?: Record<string, string>;
-  readonly cwd?: string;
-}
-
-function command(
-  place: Place,
-  words: readonly string[],
-  { env = {}, cwd = place.folder }: Starting = {},
-): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: [...PROCESS_WORDS, ...words],
-    cwd,
-    clearEnv: true,
-    env: { ...ENVIRONMENT, ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
+function command(place: Place, words: readonly string[], starting: Starting = {}): Deno.Command {
+  return denoCommand([...PROCESS_WORDS, ...words], { cwd: place.folder, ...starting });
 }
 
 function shell(place: Place, script: string): Deno.Command {
   const start = [Deno.execPath(), ...PROCESS_WORDS].map((word) => `'${word}'`).join(" ");
-  return new Deno.Command("sh", {
-    args: ["-c", `maptrail() { ${start} "$@"; }; ${script}`],
-    cwd: place.folder,
-    clearEnv: true,
-    env: ENVIRONMENT,
-    stdout: "piped",
-    stderr: "piped",
-  });
+  return shellCommand(`maptrail() { ${start} "$@"; }; ${script}`, { cwd: place.folder });
 }
 
 type Said = Pick<Ran, "code" | "out" | "err">;
@@ -125,10 +101,10 @@ Deno.test("what a program prints goes to standard error while standard output is
     assertMatch(json.err, /^loaded\nruns\nRecorded 0 events/);
   }));
 
-/** Writes 3 MB that no compressor shrinks. */
+/** Writes 12 MB that no compressor shrinks. */
 const NOISE = `export default async ({ guest, random }) => {
   const { value: Buffer } = await guest.AllocateBuffer({ ByteCount: 4096 });
-  for (let turn = 0; turn < 750; turn += 1) {
+  for (let turn = 0; turn < 3000; turn += 1) {
     const Data = new Uint8Array(Uint32Array.from({ length: 1024 }, () => random.next()).buffer);
     await guest.WriteBuffer({ Buffer, Offset: 0, Data });
   }
@@ -138,7 +114,7 @@ Deno.test("record -o - | audit -, as a pipe of processes, and a file that reache
   inPlace(async (place) => {
     place.put("long.ts", NOISE);
     const script = `maptrail record double-map -o - --quiet | maptrail audit - --json --quiet; echo "audit $?"
-trap '' XFSZ; ulimit -f 2000; maptrail record long.ts --wall-clock off; echo "record $?"`;
+trap '' XFSZ; ulimit -f 16000; maptrail record long.ts --wall-clock off; echo "record $?"`;
     const { out, err } = said(await shell(place, script).output());
     assertMatch(out, /^\{"schema":"maptrail\.audit\/1".*"gpadl-double-map".*\}\naudit 1\nrecord 5\n$/);
     assertMatch(err, /^maptrail: Cannot write on to "long\.msgpack": no room is left\. What was written is kept\.\n$/);

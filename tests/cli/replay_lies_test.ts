@@ -98,7 +98,7 @@ Deno.test("replay names the memory delta whose digest was changed, and the page 
       field: "memory.page",
       text: /memory\.page was recorded as 0x/,
     });
-    await assertCaught(place, { ...delta, memory: { ...memory, digest: memory.digest ^ 1 } }, {
+    await assertCaught(place, { ...delta, memory: { ...memory, digest: (memory.digest ^ 1) >>> 0 } }, {
       field: "memory.digest",
       text: /memory\.digest was recorded as 0x/,
     });

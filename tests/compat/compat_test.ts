@@ -6,6 +6,7 @@ import {
   BytesSink,
   bytesSource,
   decodeKeyframe,
+  FORMAT_VERSION,
   headerToJson,
   jsonLines,
   openTrace,
@@ -18,45 +19,75 @@ import { fitIndex } from "../../tools/fuzz/forge.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { blockStarts } from "../support/trace_blocks.ts";
 
-const BYTES = Deno.readFileSync(new URL("v1.msgpack", import.meta.url));
-const [HEADER = "", ...LINES] = Deno.readTextFileSync(new URL("v1.jsonl", import.meta.url)).trimEnd().split("\n");
+/** A version's trace, and what it held. */
+interface Kept {
+  readonly version: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly header: string;
+  readonly lines: readonly string[];
+  /** Losses of the file, by event numbers: those that the header states come first. */
+  readonly losses: number[][];
+  readonly blocks: Readonly<Record<string, number>>;
+}
 
-Deno.test("version 1 reads as it did, event by event", () => {
-  const trace = openTrace(bytesSource(BYTES));
-  assertEquals(trace.version, 1);
-  const [, ...lines] = jsonLines(trace);
-  for (const [index, line] of lines.entries()) assertEquals(line, LINES[index], `line ${index + 2}`);
-  assertEquals(lines.length, LINES.length);
-  assertEquals(trace.losses.map(({ firstEvent, lastEvent }) => [firstEvent, lastEvent]), [[0, 0], [48, 49]]);
+const BLOCKS = { "mt.state": 1, "mt.index": 1, "mt.final": 1 };
+const LOSSES = [[0, 0], [48, 49]];
+const VERSIONS: readonly Kept[] = [
+  { ...filesOf(1), losses: LOSSES, blocks: { "mt.event": 5, ...BLOCKS } },
+  { ...filesOf(2), losses: LOSSES, blocks: { "mt.event": 6, ...BLOCKS } },
+];
+const [{ bytes: BYTES } = filesOf(1)] = VERSIONS;
+
+function filesOf(version: number): Pick<Kept, "version" | "bytes" | "header" | "lines"> {
+  const text = Deno.readTextFileSync(new URL(`v${version}.jsonl`, import.meta.url));
+  const [header = "", ...lines] = text.trimEnd().split("\n");
+  return { version, bytes: Deno.readFileSync(new URL(`v${version}.msgpack`, import.meta.url)), header, lines };
+}
+
+Deno.test("there is a trace of every version up to this one", () => {
+  assertEquals(VERSIONS.map(({ version }) => version), Array.from({ length: FORMAT_VERSION }, (_, index) => index + 1));
 });
 
-Deno.test("version 1's header reads as it did; options that came later have their defaults", () => {
-  const { header, end } = openTrace(bytesSource(BYTES));
-  const { options: keptOptions, ...kept } = objectOf(JSON.parse(HEADER));
-  const { options, ...now } = objectOf(headerToJson(header, end));
-  assertEquals(now, kept);
-  for (const [name, value] of Object.entries(objectOf(keptOptions))) assertEquals(objectOf(options)[name], value, name);
-});
+for (const { version, bytes, header, lines, losses, blocks } of VERSIONS) {
+  Deno.test(`version ${version} reads as it did, event by event`, () => {
+    const trace = openTrace(bytesSource(bytes));
+    assertEquals(trace.version, version);
+    const [, ...now] = jsonLines(trace);
+    for (const [index, line] of now.entries()) assertEquals(line, lines[index], `line ${index + 2}`);
+    assertEquals(now.length, lines.length);
+    assertEquals(trace.losses.map(({ firstEvent, lastEvent }) => [firstEvent, lastEvent]), losses);
+  });
 
-Deno.test("version 1's keyframe and summary read as they did", () => {
-  const trace = openTrace(bytesSource(BYTES));
-  const states = [...trace.keyframes()].map(({ event, state }) => [event, decodeKeyframe(state)]);
-  assertEquals(states, [[12, { at: 12, open: new Map([[1, new Set(["a", 2n])]]) }]]);
-  const { events, isIndexed, kinds, blocks } = trace.summary();
-  assertEquals([events, isIndexed], [48, true]);
-  assertEquals([...kinds.values()].reduce((sum, count) => sum + count, 0), 48);
-  assertEquals(Object.fromEntries(blocks), { "mt.event": 5, "mt.state": 1, "mt.index": 1, "mt.final": 1 });
-});
+  Deno.test(`version ${version}'s header reads as it did; options that came later have their defaults`, () => {
+    const trace = openTrace(bytesSource(bytes));
+    const { options: keptOptions, ...kept } = objectOf(JSON.parse(header));
+    const { options, ...now } = objectOf(headerToJson(trace.header, trace.end));
+    assertEquals(now, kept);
+    for (const [name, value] of Object.entries(objectOf(keptOptions))) {
+      assertEquals(objectOf(options)[name], value, name);
+    }
+  });
 
-Deno.test("what version 1 held can be written again by this version, and says the same", () => {
-  const trace = openTrace(bytesSource(BYTES));
-  const sink = new BytesSink();
-  const writer = new TraceWriter(sink, trace.header);
-  for (const event of trace.events()) writer.event(event);
-  assert(trace.end !== null);
-  writer.finish(trace.end);
-  assertEquals([...jsonLines(openTrace(bytesSource(sink.bytes())))], [...jsonLines(trace)]);
-});
+  Deno.test(`version ${version}'s keyframe and summary read as they did`, () => {
+    const trace = openTrace(bytesSource(bytes));
+    const states = [...trace.keyframes()].map(({ event, state }) => [event, decodeKeyframe(state)]);
+    assertEquals(states, [[12, { at: 12, open: new Map([[1, new Set(["a", 2n])]]) }]]);
+    const summary = trace.summary();
+    assertEquals([summary.events, summary.isIndexed], [lines.length, true]);
+    assertEquals([...summary.kinds.values()].reduce((sum, count) => sum + count, 0), lines.length);
+    assertEquals(Object.fromEntries(summary.blocks), blocks);
+  });
+
+  Deno.test(`what version ${version} held can be written again by this version, and says the same`, () => {
+    const trace = openTrace(bytesSource(bytes));
+    const sink = new BytesSink();
+    const writer = new TraceWriter(sink, trace.header);
+    for (const event of trace.events()) writer.event(event);
+    assert(trace.end !== null);
+    writer.finish(trace.end);
+    assertEquals([...jsonLines(openTrace(bytesSource(sink.bytes())))], [...jsonLines(trace)]);
+  });
+}
 
 /** Version 0 never was; here it called a chunk's strings `phrases` and the header's maker `owner`. */
 const FROM_0: Upgrade = {

@@ -161,6 +161,37 @@ Deno.test("Promise.all of calls makes each once, in an order that the seed picks
   assert(orders.size > 1);
 });
 
+Deno.test("where only one thing can happen no random number is drawn", async () => {
+  const orderAfter = async (seed: number, steps: number) => {
+    const { events } = await runEvents(async ({ spawn, machine }) => {
+      for (let step = 0; step < steps; step += 1) await machine.AdvanceTime({ Nanoseconds: 9 });
+      for (const thread of [1, 2, 3]) {
+        spawn(`thread ${thread}`, async ({ guest }) => {
+          for (let call = 0; call < 3; call += 1) await guest.AllocateBuffer({ ByteCount: thread });
+        });
+      }
+    }, { seed });
+    return events.slice(steps).map(({ ins }) => ins[0]).join();
+  };
+  const orders = new Set<string>();
+  for (let seed = 1; seed <= 5; seed += 1) {
+    const order = await orderAfter(seed, 0);
+    assertEquals(await orderAfter(seed, 7), order);
+    orders.add(order);
+  }
+  assert(orders.size > 1);
+});
+
+Deno.test("a call's arguments are those that it was asked with", async () => {
+  const { events } = await runEvents(async ({ guest }) => {
+    const sizes = { ByteCount: 1 };
+    const first = guest.AllocateBuffer(sizes);
+    sizes.ByteCount = 2;
+    await Promise.all([first, guest.AllocateBuffer(sizes)]);
+  });
+  assertEquals(events.map(({ ins }) => ins[0]).toSorted(), [1, 2]);
+});
+
 Deno.test("calls that nobody awaits are made", async () => {
   const { events, stuck } = await runEvents(({ guest, machine }) => {
     guest.AllocateBuffer({ ByteCount: 1 });
@@ -259,6 +290,24 @@ Deno.test("stuck names each wait, also two of the same call", async () => {
     context.receive(never);
   });
   assertEquals(stuck, ["main waits in a mailbox and a mailbox"]);
+});
+
+Deno.test("stuck tells who waits longest first", async () => {
+  const { stuck } = await runEvents(async ({ spawn, machine, mailbox, receive }) => {
+    const never = mailbox<true>();
+    for (const name of ["one", "two"]) {
+      spawn(name, async (thread) => {
+        await machine.AdvanceTime({ Nanoseconds: 1 });
+        await thread.receive(never);
+      });
+    }
+    await machine.AdvanceTime({ Nanoseconds: 1 });
+    spawn("over", ({ machine }) => machine.AdvanceTime({ Nanoseconds: 1 }));
+    for (let step = 0; step < 20; step += 1) await machine.AdvanceTime({ Nanoseconds: 1 });
+    receive(never);
+  });
+  assertEquals(stuck.toSorted(), ["main waits in a mailbox", "one waits in a mailbox", "two waits in a mailbox"]);
+  assertEquals(stuck.at(-1), "main waits in a mailbox");
 });
 
 Deno.test("a promise that is not the scheduler's is waited for", async () => {

@@ -1,6 +1,7 @@
 // What a driver asks of one endpoint: states, what waits and what is refused.
 
 import { STATUS } from "../../src/api/mod.ts";
+import { stateMatches } from "../../src/engine/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { Model } from "../support/model.ts";
 import { INSTANCE, numberOf, Pair } from "./endpoints.ts";
@@ -173,8 +174,9 @@ Deno.test("VmbChannelCleanup is refused unless disabled, and ends the channel", 
   pair.call("client", "VmbChannelDisable", { Channel: pair.client });
   assertEquals(cleanup(), null);
   assertEquals(cleanup(), "Channel names channel#2, which is gone");
-  const dead = pair.engine.world.resolve("channel", pair.client);
-  assertEquals([dead?.state, dead?.alive], ["dead", false]);
+  const { world } = pair.engine;
+  assertEquals(stateMatches(world, { kind: "channel", number: 2, state: "dead" }), null);
+  assertEquals(world.tableOf("channel").refOf(pair.client), { kind: "channel", number: 2, handle: pair.client });
   assertEquals(
     pair.call("client", "VmbChannelEnable", { Channel: pair.client }).status,
     STATUS.STATUS_INVALID_PARAMETER,

@@ -13,12 +13,12 @@ Deno.test("VmbChannelMapGpadl gives an MDL of the guest's pages that ends with t
   const sharing = new Sharing();
   const gpadl = sharing.gpadl();
   const mdl = numberOf(sharing.map(gpadl).outs.Mdl);
-  assertEquals(sharing.object(gpadl).state, "mapped");
+  assertEquals(sharing.stateOf(gpadl), "mapped");
   sharing.call("host", "WriteMdl", { Mdl: mdl, Offset: 4000, Data: new Uint8Array([1, 2, 3]) });
   const read = sharing.call("guest", "ReadBuffer", { Buffer: sharing.buffer, Offset: 4000, ByteCount: 3 });
   assertEquals(read.value, new Uint8Array([1, 2, 3]));
   assertEquals(sharing.call("host", "FreeMdl", { Mdl: mdl }).refused, "mdl#1 belongs to the mapping of gpadl#1");
-  assertEquals([sharing.unmap(gpadl).refused, sharing.object(gpadl).state], [null, "live"]);
+  assertEquals([sharing.unmap(gpadl).refused, sharing.stateOf(gpadl)], [null, "live"]);
   assertEquals(
     sharing.call("host", "ReadMdl", { Mdl: mdl, ByteCount: 1 }).refused,
     "Mdl names mdl#1, which is gone",
@@ -73,12 +73,12 @@ Deno.test("mapping-limit=many maps again, and unmap removes the oldest", () => {
   const sharing = new Sharing({ "mapping-limit": "many" });
   const gpadl = sharing.gpadl();
   const [first, second] = [1, 2].map(() => numberOf(sharing.map(gpadl).outs.Mdl));
-  const alive = () => [first, second].map((mdl) => sharing.engine.world.resolve("mdl", mdl ?? 0)?.alive);
+  const alive = () => [first, second].map((mdl) => sharing.engine.world.resolve("mdl", mdl ?? 0)?.alive ?? false);
   sharing.unmap(gpadl);
-  assertEquals([sharing.object(gpadl).state, ...alive()], ["mapped", false, true]);
+  assertEquals([sharing.stateOf(gpadl), ...alive()], ["mapped", false, true]);
   assert(sharing.delete(gpadl).blocked);
   sharing.unmap(gpadl);
-  assertEquals([sharing.object(gpadl).state, ...alive()], ["dead", false, false]);
+  assertEquals([sharing.stateOf(gpadl), ...alive()], ["dead", false, false]);
 });
 
 Deno.test("VmbChannelUnmapGpadl of what is not mapped, or not this channel's, is refused", () => {
@@ -100,10 +100,10 @@ Deno.test("VmbChannelDeleteGpadl waits for the unmap, and leaves right behind it
   const gpadl = sharing.gpadl();
   assertEquals(sharing.map(gpadl).status, 0);
   const deletion = sharing.delete(gpadl);
-  assertEquals([deletion.blocked, sharing.object(gpadl).state], [true, "deleting"]);
+  assertEquals([deletion.blocked, sharing.stateOf(gpadl)], [true, "deleting"]);
   assertEquals(sharing.left(), []);
   sharing.unmap(gpadl);
-  assertEquals([sharing.left(), sharing.object(gpadl).state], [[deletion.event], "dead"]);
+  assertEquals([sharing.left(), sharing.stateOf(gpadl)], [[deletion.event], "dead"]);
 });
 
 Deno.test("VmbChannelDeleteGpadl of what is deleting, dead, unknown or another channel's is refused", () => {
@@ -150,7 +150,7 @@ Deno.test("a delete inside the client's Closed waits until the server unmaps in 
     if (`${side} ${name}` === "server EvtVmbChannelClosed") done.push(`unmap ${sharing.unmap(gpadl).refused}`);
   };
   const disable = sharing.call("client", "VmbChannelDisable", { Channel: sharing.client });
-  assertEquals([done, disable.blocked, sharing.object(gpadl).state], [["unmap null", "left true"], false, "dead"]);
+  assertEquals([done, disable.blocked, sharing.stateOf(gpadl)], [["unmap null", "left true"], false, "dead"]);
 });
 
 Deno.test("unmap and delete are possible after the channel closed; delete-on-closed can refuse the delete", () => {
@@ -159,7 +159,7 @@ Deno.test("unmap and delete are possible after the channel closed; delete-on-clo
     const gpadl = sharing.gpadl();
     sharing.map(gpadl);
     sharing.call("client", "VmbChannelDisable", { Channel: sharing.client });
-    assertEquals([sharing.unmap(gpadl).refused, sharing.object(gpadl).state], [null, "live"]);
+    assertEquals([sharing.unmap(gpadl).refused, sharing.stateOf(gpadl)], [null, "live"]);
     assertEquals(sharing.delete(gpadl).refused, refused);
   }
 });
@@ -179,7 +179,7 @@ Deno.test("a delete that waits when the server rescinds: rescind-delete says whe
     sharing.delete(gpadl);
     sharing.call("server", "VmbChannelDisable", { Channel: sharing.server }, false);
     assertEquals(sharing.left().length, left, option);
-    assertEquals(sharing.object(gpadl).alive, left === 0);
+    assertEquals(sharing.stateOf(gpadl) !== "dead", left === 0);
   }
 });
 
@@ -189,7 +189,7 @@ Deno.test("a cleaned up channel leaks its GPADL, which stays as it is", () => {
   sharing.map(gpadl);
   sharing.call("client", "VmbChannelDisable", { Channel: sharing.client });
   sharing.call("client", "VmbChannelCleanup", { Channel: sharing.client });
-  assertEquals([sharing.object(gpadl).alive, sharing.object(gpadl).state], [true, "mapped"]);
+  assertEquals([sharing.object(gpadl).alive, sharing.stateOf(gpadl)], [true, "mapped"]);
   assertEquals(sharing.delete(gpadl).refused, "Channel names channel#2, which is gone");
   assertEquals(sharing.unmap(gpadl).refused, null);
 });
@@ -247,5 +247,5 @@ function follow(sharing: Sharing, states: Map<number, State>, { act, index }: St
   assertEquals(answer.blocked, act === "delete" && expected === "deleting");
   assertEquals(sharing.left().length, act === "unmap" && expected === "dead" ? 1 : 0);
   if (expected !== null) states.set(handle, expected);
-  for (const [each, wanted] of states) assertEquals(sharing.object(each).state, wanted);
+  for (const [each, wanted] of states) assertEquals(sharing.stateOf(each), wanted);
 }

@@ -1,5 +1,6 @@
 // Paging queues and monitored fences.
 
+import type { Value } from "../../src/api/mod.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { GpuRig, handle } from "./gpu_rig.ts";
 
@@ -185,7 +186,7 @@ Deno.test("a signal sets values, lower ones too; a paging fence is its queue's a
   assertStringIncludes(refused ?? "", "pagingQueue#1 alone");
 });
 
-Deno.test("a wait of the GPU is noted on its context, the highest value of each fence", () => {
+Deno.test("a wait of the GPU is queued on its context, and gone when it is met", () => {
   const rig = new GpuRig();
   const f = fence(rig);
   const queueWait = (objects: number[], values: number[]) =>
@@ -199,6 +200,42 @@ Deno.test("a wait of the GPU is noted on its context, the highest value of each 
   assertEquals(queueWait([fence(rig, { Flags: NO_WAIT })], [1]), DENIED);
   assertEquals(queueWait([rig.fence, f], [1, 5]), OK);
   assertEquals(queueWait([f], [3]), OK);
-  const [context] = rig.model.engine.world.all("context");
-  assertEquals([...context?.data.waits ?? []], [[1, 1n], [2, 5n]]);
+  const queued = () => [...rig.model.engine.world.gpuQueues.values()].map(({ commands }) => commands.length);
+  assertEquals(queued(), [2]);
+  assertEquals([signal(rig, [f], [5]), queued()], [OK, [2]], "the paging fence is not there");
+  rig.map({ hAllocation: rig.allocate(1), SizeInPages: 1 });
+  rig.complete();
+  assertEquals(queued(), []);
+});
+
+Deno.test("fence values of a paging queue are exact above 2^53", () => {
+  const rig = new GpuRig();
+  const [queue] = rig.model.engine.world.all("pagingQueue");
+  const start = 2n ** 60n;
+  if (queue !== undefined) Object.assign(queue.data, { lastFence: start, completedFence: start });
+  const x = rig.allocate(2);
+  const { outs } = rig.map({ hAllocation: x, SizeInPages: 1 });
+  rig.map({ hAllocation: x, OffsetInPages: 1, SizeInPages: 1 });
+  assertEquals(outs.PagingFenceValue, start + 1n);
+  const complete = (FenceValue: bigint) =>
+    rig.model.call("gpu", "CompletePaging", { hPagingQueue: rig.queue, FenceValue });
+  complete(start);
+  assertEquals([valueOf(rig, rig.fence), rig.access(0x10000)], [0n, FAULT]);
+  complete(start + 1n);
+  assertEquals([valueOf(rig, rig.fence), rig.access(0x10000), rig.access(0x11000)], [start + 1n, OK, FAULT]);
+});
+
+Deno.test("with paging-priority=highest-first a queue waits for those above it, of its own device alone", () => {
+  const rig = new GpuRig({ "paging-priority": "highest-first" });
+  const create = (hDevice: number, Priority: number) => rig.ok("D3DKMTCreatePagingQueue", { hDevice, Priority }).outs;
+  const [high, low] = [create(rig.device, 1), create(rig.device, -1)];
+  const elsewhere = create(handle(rig.ok("D3DKMTCreateDevice", { hAdapter: rig.adapter }).outs.hDevice), 1);
+  const reserve = (queue: Value | undefined) =>
+    rig.ok("D3DKMTReserveGpuVirtualAddress", { hPagingQueue: queue, Size: 0x10000 });
+  for (const { hPagingQueue } of [high, low, elsewhere]) reserve(hPagingQueue);
+  reserve(rig.queue);
+  const values = () =>
+    [high, low, elsewhere].map(({ hSyncObject }) => valueOf(rig, handle(hSyncObject))).concat(valueOf(rig, rig.fence));
+  rig.complete(1, handle(low.hPagingQueue));
+  assertEquals(values(), [1n, 1n, 0n, 1n]);
 });

@@ -1,9 +1,12 @@
 // An open channel over which memory is shown, for tests of GPADLs.
 
-import type { EngineObject } from "../../src/engine/mod.ts";
+import { type EngineObject, stateMatches } from "../../src/engine/mod.ts";
 import { assert } from "../support/assert.ts";
 import type { Answer } from "../support/model.ts";
 import { numberOf, Pair } from "./endpoints.ts";
+
+/** The guest's first page after those of the channel's two rings: a control page and 4 data pages each. */
+const FIRST_BUFFER_PAGE = 0x100 + 10;
 
 /** An open pair with a buffer of the guest's: 3 pages and a bit, from byte 100 of the first. */
 export class Sharing extends Pair {
@@ -41,6 +44,13 @@ export class Sharing extends Pair {
     return this.call("client", "VmbChannelDeleteGpadl", { Channel: this.client, GpadlHandle: gpadl }, false);
   }
 
+  /** The state that `expect state` would see. */
+  stateOf(handle: number): string {
+    const ref = this.engine.world.tableOf("gpadl").refOf(handle);
+    assert(ref !== undefined, `no gpadl has or had ${handle}`);
+    return stateMatches(this.engine.world, { ...ref, state: "none" }) ?? "";
+  }
+
   object(handle: number): EngineObject<"gpadl"> {
     const object = this.engine.world.resolve("gpadl", handle);
     assert(object !== undefined && isGpadl(object));
@@ -70,6 +80,6 @@ function isGpadl(object: EngineObject): object is EngineObject<"gpadl"> {
 /** Pieces as `first page offset byteOffset+byteCount`, pages counted from the buffer's first. */
 export function piecesOf(gpadl: EngineObject<"gpadl">): string[] {
   return gpadl.data.pieces.map(({ pages, byteOffset, byteCount }) =>
-    `${pages.map((page) => page - 0x100).join(" ")}: ${byteOffset}+${byteCount}`
+    `${pages.map((page) => page - FIRST_BUFFER_PAGE).join(" ")}: ${byteOffset}+${byteCount}`
   );
 }

@@ -278,6 +278,9 @@ Deno.test("importEtl() makes the same trace of the same bytes, and walks it agai
     wallClock: false,
     startedAt: "2024-03-01T09:30:00.000Z",
     losses: [],
+    startsAfter: 0,
+    leftOut: [],
+    selection: null,
   });
   assertEquals(end, { reason: "imported", message: "", events: 70 });
 });

@@ -55,6 +55,18 @@ export class PlainRanges<V> {
     return points === end - start;
   }
 
+  /** Tries every aligned start from the highest down. */
+  lastGap(query: { size: number; from: number; to: number; alignment: number }): number | undefined {
+    const { size, from, to, alignment } = query;
+    for (let start = to - size - (to - size) % alignment; start >= from && start >= 0;) {
+      const taken = this.overlapping(start, start + size)[0];
+      if (taken === undefined) return start;
+      const highest = taken.start - size;
+      start = highest < 0 ? -1 : highest - highest % alignment;
+    }
+    return undefined;
+  }
+
   /** Tries the lowest aligned start, and while that is taken the lowest behind what takes it. */
   firstGap(query: { size: number; from: number; to: number; alignment: number }): number | undefined {
     const { size, from, to, alignment } = query;

@@ -71,8 +71,10 @@ function ask(world: World): void {
   const alignment = [1, 1, 2, 3, 16, space][dice(6)] ?? 1;
   const query = { size: 1 + dice(longest * 2), from: start, to: start + dice(space), alignment };
   if (query.to <= RANGE_LIMIT) assertEquals(map.firstGap(query), plain.firstGap(query), JSON.stringify(query));
+  if (query.to <= RANGE_LIMIT) assertEquals(map.lastGap(query), plain.lastGap(query), JSON.stringify(query));
   const wide = { ...query, from: origin, to: origin + space };
   assertEquals(map.firstGap(wide), plain.firstGap(wide), JSON.stringify(wide));
+  assertEquals(map.lastGap(wide), plain.lastGap(wide), JSON.stringify(wide));
 }
 
 /** Grows, churns and shrinks a map, and compares all along. */

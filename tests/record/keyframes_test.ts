@@ -7,19 +7,19 @@ const MB = 1 << 20;
 
 Deno.test("a keyframe is due when the trace has grown by many times its size, and asked for again if it had not", () => {
   const policy = new KeyframePolicy(null);
-  assertEquals(policy.isDue({ event: 10, bytes: MB - 1 }), false);
-  assertEquals(policy.isDue({ event: 10, bytes: MB }), true);
+  assertEquals(policy.isDue(10, MB - 1), false);
+  assertEquals(policy.isDue(10, MB), true);
   assertEquals(policy.accepts({ event: 10, bytes: MB }, 4 * MB), false, "30 MB of trace are worth a state of 4 MB");
-  assertEquals(policy.isDue({ event: 20, bytes: 29 * MB }), false);
+  assertEquals(policy.isDue(20, 29 * MB), false);
   assertEquals(policy.accepts({ event: 30, bytes: 30 * MB }, 4 * MB), true);
-  assertEquals(policy.isDue({ event: 40, bytes: 59 * MB }), false);
-  assertEquals(policy.isDue({ event: 50, bytes: 60 * MB }), true);
+  assertEquals(policy.isDue(40, 59 * MB), false);
+  assertEquals(policy.isDue(50, 60 * MB), true);
 });
 
 Deno.test("a keyframe of a small state waits for the least growth", () => {
   const policy = new KeyframePolicy(null);
   assertEquals(policy.accepts({ event: 1, bytes: MB }, 100), true);
-  assertEquals([policy.isDue({ event: 2, bytes: 2 * MB - 1 }), policy.isDue({ event: 2, bytes: 2 * MB })], [
+  assertEquals([policy.isDue(2, 2 * MB - 1), policy.isDue(2, 2 * MB)], [
     false,
     true,
   ]);
@@ -27,7 +27,7 @@ Deno.test("a keyframe of a small state waits for the least growth", () => {
 
 Deno.test("keyframes by events are written whatever they cost", () => {
   const policy = new KeyframePolicy(10);
-  assertEquals([policy.isDue({ event: 9, bytes: 0 }), policy.isDue({ event: 10, bytes: 0 })], [false, true]);
+  assertEquals([policy.isDue(9, 0), policy.isDue(10, 0)], [false, true]);
   assertEquals(policy.accepts({ event: 10, bytes: 0 }, 1e9), true);
-  assertEquals([policy.isDue({ event: 19, bytes: 0 }), policy.isDue({ event: 20, bytes: 0 })], [false, true]);
+  assertEquals([policy.isDue(19, 0), policy.isDue(20, 0)], [false, true]);
 });

@@ -5,7 +5,7 @@ import { defaultValue, findPlan, parseOption } from "../../src/api/mod.ts";
 import { record, recordInMemory, type RecordOptions } from "../../src/record/mod.ts";
 import { PROGRAMS } from "../../src/programs/mod.ts";
 import { replay } from "../../src/replay/mod.ts";
-import { BytesSink, bytesSource, openTrace, type TraceFile } from "../../src/trace/mod.ts";
+import { BytesSink, bytesSource, openTrace, type TraceEvent, type TraceFile } from "../../src/trace/mod.ts";
 import { churn } from "../driver/churn.ts";
 import { runEvents } from "../driver/run.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
@@ -135,6 +135,28 @@ Deno.test("compares leaves out what it says no to, as long as the run goes on al
     "result",
     "blocked",
   ]);
+});
+
+Deno.test("a trace is walked once, and once more up to where it differs; what stands behind is not looked at", async () => {
+  const { events } = await runEvents(churn(1).run);
+  const map = events.findIndex(({ plan }) => plan?.name === "VmbChannelMapGpadl");
+  const walks: string[] = [];
+  const walked = (all: readonly TraceEvent[], last: number) =>
+    plainTrace(all, {
+      *events({ from = 1, to = Infinity } = {}) {
+        walks.push(`${from} to ${to}`);
+        for (const event of all.slice(from - 1)) {
+          if (event.event > to) return;
+          if (event.event > last) throw new RangeError(`looked at @${event.event}`);
+          yield event;
+        }
+      },
+    });
+  assertEquals(replay(walked(events, events.length)).divergence, null);
+  assertEquals(walks.splice(0), ["1 to Infinity"]);
+  const lying = events.map((event, index) => index === map ? { ...event, timeNs: 77n } : event);
+  assertEquals(replay(walked(lying, map + 1)).divergence?.event, map + 1);
+  assertEquals(walks, ["1 to Infinity", `1 to ${map}`]);
 });
 
 Deno.test("a damaged trace is replayed up to the gap, which is named", async () => {

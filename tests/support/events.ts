@@ -173,6 +173,9 @@ export function header(
     startedAt: "",
     capabilities: [],
     losses: [],
+    startsAfter: 0,
+    leftOut: [],
+    selection: null,
     ...given,
     options: { ...defaultOptions(), ...given.options },
   };

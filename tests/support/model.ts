@@ -16,10 +16,13 @@ export interface Answer {
   readonly outs: Readonly<Record<string, Value>>;
 }
 
-/** Called inside a callback; what it returns is the callback's status. */
+/** What a handler returns: the callback's status, or that and what it gives back by name. */
+export type Returned = number | void | ({ readonly status: number } & GivenArgs);
+
+/** Called inside a callback. */
 export type Handler = (
   callback: { readonly name: string; readonly side: string; readonly channel: number; readonly event: number },
-) => number | void;
+) => Returned;
 
 /** The engine with a driver for tests. */
 export class Model {
@@ -30,6 +33,8 @@ export class Model {
   readonly leaves: { readonly event: number; readonly outcome: Outcome; readonly outs: readonly Value[] }[] = [];
   /** Memory deltas seen: `partition page+offset bytes`. */
   readonly deltas: string[] = [];
+  /** VMBus messages seen, with the option `wire`. */
+  readonly messages: { readonly name: string; readonly side: string; readonly ins: readonly Value[] }[] = [];
   handler: Handler = () => {};
   #event = 0;
   #inside: number[] = [];
@@ -82,12 +87,15 @@ export class Model {
     const callback = this.engine.deliver(id, event);
     this.callbacks.push(`${callback.side} ${callback.name} channel#${callback.channel}`);
     this.#inside.push(event);
-    const status = this.handler({ name: callback.name, side: callback.side, channel: callback.channel, event }) ?? 0;
+    const returned = this.handler({ name: callback.name, side: callback.side, channel: callback.channel, event }) ?? 0;
     this.#inside.pop();
-    const isStatus = findPlan(callback.name)?.declaration.returns === "status";
+    const { status, ...outs } = typeof returned === "number" ? { status: returned } : returned;
+    const plan = findPlan(callback.name);
+    const isStatus = plan?.declaration.returns === "status";
     this.engine.finish(event, {
       event: ++this.#event,
       outcome: isStatus ? { form: "status", status } : { form: "void" },
+      outs: plan === undefined || plan.outs.length === 0 ? [] : this.engine.bindOuts(plan, outs),
     });
     this.#collect();
   }
@@ -95,6 +103,7 @@ export class Model {
   #collect(): void {
     for (const output of this.engine.takeOutputs()) {
       if (output.form === "leave") this.leaves.push(output);
+      else if (output.form === "message") this.messages.push(output);
       else this.deltas.push(`${output.partition} 0x${output.page.toString(16)}+${output.offset} ${hex(output.bytes)}`);
     }
   }

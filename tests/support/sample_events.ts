@@ -40,6 +40,9 @@ export function sampleHeader(changes: Partial<TraceHeader> = {}): TraceHeader {
     startedAt: "",
     capabilities: [],
     losses: [],
+    startsAfter: 0,
+    leftOut: [],
+    selection: null,
     ...changes,
   };
 }
@@ -192,7 +195,7 @@ function arbitraryObject({ kind }: ParamPlan): fc.Arbitrary<Value> {
   return fc.oneof(fc.constant(null), fc.maxSafeNat(), { arbitrary: ref, weight: 4 });
 }
 
-/** Any events over the whole catalogue, numbered from 1. */
+/** Any events over the whole catalogue, numbered from 1: each does what its kind does, and points to events that it can point to. */
 export const arbitraryEvents: fc.Arbitrary<TraceEvent[]> = fc.array(
   fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom(...CATALOGUE).chain(arbitraryCall) },
@@ -200,11 +203,20 @@ export const arbitraryEvents: fc.Arbitrary<TraceEvent[]> = fc.array(
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("note" as const), text: fc.string({ unit: "grapheme" }) }) },
   ).chain((changes) => arbitraryRest().map((rest) => ({ ...rest, ...changes }))),
   { maxLength: 40 },
-).map((changes) =>
-  changes.map(({ causeBack, ...each }, index) =>
-    sampleEvent(index + 1, { ...each, cause: Math.max(0, index - causeBack), of: Math.max(0, index - 2 * causeBack) })
-  )
-);
+).map(numbered);
+
+/** Numbers events and lets them point back; answers to nothing are left out. */
+function numbered(changes: readonly (Partial<TraceEvent> & Rest)[]): TraceEvent[] {
+  const events: TraceEvent[] = [];
+  for (const { causeBack, ...each } of changes) {
+    const asked = each.kind === "leave" ? "enter" : each.kind === "return" ? "callback" : null;
+    const pick = (fits: (event: TraceEvent) => boolean) => events.filter(fits).at(-1 - causeBack)?.event ?? 0;
+    const cause = pick(({ kind }) => kind !== "memory" && kind !== "note");
+    const of = asked === null ? 0 : events.findLast(({ kind }) => kind === asked)?.event ?? 0;
+    if (asked === null || of > 0) events.push(sampleEvent(events.length + 1, { ...each, cause, of }));
+  }
+  return events;
+}
 
 type Rest = Pick<TraceEvent, "side" | "actor" | "level" | "timeNs" | "wallNs" | "site"> & {
   readonly causeBack: number;
@@ -232,22 +244,28 @@ function arbitraryRest(): fc.Arbitrary<Rest> {
 
 function arbitraryCall(plan: CallPlan): fc.Arbitrary<Partial<TraceEvent>> {
   const kinds: readonly EventKind[] = plan.isCallback ? ["callback", "return"] : ["call", "enter", "leave"];
-  const returned = plan.returned === null ? fc.constant(null) : arbitraryValue(plan.returned, "out");
-  return fc.record({
-    kind: fc.constantFrom(...kinds),
-    plan: fc.constant(plan),
-    ins: fc.tuple(...plan.ins.map((param) => arbitraryValue(param, "in"))),
-    outs: fc.boolean().chain((given) =>
-      fc.tuple(...(given ? plan.outs : []).map((param) => arbitraryValue(param, "out")))
-    ),
-    outcome: fc.oneof(
-      fc.constant(null),
-      fc.record({ form: fc.constant("status" as const), status: fc.integer({ min: 0, max: 0xffffffff }) }),
-      fc.constant({ form: "void" as const }),
-      fc.record({ form: fc.constant("refused" as const), reason: fc.string() }),
-      plan.returned === null ? fc.constant(null) : returned.map((value) => ({ form: "value" as const, value })),
-    ),
+  return fc.constantFrom(...kinds).chain((kind) => {
+    const isAsked = kind === "call" || kind === "enter" || kind === "callback";
+    const isAnswered = kind === "call" || kind === "leave" || kind === "return";
+    return fc.record({
+      kind: fc.constant(kind),
+      plan: fc.constant(plan),
+      ins: fc.tuple(...(isAsked ? plan.ins : []).map((param) => arbitraryValue(param, "in"))),
+      outs: fc.nat(isAnswered ? plan.outs.length : 0).chain((given) =>
+        fc.tuple(...plan.outs.slice(0, given).map((param) => arbitraryValue(param, "out")))
+      ),
+      outcome: isAnswered ? arbitraryOutcome(plan) : fc.constant(null),
+    });
   });
+}
+
+function arbitraryOutcome({ returned }: CallPlan): fc.Arbitrary<TraceEvent["outcome"]> {
+  return fc.oneof(
+    fc.record({ form: fc.constant("status" as const), status: fc.integer({ min: 0, max: 0xffffffff }) }),
+    fc.constant({ form: "void" as const }),
+    fc.record({ form: fc.constant("refused" as const), reason: fc.string() }),
+    ...(returned === null ? [] : [arbitraryValue(returned, "out").map((value) => ({ form: "value" as const, value }))]),
+  );
 }
 
 function arbitraryMemory(): fc.Arbitrary<Partial<TraceEvent>> {

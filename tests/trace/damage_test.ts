@@ -1,6 +1,6 @@
 // Damaged traces: every cut and every flipped bit is noticed, and costs no event that it did not touch.
 
-import { bytesSource, openTrace, type TraceEvent, TraceFormatError } from "../../src/trace/mod.ts";
+import { bytesSource, FORMAT_VERSION, openTrace, type TraceEvent, TraceFormatError } from "../../src/trace/mod.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { blockStarts } from "../support/trace_blocks.ts";
 import { sampleEvent, sampleHeader, sampleStory, writeTrace } from "../support/sample_events.ts";
@@ -191,7 +191,7 @@ Deno.test("what is no trace is said to be none, and why", () => {
 });
 
 Deno.test("a trace of a newer version is refused as such", () => {
-  const newer = writeTrace([], { version: 2 });
+  const newer = writeTrace([], { version: FORMAT_VERSION + 1 });
   const error = assertThrows(() => openTrace(bytesSource(newer)), TraceFormatError, "Update maptrail");
   assertEquals([error.reason, error.chunk], ["newer-version", -1]);
 });

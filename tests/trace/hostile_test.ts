@@ -79,6 +79,15 @@ Deno.test("a chunk that claims more sites or shapes than it has events is lost b
   }
 });
 
+Deno.test("a chunk that claims less than no objects, or parts of one, is lost", () => {
+  for (const count of [-1, 0.5, 2 ** 22 + 1, NaN]) {
+    const bytes = forged(0, (part, index) => index === 0 ? withField(part, "objects", [["mdl", count, 64]]) : part);
+    const trace = openTrace(bytesSource(bytes));
+    assertEquals([...trace.events()], []);
+    assertStringIncludes(trace.losses.map(({ what }) => what).join(), `table of ${count} rows`);
+  }
+});
+
 Deno.test("the index of a trace counts no calls below nothing", () => {
   const bytes = forged(1, (part) => withField(part, "calls", [[0, -1]]));
   const summary = openTrace(bytesSource(bytes)).summary();

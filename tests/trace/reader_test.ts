@@ -9,6 +9,7 @@ import {
   bytesSource,
   decodeKeyframe,
   encodeKeyframe,
+  FORMAT_VERSION,
   openTrace,
   type TraceEvent,
   TraceWriter,
@@ -24,7 +25,7 @@ Deno.test("another MessagePack library walks every value of a trace, bodies and 
   const bytes = writeTrace(sampleStory(30), { chunkEvents: 50 });
   const [header, ...blocks] = [...decodeMulti(bytes)];
   assert(isRecord(header));
-  assertEquals([header.format, header.version, header.size], ["maptrail", 1, blockStarts(bytes)[0]]);
+  assertEquals([header.format, header.version, header.size], ["maptrail", FORMAT_VERSION, blockStarts(bytes)[0]]);
   assertEquals(header.tool, "maptrail");
   const tags = blocks.map((block) => Array.isArray(block) && block.length === 10 ? block[0] : "no block");
   assertEquals(tags, ["mt.event", "mt.event", "mt.event", "mt.index", "mt.final"]);

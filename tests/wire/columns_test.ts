@@ -158,6 +158,49 @@ Deno.test("PairTable.intern() gives each pair one index, in order of first sight
   assertEquals([table.intern(1, 1), table.intern(0, 0), table.intern(1, 1)], [0, 1, 0]);
 });
 
+Deno.test("PairTable.forgetNewest() leaves the table as it was before its newest pair", () => {
+  const number = fc.nat(5).map((value) => value * 2 ** 32);
+  const check = fc.property(fc.array(fc.tuple(number, number, fc.boolean()), { maxLength: 400 }), (pairs) => {
+    const table = new PairTable();
+    const kept: string[] = [];
+    for (const [first, second, isKept] of pairs) {
+      const known = kept.indexOf(`${first},${second}`);
+      assertEquals(table.intern(first, second), known < 0 ? kept.length : known);
+      if (known >= 0) continue;
+      if (isKept) kept.push(`${first},${second}`);
+      else table.forgetNewest();
+      assertEquals(table.size, kept.length);
+    }
+  });
+  fc.assert(check, { seed: 11, numRuns: 50 });
+  new PairTable().forgetNewest();
+});
+
+Deno.test("NumberColumn.pop() takes back the last number, its high half and its padding", () => {
+  const numbers = fc.oneof(u64, fc.bigInt({ min: 0n, max: 9n }));
+  const check = fc.property(fc.nat(3), fc.array(fc.tuple(numbers, fc.boolean())), (padding, steps) => {
+    const column = new NumberColumn();
+    const kept: bigint[] = new Array<bigint>(padding).fill(0n);
+    column.padTo(padding);
+    for (const [value, isKept] of steps) {
+      column.pushBigint(value);
+      assertEquals(column.last, Number(value & 0xffffffffn));
+      if (isKept) kept.push(value);
+      else column.pop();
+    }
+    for (let index = 0; index < 2; index += 1) {
+      column.pop();
+      kept.pop();
+    }
+    assertEquals([column.length, column.last], [kept.length, Number((kept.at(-1) ?? 0n) & 0xffffffffn)]);
+    const sink = new PlaneSink();
+    writeColumn(column, sink);
+    const read = readColumn(sourceOf(sink), kept.length);
+    assertEquals(kept.map((_, index) => read.bigintAt(index)), kept);
+  });
+  fc.assert(check, { seed: 12, numRuns: 200 });
+});
+
 Deno.test("NumberColumn starts over with clear(), high halves too, and pads with zeros", () => {
   const column = new NumberColumn();
   for (let index = 0; index < 100; index += 1) column.pushBigint(2n ** 64n - 1n);

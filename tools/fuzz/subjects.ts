@@ -60,6 +60,7 @@ export function syntheticSubjects(): Subject[] {
     subjectOf("no-end", writeTrace(sampleStory(6), { chunkEvents: 5, end: null, header: sampleHeader({ seed: 2 }) })),
     subjectOf("gap", writeTrace(gap, { header: sampleHeader({ seed: 4, losses: stated }), chunkEvents: 4 })),
     subjectOf("trace-in-memory", withTraceInside()),
+    subjectOf("contents", withContents()),
     ...fc.sample(arbitraryEvents, { seed: 1, numRuns: 3 }).map((events, index) =>
       subjectOf(`any-${index}`, writeTrace(events, { chunkEvents: 9, header: sampleHeader({ seed: 10 + index }) }))
     ),
@@ -76,6 +77,18 @@ function withKeyframes(): Uint8Array {
   }
   writer.finish({ reason: "interrupted", message: "stopped by hand", events: writer.events });
   return sink.bytes();
+}
+
+/** Pages that repeat, whole and in parts: noise, zeros and words. */
+function withContents(): Uint8Array {
+  const noise = Uint8Array.from(fc.sample(fc.nat(255), { seed: 5, numRuns: 300 }));
+  const pages = [noise, new Uint8Array(200), noise.subarray(0, 100), noise.subarray(100), new Uint8Array(200).fill(7)];
+  const events = Array.from({ length: 24 }, (_, index) => {
+    const bytes = pages[index % pages.length] ?? noise;
+    const memory = { partition: "guest", page: index, offset: 0, length: bytes.length, digest: index, bytes } as const;
+    return sampleEvent(index + 1, { kind: "memory", memory });
+  });
+  return writeTrace(events, { chunkEvents: 10, header: sampleHeader({ seed: 9 }) });
 }
 
 /** A trace of memory that holds another trace, whose blocks are not the outer one's. */

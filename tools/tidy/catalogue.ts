@@ -61,9 +61,9 @@ export function unexercised(
   );
 }
 
-/** The calls and callbacks that a scenario's lines name. */
+/** The calls and callbacks that a scenario's lines name, and the messages that its comments say it makes. */
 function callsOf(text: string): string[] {
-  return [...text.matchAll(/^ *(?:callback )?[a-z#0-9-]+ (\w+)\(/gm)].flatMap(([, name]) => name ?? []);
+  return [...text.matchAll(/^ *(?:callback |# wire )?[a-z#0-9-]+ (\w+)\(/gm)].flatMap(([, name]) => name ?? []);
 }
 
 function placed({ name, ...fault }: Fault, rule: string, files: readonly TextFile[]): Failure {

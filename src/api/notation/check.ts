@@ -72,6 +72,11 @@ export function checkReturn(node: ValueNode, plan: CallPlan): void {
   checkValue(node, returned, "in");
 }
 
+/** Checks what a driver gives back in a callback's out parameters. */
+export function checkOuts(outs: readonly NamedNode[], plan: CallPlan): void {
+  for (const out of outs) checkValue(out.value, planNamed(plan.outs, out, `the outputs of ${plan.name}`), "in");
+}
+
 /** Checks any value. What a variable holds is known only when it runs: even an unbound one passes. */
 export function checkValue(node: ValueNode, plan: ParamPlan, way: Way): void {
   if (node.form === "variable") return;

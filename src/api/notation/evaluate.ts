@@ -69,6 +69,16 @@ export function evaluateReturn(node: ValueNode | null, plan: CallPlan, env: Envi
   return node === null ? VOID : { form: "value", value: evaluate(node, returned, env) };
 }
 
+/** What a driver gives back in a callback's out parameters, by name; names left out stay out. */
+export function evaluateOuts(
+  outs: readonly NamedNode[],
+  plan: CallPlan,
+  env: Environment,
+): Readonly<Record<string, Value>> {
+  const owner = `the outputs of ${plan.name}`;
+  return Object.fromEntries(outs.map((out) => [out.name, evaluate(out.value, planNamed(plan.outs, out, owner), env)]));
+}
+
 /** A variable's value with its offset; `NotationError` where it has none. */
 export function variableValue(node: VariableNode, env: Environment): Value {
   const value = env.variable(node.name);

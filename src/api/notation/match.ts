@@ -4,7 +4,8 @@
 import { type CallPlan, defaultValue, type ParamPlan } from "../catalogue.ts";
 import { membersOf, type Way } from "../fit.ts";
 import { ntSuccess } from "../symbols.ts";
-import { equalBytes, isArray, isRef, isStruct, type Outcome, type Value } from "../values.ts";
+import { sameBytes } from "../../wire/mod.ts";
+import { isArray, isRef, isStruct, type Outcome, type Value } from "../values.ts";
 import { itemPlan, planNamed, returnPlan } from "./check.ts";
 import { countedBy, lengthOf } from "./counts.ts";
 import { type Environment, variableValue } from "./evaluate.ts";
@@ -93,7 +94,7 @@ function agrees(written: Value, actual: Value): boolean {
     return isRef(actual) && BigInt(actual.handle) === BigInt(written);
   }
   if (written instanceof Uint8Array || actual instanceof Uint8Array) {
-    return written instanceof Uint8Array && actual instanceof Uint8Array && equalBytes(written, actual);
+    return written instanceof Uint8Array && actual instanceof Uint8Array && sameBytes(written, actual);
   }
   if (typeof written !== "object" || typeof actual !== "object" || written === null || actual === null) return false;
   if (isArray(written)) {

@@ -3,7 +3,7 @@
 export type * from "./syntax.ts";
 export { NotationError } from "./notation_error.ts";
 export { type ParseOptions, parseScenario } from "./parse.ts";
-export { type Environment, evaluate, evaluateArguments, evaluateReturn } from "./evaluate.ts";
+export { type Environment, evaluate, evaluateArguments, evaluateOuts, evaluateReturn } from "./evaluate.ts";
 export {
   type ArgumentsTarget,
   matchArguments,

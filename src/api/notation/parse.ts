@@ -4,7 +4,7 @@
 import { type CallPlan, findPlan } from "../catalogue.ts";
 import { defaultOptions, type ModelOptions, OPTIONS, parseOption } from "../options.ts";
 import { baseSide, canonicalSide, mayCall, SIDES, sidesOf } from "../sides.ts";
-import { checkArguments, checkOutcome, checkReturn, returnPlan } from "./check.ts";
+import { checkArguments, checkOutcome, checkOuts, checkReturn, returnPlan } from "./check.ts";
 import { Cursor } from "./lexer.ts";
 import { didYouMean } from "./near_names.ts";
 import { Nesting } from "./nesting.ts";
@@ -115,13 +115,13 @@ class LineReader {
     const head = this.#head(cursor, { isCallback: true });
     const hasArrow = cursor.take("->");
     const blocked = cursor.takeWord("blocked");
-    const returns = hasArrow && !blocked ? this.#returned(cursor, head.plan) : null;
+    const returned = hasArrow && !blocked ? parseReturned(cursor, head.plan) : NOTHING_RETURNED;
     const label = parseLabel(cursor);
     if (blocked && label === null) throw cursor.expected("@LABEL after blocked, for the callback's return line");
     const statement: CallbackStatement = {
       form: "callback",
       ...head,
-      returns,
+      ...returned,
       blocked,
       label: label?.name ?? null,
       ...base,
@@ -143,13 +143,6 @@ class LineReader {
     return { side: canonicalSide(side), plan, args };
   }
 
-  #returned(cursor: Cursor, plan: CallPlan): ValueNode | null {
-    if (returnPlan(plan) === null && cursor.takeWord("void")) return null;
-    const value = parseValue(cursor);
-    checkReturn(value, plan);
-    return value;
-  }
-
   #leave(cursor: Cursor, base: Base): LeaveStatement {
     const { start, statement: of } = this.#ending(cursor, "leave");
     if (of.form !== "call" || (of.outcome !== null && of.outcome.form !== "blocked")) {
@@ -169,9 +162,9 @@ class LineReader {
     if (of.form !== "callback" || !of.blocked) {
       throw cursor.error("expected the label of a callback that is blocked", start);
     }
-    const returns = cursor.take("->") ? this.#returned(cursor, of.plan) : null;
+    const returned = cursor.take("->") ? parseReturned(cursor, of.plan) : NOTHING_RETURNED;
     const label = parseLabel(cursor);
-    const statement: ReturnStatement = { form: "return", of, returns, label: label?.name ?? null, ...base };
+    const statement: ReturnStatement = { form: "return", of, ...returned, label: label?.name ?? null, ...base };
     this.#define(label, statement, cursor);
     return statement;
   }
@@ -246,6 +239,31 @@ function setOption(
     if (!(error instanceof RangeError)) throw error;
     throw cursor.error(error.message, start);
   }
+}
+
+/** What stands behind a callback's arrow: what the driver returns, and what it gives back. */
+interface Returned {
+  readonly returns: ValueNode | null;
+  readonly outs: readonly NamedNode[];
+}
+
+const NOTHING_RETURNED: Returned = { returns: null, outs: [] };
+
+function parseReturned(cursor: Cursor, plan: CallPlan): Returned {
+  const returns = parseReturnValue(cursor, plan);
+  cursor.skipSpaces();
+  const outs = plan.outs.length > 0 && cursor.take("{") ? parseNamed(cursor, { close: "}", what: "output" }) : [];
+  checkOuts(outs, plan);
+  return { returns, outs };
+}
+
+function parseReturnValue(cursor: Cursor, plan: CallPlan): ValueNode | null {
+  cursor.skipSpaces();
+  if (plan.outs.length > 0 && cursor.looksAt(/\{/y)) return null;
+  if (returnPlan(plan) === null && cursor.takeWord("void")) return null;
+  const value = parseValue(cursor);
+  checkReturn(value, plan);
+  return value;
 }
 
 interface Label {

@@ -139,7 +139,7 @@ export interface CallStatement extends StatementBase {
   /** Without its `@`. */
   readonly label: string | null;
 }
-/** `callback SIDE EVENT(...) [-> VALUE | blocked @LABEL]`. */
+/** `callback SIDE EVENT(...) [-> VALUE [{NAME=VALUE, ...}] | blocked @LABEL]`. */
 export interface CallbackStatement extends StatementBase {
   readonly form: "callback";
   readonly side: string;
@@ -147,6 +147,8 @@ export interface CallbackStatement extends StatementBase {
   readonly args: readonly NamedNode[];
   /** Null: STATUS_SUCCESS or nothing. */
   readonly returns: ValueNode | null;
+  /** What the driver gives back; left out: 0, null, false or empty. */
+  readonly outs: readonly NamedNode[];
   /** It does not return before its `return` line. */
   readonly blocked: boolean;
   readonly label: string | null;
@@ -162,11 +164,12 @@ export interface LeaveStatement extends StatementBase {
   readonly outcome: OutcomeNode | null;
   readonly label: string | null;
 }
-/** `return @LABEL [-> VALUE]`: a blocked callback returns. */
+/** `return @LABEL [-> VALUE [{NAME=VALUE, ...}]]`: a blocked callback returns. */
 export interface ReturnStatement extends StatementBase {
   readonly form: "return";
   readonly of: CallbackStatement;
   readonly returns: ValueNode | null;
+  readonly outs: readonly NamedNode[];
   readonly label: string | null;
 }
 /** `inside @LABEL`: a blocked callback goes on; the calls that it makes now stand under this line. */

@@ -1,0 +1,149 @@
+// How pages of an address space that are free now were released: the newest releases, and for who asks, by page.
+// It must not know calls or rules.
+//
+// Nobody asks as long as every free is one of what was obtained, and no allocation's end took a range along. Till then
+// releases are rows of numbers; the first question makes a map of them, which is kept from then on.
+
+import { type Range, RangeMap } from "../range/mod.ts";
+import type { Evidence } from "./finding.ts";
+import type { PageSpan } from "./gpu_page_table.ts";
+import { NewestRows } from "./newest_rows.ts";
+import { Places } from "./places.ts";
+
+/** An allocation's end that took a range along. */
+export interface AutoRelease {
+  readonly released: Evidence;
+  /** The allocation's number. */
+  readonly allocation: number;
+}
+
+/** How pages became free. Flat, so that no history hangs on it. */
+export interface Release {
+  readonly reason: "freed" | "auto";
+  readonly released: Evidence;
+  /** The allocation that ended, 0 where a free did it. */
+  readonly allocation: number;
+  /** The range they belonged to, who had obtained it, and how. */
+  readonly range: number;
+  readonly kind: "reserved" | "mapped";
+  readonly obtained: Evidence;
+  readonly recycled: AutoRelease | null;
+}
+
+/** Columns of a free. */
+const FREED = { start: 0, end: 1, range: 2, isMapped: 3, released: 4, obtained: 6 } as const;
+const FREED_COLUMNS = 8;
+
+/** Releases of one space. */
+export class Releases {
+  readonly #kept: number;
+  readonly #places = new Places();
+  /** Frees by their order, while nobody asked. */
+  #rows: NewestRows | null;
+  #count = 0;
+  readonly #byPage = new RangeMap<Release>();
+  /** The newest, a ring: the oldest makes room. */
+  readonly #ring: Range<Release>[] = [];
+  #oldest = 0;
+
+  constructor(kept: number) {
+    this.#kept = kept;
+    this.#rows = new NewestRows(FREED_COLUMNS, kept);
+  }
+
+  /** Whether somebody asked, so that pages that are obtained must be told. */
+  get isAsked(): boolean {
+    return this.#rows === null;
+  }
+
+  /** Pages were released that were obtained before; `obtained` are all pieces that are obtained now. */
+  add(span: PageSpan, release: Release, obtained: Iterable<PageSpan>): void {
+    if (this.#rows !== null && release.reason === "freed" && release.recycled === null) this.#addRow(span, release);
+    else {
+      this.#ask(obtained);
+      // An older release of these pages may have come back with the first question.
+      this.#byPage.carve(span.start, span.end);
+      this.#remember(span, release);
+    }
+  }
+
+  /** How the free pages of a span were released, the newest release of each page. */
+  in({ start, end }: PageSpan, obtained: Iterable<PageSpan>): readonly Release[] {
+    this.#ask(obtained);
+    return this.#byPage.overlapping(start, end).map(({ value }) => value);
+  }
+
+  /** Pages are obtained again: returns how they had been released, where that was asked for before. */
+  take({ start, end }: PageSpan): readonly Range<Release>[] {
+    return this.#rows === null ? this.#byPage.carve(start, end) : NONE;
+  }
+
+  /** Pages that were released and not obtained since, once somebody asked. */
+  pieces(): Iterable<PageSpan> {
+    return this.#byPage;
+  }
+
+  #addRow({ start, end }: PageSpan, { range, kind, released, obtained }: Release): void {
+    const rows = this.#rows;
+    if (rows === null) return;
+    const row = rows.row(this.#count);
+    this.#count += 1;
+    rows.put(row, FREED.start, start);
+    rows.put(row, FREED.end, end);
+    rows.put(row, FREED.range, range);
+    rows.put(row, FREED.isMapped, kind === "mapped" ? 1 : 0);
+    rows.put(row, FREED.released, released.event);
+    rows.put(row, FREED.released + 1, this.#places.numberOf(released));
+    rows.put(row, FREED.obtained, obtained.event);
+    rows.put(row, FREED.obtained + 1, this.#places.numberOf(obtained));
+  }
+
+  /** Makes the map: the newest release of a page stands above older ones, and what is obtained now is not released. */
+  #ask(obtained: Iterable<PageSpan>): void {
+    const rows = this.#rows;
+    if (rows === null) return;
+    this.#rows = null;
+    for (let each = Math.max(0, this.#count - this.#kept); each < this.#count; each += 1) {
+      const row = rows.find(each);
+      const span = { start: rows.at(row, FREED.start), end: rows.at(row, FREED.end) };
+      this.#byPage.carve(span.start, span.end);
+      this.#remember(span, this.#freed(rows, row));
+    }
+    for (const { start, end } of obtained) this.#byPage.carve(start, end);
+  }
+
+  #freed(rows: NewestRows, row: number): Release {
+    const kind = rows.at(row, FREED.isMapped) === 1 ? "mapped" : "reserved";
+    return {
+      reason: "freed",
+      released: this.#moment(rows, row + FREED.released, "freed"),
+      allocation: 0,
+      range: rows.at(row, FREED.range),
+      kind,
+      obtained: this.#moment(rows, row + FREED.obtained, kind),
+      recycled: null,
+    };
+  }
+
+  #moment(rows: NewestRows, row: number, role: string): Evidence {
+    const { call, site, side } = this.#places.at(rows.at(row, 1));
+    return { event: rows.at(row, 0), role, site, call, side };
+  }
+
+  #remember({ start, end }: PageSpan, release: Release): void {
+    const made = { start, end, value: release };
+    this.#byPage.insert(made);
+    if (this.#ring.length < this.#kept) {
+      this.#ring.push(made);
+      return;
+    }
+    const oldest = this.#ring[this.#oldest] ?? made;
+    this.#ring[this.#oldest] = made;
+    this.#oldest = (this.#oldest + 1) % this.#kept;
+    for (const piece of this.#byPage.overlapping(oldest.start, oldest.end)) {
+      if (piece.value === oldest.value) this.#byPage.remove(piece.start);
+    }
+  }
+}
+
+const NONE: readonly Range<Release>[] = [];

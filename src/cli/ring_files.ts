@@ -1,0 +1,173 @@
+// The files of a ring while it runs: the newest segment stands under the trace's own name, those before it beside it as
+// FILE.1.part and so on. At the end they become one. Whatever kills the process, each of them is a trace that every verb
+// reads. Must not know what is in a segment.
+import { basename, dirname } from "node:path";
+import { MemorySegments, type RingSegments } from "../record/mod.ts";
+import type { ByteSink, ByteSource } from "../trace/mod.ts";
+import { CliError, EXIT } from "./exit.ts";
+import type { Io } from "./io.ts";
+import { createOutput, type InputFile, openFile, type OutputChoice, type OutputFile, resolvePath } from "./paths.ts";
+
+/** An output, and where the segments of the ring that will fill it are kept. */
+export interface RingOutput {
+  readonly output: OutputFile;
+  readonly segments: RingSegments;
+}
+
+/** Makes the output of a ring; what is no file of its own, as standard output, has its segments in memory. */
+export function createRing(io: Io, choice: OutputChoice): RingOutput {
+  const output = createOutput(io, choice);
+  const full = resolvePath(io.folder, output.path);
+  if (!isFile(full)) return { output, segments: new MemorySegments() };
+  try {
+    clearParts(full, choice.force);
+  } catch (error) {
+    output.discard();
+    throw error;
+  }
+  const files = new RingFiles(io, output);
+  return { output: files, segments: files };
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Parts that a killed recording left are as good as any file: they go where they may be overwritten. */
+function clearParts(full: string, force: boolean): void {
+  const folder = dirname(full);
+  const start = `${basename(full)}.`;
+  const parts = [...Deno.readDirSync(folder)].map(({ name }) => name)
+    .filter((name) => name.startsWith(start) && /^\d+\.part$/.test(name.slice(start.length)));
+  const [first] = parts;
+  if (first !== undefined && !force) {
+    throw new CliError(EXIT.usage, `Choose another name, or add --force: "${first}", of an earlier ring, exists.`);
+  }
+  for (const part of parts) Deno.removeSync(`${folder}/${part}`);
+}
+
+class RingFiles implements OutputFile, RingSegments {
+  readonly path: string;
+  readonly #io: Io;
+  /** The newest segment, under the trace's own name. */
+  #newest: OutputFile;
+  #number = 1;
+  /** Numbers of the segments that stand beside it. */
+  readonly #parts = new Set<number>();
+  /** The last one that was dropped before it had a name of its own. */
+  #dropped = 0;
+  #read: InputFile | null = null;
+  /** What the segments are joined into. */
+  #joined: OutputFile | null = null;
+  /** The joined trace is all that there is. */
+  #isOver = false;
+
+  constructor(io: Io, newest: OutputFile) {
+    this.path = newest.path;
+    this.#io = io;
+    this.#newest = newest;
+  }
+
+  get sizeInBytes(): number {
+    return (this.#joined ?? this.#newest).sizeInBytes;
+  }
+
+  begin(number: number): ByteSink {
+    this.#number = number;
+    if (number === 1) return this.#newest;
+    this.#newest.close();
+    const next = `${this.path}.next`;
+    const segment = createOutput(this.#io, { output: next, name: next, force: true });
+    this.#newest = segment;
+    let isPlaced = false;
+    return {
+      write: (bytes) => {
+        segment.write(bytes);
+        if (isPlaced) return;
+        isPlaced = true;
+        this.#place(next, number - 1);
+      },
+    };
+  }
+
+  /** What stands under the trace's name becomes a part, and the next segment, which has a header now, takes the name. */
+  #place(next: string, number: number): void {
+    const full = this.#full(this.path);
+    if (this.#dropped !== number) {
+      giveName(full, this.#full(this.#partOf(number)));
+      this.#parts.add(number);
+    }
+    Deno.renameSync(this.#full(next), full);
+  }
+
+  read(number: number): ByteSource {
+    const file = openFile(this.#io, number === this.#number ? this.path : this.#partOf(number));
+    this.#read = file;
+    return { size: file.sizeInBytes, read: (offsetBytes, length) => file.read(offsetBytes, length) };
+  }
+
+  drop(number: number): void {
+    this.#read?.close();
+    this.#read = null;
+    if (this.#parts.delete(number)) Deno.removeSync(this.#full(this.#partOf(number)));
+    // One that still stands under the trace's name goes when another takes it.
+    else this.#dropped = number;
+  }
+
+  /** Writes on to the joined trace. */
+  write(bytes: Uint8Array): void {
+    const output = `${this.path}.joined`;
+    this.#joined ??= createOutput(this.#io, { output, name: output, force: true });
+    this.#joined.write(bytes);
+  }
+
+  /** The joined trace takes its place: nothing else holds anything of it any more. */
+  end(): void {
+    if (this.#joined === null) return;
+    this.#closeAll();
+    Deno.renameSync(this.#full(this.#joined.path), this.#full(this.path));
+    this.#isOver = true;
+  }
+
+  close(): void {
+    if (this.#isOver) return;
+    this.#closeAll();
+    const [oldest] = this.#parts;
+    if (oldest === undefined) return;
+    this.#io.complain(`What came before "${this.path}" stands in "${this.#partOf(oldest)}" and on.`);
+  }
+
+  #closeAll(): void {
+    this.#read?.close();
+    this.#newest.close();
+    this.#joined?.close();
+  }
+
+  discard(): void {
+    this.#closeAll();
+    const parts = Array.from(this.#parts, (number) => this.#partOf(number));
+    for (const path of [this.path, ...parts]) Deno.removeSync(this.#full(path));
+  }
+
+  #partOf(number: number): string {
+    return `${this.path}.${number}.part`;
+  }
+
+  #full(path: string): string {
+    return resolvePath(this.#io.folder, path);
+  }
+}
+
+/** Gives a file another name; where it can have two, there is a trace under the first one at every moment. */
+function giveName(path: string, name: string): void {
+  try {
+    Deno.linkSync(path, name);
+  } catch {
+    Deno.renameSync(path, name);
+  }
+}

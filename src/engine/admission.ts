@@ -1,0 +1,44 @@
+// What a value in a call names, and whether its caller may use it. Every call asks this of every handle.
+// It must not know a particular call, nor what a refusal looks like.
+
+import { printObject, type Value } from "../api/mod.ts";
+import type { CompiledCall } from "./compiled.ts";
+import type { KindTable } from "./object_tables.ts";
+import { type EngineObject, isObject } from "./objects.ts";
+
+/** The live object of a kind that a value names, else what last had its handle value. */
+export function objectIn(table: KindTable, value: Value): EngineObject | undefined {
+  if (value === null || typeof value !== "object" || !("handle" in value)) return undefined;
+  const { number, handle } = value;
+  const live = typeof number === "number" ? table.live.get(number) : undefined;
+  return live ?? (typeof handle === "number" ? table.resolve(handle) : undefined);
+}
+
+/** Whether a side can use an object in a call. */
+export function isUsable(object: EngineObject, side: string): boolean {
+  return object.alive && mayUse(object, side);
+}
+
+/** GPU objects belong to their process, channels to their end; memory and GPADLs are named by both. */
+export function mayUse(object: EngineObject, side: string): boolean {
+  if (object.side === side || side === "gpu" || side === "machine" || side === "kmd") return true;
+  return object.kind === "buffer" || object.kind === "mdl" || object.kind === "gpadl";
+}
+
+/** Why a call is refused, and the status that says so; null: the declaration's or the model's own. */
+export interface Trouble {
+  readonly reason: string;
+  readonly status: number | null;
+}
+
+/** The first object that is in none of the states that its call needs. */
+export function stateTrouble({ args, needs }: CompiledCall): Trouble | null {
+  for (const { index, states } of needs) {
+    const object = args[index];
+    if (isObject(object) && !states.includes(object.state)) {
+      const reason = `${printObject(object)} is ${object.state}, not ${states.join(" or ")}`;
+      return { reason, status: null };
+    }
+  }
+  return null;
+}
