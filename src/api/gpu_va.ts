@@ -12,6 +12,7 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtopenadapterfromluid",
     params: { AdapterLuid: "in luid", hAdapter: "out adapter" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     effects: ["create hAdapter"],
     blocks: true,
   },
@@ -22,6 +23,7 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtenumadapters2",
     params: { NumAdapters: "inout u32", pAdapters: "out D3DKMT_ADAPTERINFO[]" },
     returns: "status",
+    answers: ["STATUS_BUFFER_TOO_SMALL", "STATUS_INVALID_PARAMETER", "STATUS_NO_MEMORY"],
     effects: ["create pAdapters.hAdapter"],
     blocks: true,
   },
@@ -32,6 +34,7 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtcloseadapter",
     params: { hAdapter: "in adapter" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     effects: ["destroy hAdapter"],
     regular: true,
   },
@@ -42,6 +45,7 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtcreatedevice",
     params: { hAdapter: "in adapter", Flags: "in u32", hDevice: "out device" },
     returns: "status",
+    answers: ["STATUS_DEVICE_REMOVED", "STATUS_INVALID_PARAMETER", "STATUS_NO_MEMORY"],
     effects: ["create hDevice"],
   },
   D3DKMTDestroyDevice: {
@@ -51,6 +55,7 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtdestroydevice",
     params: { hDevice: "in device" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     effects: ["destroy hDevice"],
   },
   D3DKMTCreateContextVirtual: {
@@ -67,6 +72,7 @@ export const GPU_VA = {
       hContext: "out context",
     },
     returns: "status",
+    answers: ["STATUS_DEVICE_REMOVED", "STATUS_INVALID_PARAMETER", "STATUS_NO_MEMORY"],
     effects: ["create hContext"],
   },
   D3DKMTDestroyContext: {
@@ -76,6 +82,7 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtdestroycontext",
     params: { hContext: "in context" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     effects: ["destroy hContext"],
     blocks: true,
   },
@@ -92,6 +99,7 @@ export const GPU_VA = {
       PageFaultFlags: "out pageFaultFlags",
     },
     returns: "status",
+    answers: ["STATUS_DEVICE_REMOVED", "STATUS_INVALID_PARAMETER"],
   },
   D3DKMTCreatePagingQueue: {
     id: 209,
@@ -107,6 +115,7 @@ export const GPU_VA = {
       FenceValueCPUVirtualAddress: "out pointer",
     },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     effects: ["create hPagingQueue", "create hSyncObject"],
   },
   D3DKMTDestroyPagingQueue: {
@@ -131,6 +140,12 @@ export const GPU_VA = {
       Flags: "in allocationFlags",
     },
     returns: "status",
+    answers: [
+      "STATUS_DEVICE_REMOVED",
+      "STATUS_INVALID_PARAMETER",
+      "STATUS_NO_MEMORY",
+      "STATUS_GRAPHICS_NO_VIDEO_MEMORY",
+    ],
     effects: ["create hResource", "create pAllocationInfo2.hAllocation"],
   },
   D3DKMTDestroyAllocation2: {
@@ -145,6 +160,7 @@ export const GPU_VA = {
       Flags: "in destroyFlags",
     },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     blocks: true,
     effects: ["destroy hResource", "destroy phAllocationList"],
   },
@@ -169,6 +185,7 @@ export const GPU_VA = {
       PagingFenceValue: "out pagingFenceValue",
     },
     returns: "status",
+    answers: ["STATUS_PENDING", "STATUS_INVALID_PARAMETER"],
     effects: ["map VirtualAddress for SizeInPages"],
   },
   D3DKMTReserveGpuVirtualAddress: {
@@ -189,6 +206,7 @@ export const GPU_VA = {
       PagingFenceValue: "out pagingFenceValue",
     },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     effects: ["reserve VirtualAddress for Size"],
   },
   D3DKMTFreeGpuVirtualAddress: {
@@ -198,6 +216,7 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtfreegpuvirtualaddress",
     params: { hAdapter: "in adapter", BaseAddress: "in gpuVaBase", Size: "in byteSize" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     effects: ["free BaseAddress for Size"],
   },
   D3DKMTUpdateGpuVirtualAddress: {
@@ -217,6 +236,7 @@ export const GPU_VA = {
       Flags: "in updateFlags",
     },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     blocks: true,
   },
   D3DKMTMakeResident: {
@@ -232,6 +252,7 @@ export const GPU_VA = {
       NumBytesToTrim: "out byteSize",
     },
     returns: "status",
+    answers: ["STATUS_PENDING", "STATUS_INVALID_PARAMETER", "STATUS_NO_MEMORY"],
   },
   D3DKMTEvict: {
     id: 218,
@@ -245,6 +266,7 @@ export const GPU_VA = {
       NumBytesToTrim: "out byteSize",
     },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
   },
   D3DKMTLock2: {
     id: 219,
@@ -253,6 +275,12 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtlock2",
     params: { hDevice: "in device", hAllocation: "in allocation", Flags: "in u32", pData: "out pointer" },
     returns: "status",
+    answers: [
+      "STATUS_DEVICE_REMOVED",
+      "STATUS_INVALID_PARAMETER",
+      "STATUS_GRAPHICS_ALLOCATION_BUSY",
+      "STATUS_GRAPHICS_TOO_MANY_REFERENCES",
+    ],
   },
   D3DKMTUnlock2: {
     id: 220,
@@ -261,6 +289,7 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtunlock2",
     params: { hDevice: "in device", hAllocation: "in allocation" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
   },
   D3DKMTSubmitCommand: {
     id: 221,
@@ -275,6 +304,7 @@ export const GPU_VA = {
       Accesses: "in GPU_ACCESS[]",
     },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
   },
   D3DKMTCreateSynchronizationObject2: {
     id: 222,
@@ -289,6 +319,7 @@ export const GPU_VA = {
       hSyncObject: "out syncObject",
     },
     returns: "status",
+    answers: ["STATUS_DEVICE_REMOVED", "STATUS_INVALID_PARAMETER", "STATUS_NO_MEMORY"],
     effects: ["create hSyncObject"],
   },
   D3DKMTDestroySynchronizationObject: {
@@ -298,6 +329,7 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtdestroysynchronizationobject",
     params: { hSyncObject: "in syncObject" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     effects: ["destroy hSyncObject"],
     regular: true,
   },
@@ -313,6 +345,7 @@ export const GPU_VA = {
       WaitAny: "in bool",
     },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     blocks: true,
   },
   D3DKMTSignalSynchronizationObjectFromCpu: {
@@ -326,6 +359,7 @@ export const GPU_VA = {
       FenceValueArray: "in fenceValue[]",
     },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
   },
   D3DKMTWaitForSynchronizationObjectFromGpu: {
     id: 226,
@@ -338,6 +372,7 @@ export const GPU_VA = {
       FenceValueArray: "in fenceValue[]",
     },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
   },
   D3DKMTSignalSynchronizationObjectFromGpu: {
     id: 227,
@@ -350,6 +385,7 @@ export const GPU_VA = {
       FenceValueArray: "in fenceValue[]",
     },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
   },
   D3DKMTOfferAllocations: {
     id: 228,
@@ -358,6 +394,7 @@ export const GPU_VA = {
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtofferallocations",
     params: { hDevice: "in device", AllocationList: "in allocation[]", Priority: "in offerPriority" },
     returns: "status",
+    answers: ["STATUS_DEVICE_REMOVED", "STATUS_INVALID_PARAMETER"],
   },
   D3DKMTReclaimAllocations2: {
     id: 229,
@@ -371,6 +408,7 @@ export const GPU_VA = {
       PagingFenceValue: "out pagingFenceValue",
     },
     returns: "status",
+    answers: ["STATUS_DEVICE_REMOVED", "STATUS_INVALID_PARAMETER"],
   },
   D3DKMTUpdateAllocationProperty: {
     id: 230,
@@ -421,10 +459,37 @@ export const GPU_VA = {
     needs: { hDxgkProcess: ["creating"] },
     effects: ["reserve StartVirtualAddress for SizeInBytes"],
   },
+  DxgRegister: {
+    id: 252,
+    endpoint: "kmd",
+    doc: "Registers a guest's graphics kernel, which answers what programs ask /dev/dxg.",
+    source: "gpuva.md 5.1",
+    params: { EvtDxgIoctl: "in function" },
+    returns: "status",
+    regular: true,
+  },
+  DxgIoctl: {
+    id: 253,
+    endpoint: "umd",
+    doc:
+      "A guest's program asks /dev/dxg: Argument is the structure, then what it points to. Returns a status of 0 or above, or a negative errno.",
+    source: "gpuva.md 5.2, 5.3",
+    params: { Command: "in ioctlCommand", Argument: "inout bytes" },
+    returns: "i32",
+    blocks: true,
+  },
 } as const satisfies Calls;
 
-/** Callbacks into the kernel-mode display driver. */
+/** Callbacks into the kernel-mode display driver, and into a guest's graphics kernel. */
 export const GPU_VA_CALLBACKS = {
+  EvtDxgIoctl: {
+    id: 273,
+    endpoint: "kmd",
+    doc: "A guest's program asks /dev/dxg; Argument and Result are what its call gives back, whatever the status.",
+    source: "gpuva.md 5.2",
+    params: { Command: "in ioctlCommand", Argument: "inout bytes", Result: "out i32" },
+    returns: "status",
+  },
   DxgkDdiCreateProcess: {
     id: 271,
     endpoint: "kmd",

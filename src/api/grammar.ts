@@ -59,6 +59,10 @@ export interface Declaration {
   readonly effects?: readonly Effect[];
   /** The status with which a call in a wrong state is refused; left out: the option `refusal-status`. */
   readonly refusal?: string;
+  /** Statuses that its page lists, besides success and `refusal`; `NULL`: instead of an object. */
+  readonly answers?: readonly string[];
+  /** Clauses of it (`clauses.ts`) that no run of the model can show, each with the reason. */
+  readonly unreachable?: { readonly [clause: string]: string };
   /** Enter and leave may be separate events. */
   readonly blocks?: true;
   /** The highest interrupt request level at which it is made; left out: DISPATCH_LEVEL. */

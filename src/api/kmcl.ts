@@ -123,6 +123,7 @@ export const KMCL = {
     source: "fn:channel_init_set_maximum_packet_size",
     params: { Channel: "in channel", PacketSize: "in byteCount" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER_2"],
     ...INIT,
   },
   VmbChannelInitSetMaximumExternalData: {
@@ -132,6 +133,7 @@ export const KMCL = {
     source: "fn:channel_init_set_maximum_external_data",
     params: { Channel: "in channel", DataSize: "in byteCount", ChainLength: "in u32" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER_2", "STATUS_INVALID_PARAMETER_3"],
     ...INIT,
   },
   VmbChannelInitSetClientContextSize: {
@@ -159,6 +161,7 @@ export const KMCL = {
     source: "fn:channel_init_set_state_change_callbacks",
     params: { Channel: "in channel", StateChangeCallbacks: "in VMB_CHANNEL_STATE_CHANGE_CALLBACKS" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER_2"],
     ...INIT,
   },
   VmbChannelInitSetFriendlyName: {
@@ -177,6 +180,7 @@ export const KMCL = {
     source: "fn:channel_init_set_flags",
     params: { Channel: "in channel", Flags: "in channelFlags" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER_2"],
     ...INIT,
   },
   VmbClientChannelInitSetRingBufferPageCount: {
@@ -209,6 +213,7 @@ export const KMCL = {
     source: "fn:server_channel_init_set_flags",
     params: { Channel: "in channel", Flags: "in serverChannelFlags" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER_2"],
     ...INIT,
   },
   VmbServerChannelInitSetMmioMegabytes: {
@@ -218,6 +223,7 @@ export const KMCL = {
     source: "fn:server_channel_init_set_mmio_megabytes",
     params: { Channel: "in channel", MmioMegabytes: "in u16", MmioMegabytesOptional: "in u16" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER"],
     ...INIT,
   },
   VmbServerChannelInitSetSaveRestorePacketCallbacks: {
@@ -245,6 +251,7 @@ export const KMCL = {
     source: "fn:server_channel_init_set_target_vtl",
     params: { Channel: "in channel", TargetVtl: "in u8" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER_2"],
     ...INIT,
   },
   VmbServerChannelInitSetVmbusHandle: {
@@ -344,6 +351,7 @@ export const KMCL = {
     source: "fn:packet_allocate",
     params: { Channel: "in channel" },
     returns: "packet",
+    answers: ["NULL"],
     effects: ["create return"],
   },
   VmbPacketFree: {
@@ -364,6 +372,7 @@ export const KMCL = {
     source: "fn:packet_initialize",
     params: { Channel: "in channel", VmbPacket: "inout packet", ByteCount: "in byteCount" },
     returns: "status",
+    answers: ["STATUS_INVALID_PARAMETER_3"],
     effects: ["create VmbPacket"],
   },
   VmbChannelSizeofPacket: {
@@ -470,6 +479,7 @@ export const KMCL = {
       Timeout: "in timeout[]",
     },
     returns: "status",
+    answers: ["STATUS_BUFFER_OVERFLOW", "STATUS_CANCELLED", "STATUS_DEVICE_REMOVED"],
     blocks: true,
   },
   VmbPacketRestore: {
@@ -513,6 +523,7 @@ export const KMCL = {
     source: "fn:channel_packet_get_external_data",
     params: { PacketCompletionContext: "in completion", Flags: "in externalDataFlags", Mdl: "out mdl" },
     returns: "status",
+    answers: ["STATUS_PENDING"],
     effects: ["create Mdl"],
   },
   VmbChannelSetTransactionQuota: {
@@ -553,6 +564,7 @@ export const KMCL = {
       BytesRequired: "out byteCount",
     },
     returns: "status",
+    answers: ["STATUS_BUFFER_TOO_SMALL", "STATUS_BUFFER_OVERFLOW"],
     blocks: true,
     mustInspect: true,
     irql: "PASSIVE_LEVEL",
@@ -572,6 +584,7 @@ export const KMCL = {
     source: "fn:channel_restore_from_buffer",
     params: { Channel: "in channel", Buffer: "in bytes", BufferSize: "in byteCount" },
     returns: "status",
+    answers: ["STATUS_MORE_PROCESSING_REQUIRED"],
     needs: { Channel: ["disabled"] },
     blocks: true,
     mustInspect: true,

@@ -68,6 +68,14 @@ export const MACHINE = {
     params: { Mdl: "in mdl", Offset: "in byteOffset", ByteCount: "in byteCount" },
     returns: "bytes",
   },
+  MmGetMdlPfnArray: {
+    id: 321,
+    endpoint: "cpu",
+    doc: "The page frame numbers that an MDL describes, of itself alone.",
+    source: "wdm/nf-wdm-mmgetmdlpfnarray",
+    params: { Mdl: "in mdl", Pfns: "out u64[]" },
+    returns: "void",
+  },
   GpuAccess: {
     id: 309,
     endpoint: "gpu",

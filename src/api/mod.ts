@@ -11,6 +11,8 @@ export { STRUCTS } from "./structs.ts";
 export { firstPhysicalAdapter, PAGE_BYTES, type ScalarStorage, type ScalarType, TYPES } from "./types.ts";
 export { ntSuccess, STATUS, statusName, SYMBOLS } from "./symbols.ts";
 export { KMCL, KMCL_CALLBACKS, REGISTERED_CALLBACKS, STATE_CALLBACKS, type StateCallback } from "./kmcl.ts";
+export { CALLBACK_ORDERS, type CallbackOrder } from "./callback_orders.ts";
+export * from "./clauses.ts";
 export { GPU_VA, GPU_VA_CALLBACKS } from "./gpu_va.ts";
 export { MACHINE } from "./machine.ts";
 export { DXGKRNL } from "./dxgkrnl.ts";

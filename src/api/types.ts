@@ -1,6 +1,7 @@
 // Scalar types of parameters: how each is stored, what unit it has, and the symbols it is written with.
 // The word says meaning and unit, so that an audit can ask a call for "the page count" and never for a parameter's name.
 
+import { DXG_IOCTLS, ioctlCommand } from "./dxg_structs.ts";
 import { SYMBOLS } from "./symbols.ts";
 
 /** How a scalar is kept: 64-bit values are bigint, everything narrower is a number. */
@@ -113,6 +114,12 @@ export const TYPES = {
   reclaimResult: { storage: "u32", doc: "D3DDDI_RECLAIM_RESULT", names: SYMBOLS.reclaimResult },
   access: { storage: "u32", doc: "what the GPU does to memory", names: SYMBOLS.access },
   irql: { storage: "u8", doc: "interrupt request level", names: SYMBOLS.irql },
+  ioctlCommand: {
+    storage: "u32",
+    doc: "a command of /dev/dxg",
+    names: Object.fromEntries(DXG_IOCTLS.map((ioctl) => [ioctl.name, ioctlCommand(ioctl)])),
+    hex: true,
+  },
 } as const satisfies Readonly<Record<string, ScalarType>>;
 
 /** The physical GPU that a value of type `engineAffinity` stands for: its lowest bit, none set is the first (gpuva.md 2.2). */

@@ -9,16 +9,26 @@ import { Context, defectOf, type ReportedDraft, severityOf } from "./context.ts"
 import { Deliveries } from "./delivery_states.ts";
 import type { Detector } from "./detector.ts";
 import { EVIDENCE_LIMIT, withEvidence } from "./evidence.ts";
+import { exerciseDetector } from "./exercised.ts";
 import type { AuditResult, Finding } from "./finding.ts";
 import { gpadlDetector } from "./gpadl_rules.ts";
 import { Gpadls } from "./gpadl_states.ts";
 import { GuestPages } from "./guest_pages.ts";
 import { exitedSide, isProcessExit } from "./gpu_call_values.ts";
+import { gpuHandleDetector } from "./gpu_handle_rules.ts";
 import { gpuObjectDetector } from "./gpu_object_rules.ts";
+import { gpuPendingDetector } from "./gpu_pending_rules.ts";
+import { gpuProcesses } from "./gpu_processes.ts";
+import { gpuQueueDetector } from "./gpu_queue_rules.ts";
+import { gpuResidencyDetector } from "./gpu_residency_rules.ts";
+import { gpuUpdateDetector } from "./gpu_update_rules.ts";
 import { gpuVaDetector } from "./gpu_va_rules.ts";
+import { gpuWorkDetector } from "./gpu_work_rules.ts";
+import { GpuWorld } from "./gpu_world.ts";
 import { handleDetector } from "./handle_rules.ts";
 import { irqlDetector } from "./irql_rules.ts";
 import { type JoinedCall, walk, type Walker } from "./join.ts";
+import { leakRateDetector } from "./leak_rate.ts";
 import { rulesOfLeftOut } from "./left_out.ts";
 import { memoryDetector } from "./memory_rules.ts";
 import type { Ended, ObjectTable } from "./object_table.ts";
@@ -31,6 +41,7 @@ import { type RuleName, RULES, SEVERITIES } from "./rules.ts";
 import { saveDetector } from "./save_rules.ts";
 import { Saves } from "./save_states.ts";
 import { statusDetector } from "./status_rules.ts";
+import { WaitGraph } from "./wait_graph.ts";
 
 /** What an audit looks for, and what it does on the way. */
 export interface AuditOptions {
@@ -42,6 +53,8 @@ export interface AuditOptions {
   readonly onProgress?: (events: number) => void;
   /** How many findings, from the first, get the evidence of a second pass; 0: none. Default 256. */
   readonly evidenceLimit?: number;
+  /** Told, often more than once, each documented clause that the trace shows, as `clauseName` names it. */
+  readonly onClause?: (name: string) => void;
 }
 
 /** Finds what is wrong in a trace. Same trace, same findings, in the same order: by severity, then by event. */
@@ -52,7 +65,7 @@ export function audit(trace: Trace, options: AuditOptions = {}): AuditResult {
   }
   const rules = options.rules ?? (() => true);
   const context = new Context(trace, { strictRemap: options.strictRemap === true, rules });
-  const first = new FirstPass(context, detectorsFor(trace));
+  const first = new FirstPass(context, detectorsFor(trace, options));
   walk(trace, first, onProgress === undefined ? {} : { onProgress });
   first.end();
   const findings = findingsOf(context).sort(bySeverity);
@@ -69,25 +82,37 @@ export function audit(trace: Trace, options: AuditOptions = {}): AuditResult {
  * Every detector, in the order that they are asked: those that keep states stand before those that ask for them, and after
  * those that ask how things were before a call.
  */
-function detectorsFor({ header }: Trace): readonly Detector[] {
+function detectorsFor({ header }: Trace, { onClause }: AuditOptions): readonly Detector[] {
   const channels = new ChannelStates(header);
   const gpadls = new Gpadls();
   const pages = new GuestPages();
   const packets = new Packets(channels, header);
   const deliveries = new Deliveries({ channels, packets, header });
   const saves = new Saves();
+  const waits = new WaitGraph({ channels, gpadls, deliveries });
+  const world = new GpuWorld();
   return [
+    ...(onClause === undefined ? [] : [exerciseDetector({ channels, packets, deliveries }, onClause)]),
     statusDetector({ channels, packets, saves }),
     saveDetector(saves, packets),
     channelDetector(channels),
-    gpadlDetector({ channels, gpadls, pages }),
+    waits.detector(),
+    gpadlDetector({ channels, gpadls, pages, waits }),
     memoryDetector(gpadls, pages),
     packetDetector({ channels, packets, pages }),
-    deliveryDetector(channels, deliveries),
+    deliveryDetector(channels, deliveries, waits),
     irqlDetector(deliveries),
     handleDetector(),
-    gpuVaDetector(),
+    gpuProcesses(world),
+    gpuVaDetector(world),
+    gpuUpdateDetector(world),
+    gpuResidencyDetector(world),
+    gpuWorkDetector(world),
+    gpuQueueDetector(),
+    gpuHandleDetector(),
+    gpuPendingDetector(),
     gpuObjectDetector(),
+    leakRateDetector(),
     observationDetector(),
   ];
 }

@@ -19,6 +19,8 @@ export interface CallView {
   /** What rules ask of the plan. */
   readonly shape: PlanShape;
   readonly side: string;
+  /** The thread that made it, by name. */
+  readonly actor: string;
   readonly site: Site | null;
   /** The callback event that it was made in, 0: none. */
   readonly insideCallback: number;

@@ -102,6 +102,8 @@ export class DeadGpadls {
       gpadl,
       mdl: (flags & FLAGS.hasMdl) === 0 ? null : { kind: "mdl", ...mdl },
       mapped: this.#momentOr(rows, row + MAPPING.mapped, "mapped"),
+      // Nobody waits for one that is over.
+      actor: "",
       isReadOnly: (flags & FLAGS.isReadOnly) !== 0,
       unmapped: this.#moment(rows, row + MAPPING.unmapped, "unmapped"),
       isReported: (flags & FLAGS.isReported) !== 0,

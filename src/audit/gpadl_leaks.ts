@@ -6,6 +6,7 @@ import type { AuditContext, FindingDraft } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
 import { sized } from "./gpadl_drafts.ts";
 import { type GpadlRecord, type Gpadls, historyOf, type Mapping, mappingsOf } from "./gpadl_states.ts";
+import type { WaitGraph } from "./wait_graph.ts";
 import { placeText } from "./wording.ts";
 import { sizeText } from "../wire/mod.ts";
 
@@ -36,13 +37,13 @@ export function mappedAfterClosed(
 }
 
 /** The trace is over. */
-export function left(gpadls: Gpadls, context: AuditContext): void {
+export function left(gpadls: Gpadls, waits: WaitGraph, context: AuditContext): void {
   const verdict = context.leakVerdict();
   for (const gpadl of gpadls.live()) {
     const isLeaked = reportGpadl(gpadl, { context, text: "was never deleted", verdict });
     context.pairing.left("gpadl", isLeaked && verdict === "certain");
     const { mapping } = gpadl;
-    if (gpadl.deletion !== null && mapping !== null) context.report(deadlock(gpadl, { mapping, context }));
+    if (gpadl.deletion !== null && mapping !== null) context.report(deadlock(gpadl, { mapping, waits, context }));
   }
   for (const mapping of gpadls.openMappings()) {
     reportMapping(mapping, { context, text: "was never unmapped", verdict });
@@ -100,16 +101,26 @@ function reportGpadl(gpadl: GpadlRecord, { context, text, verdict }: Leak): bool
 /** The delete waits and nobody unmaps any more (G-09). */
 function deadlock(
   gpadl: GpadlRecord,
-  { mapping, context }: { readonly mapping: Mapping; readonly context: AuditContext },
+  { mapping, waits, context }: {
+    readonly mapping: Mapping;
+    readonly waits: WaitGraph;
+    readonly context: AuditContext;
+  },
 ): FindingDraft {
   const event = gpadl.deletion?.began.event ?? gpadl.created.event;
+  const cycle = waits.cycleOf(event);
   const by = `the mapping made by the ${mapping.mapped.side} ${placeText(mapping.mapped)}`;
   return {
     rule: "gpadl-delete-deadlock",
-    message: `The delete of ${printObject(gpadl.ref)} @${event} waits for ${by}, which was never unmapped`,
+    message: `The delete of ${printObject(gpadl.ref)} @${event} waits for ${by}, which was never unmapped${
+      cycle === null ? "" : `: ${cycle.text}`
+    }`,
     event,
     object: gpadl.ref,
-    evidence: historyOf(gpadl).map((each) => each.role === "mapped" ? { ...each, role: "holder" } : each),
+    evidence: [
+      ...historyOf(gpadl).map((each) => each.role === "mapped" ? { ...each, role: "holder" } : each),
+      ...cycle?.evidence ?? [],
+    ],
     sizeBytes: gpadl.byteCount,
     verdict: context.leakVerdict(),
   };

@@ -19,6 +19,7 @@ import { left, leftBehind, mappedAfterClosed } from "./gpadl_leaks.ts";
 import { type GpadlRecord, type Gpadls, historyOf, type Mapping, READ_ONLY } from "./gpadl_states.ts";
 import type { GuestPages } from "./guest_pages.ts";
 import type { RuleName } from "./rules.ts";
+import type { WaitGraph } from "./wait_graph.ts";
 import { handleText, placeText } from "./wording.ts";
 
 /** What GPADL rules look at: folds that one audit shares. */
@@ -26,6 +27,7 @@ export interface GpadlFolds {
   readonly channels: ChannelStates;
   readonly gpadls: Gpadls;
   readonly pages: GuestPages;
+  readonly waits: WaitGraph;
 }
 
 /** The callback in which a client must have deleted its GPADLs. */
@@ -47,7 +49,7 @@ export function gpadlDetector(folds: GpadlFolds): Detector {
         if (ref.kind === "channel") leftBehind(ref, folds.gpadls, { context, cleanedUpAt: endedAt });
       }
     },
-    end: (context) => left(folds.gpadls, context),
+    end: (context) => left(folds.gpadls, folds.waits, context),
   };
 }
 
@@ -57,8 +59,9 @@ function called(call: CallView, folds: GpadlFolds, context: AuditContext): void 
   const isElsewhere = handleMisuse(call, context) !== null;
   const gpadl = recordOf(call, folds.gpadls);
   if (!isElsewhere) {
-    const { channels, gpadls, pages } = folds;
-    for (const draft of misusesOf(verb, call, { channels, gpadls, pages, gpadl, context })) context.report(draft);
+    const { channels, gpadls, pages, waits } = folds;
+    const scene = { channels, gpadls, pages, waits, gpadl, context };
+    for (const draft of misusesOf(verb, call, scene)) context.report(draft);
     countUnmatched(verb, call, { gpadl, context });
   }
   const isLetIn = verb === "destroy" && !isElsewhere && call.outcome?.form !== "refused";

@@ -18,6 +18,8 @@ export interface Mapping {
   readonly gpadl: GpadlRecord;
   readonly mdl: Ref | null;
   readonly mapped: Evidence;
+  /** The thread that mapped it, by name; empty of one that is over. */
+  readonly actor: string;
   readonly isReadOnly: boolean;
   unmapped: Evidence | null;
   /** A finding says already that it leaked. */
@@ -128,6 +130,7 @@ export class Gpadls {
       gpadl,
       mdl: refOf(call.outs, "mdl"),
       mapped: evidenceOf(call, "mapped"),
+      actor: call.actor,
       isReadOnly: (call.numberAt(call.shape.at.gpadlFlags) & READ_ONLY) !== 0,
       unmapped: null,
       isReported: false,

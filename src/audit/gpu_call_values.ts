@@ -16,6 +16,7 @@ import {
   type ParamPlan,
   planOf,
   type Ref,
+  SYMBOLS,
   type Value,
 } from "../api/mod.ts";
 import { RANGE_LIMIT } from "../range/mod.ts";
@@ -109,13 +110,15 @@ export interface ByteSpan {
 
 /** What a call says that the GPU touches in a context: its own address, and the accesses that it lists. */
 export function accessesOf(call: CallView): readonly ByteSpan[] {
-  if (call.shape.in("context") < 0) return NO_BYTES;
+  if (call.shape.in("context") < 0 || (Number(u64In(call, "submitFlags")) & NullRendering) !== 0) return NO_BYTES;
   const listed = call.plan.ins.flatMap((param, index) => listedAccesses(param, call.ins[index] ?? null));
   if (call.in("gpuVa") === undefined || call.in("byteCount") === undefined) return listed;
   return [...listed, { start: u64In(call, "gpuVa"), sizeBytes: u64In(call, "byteCount") }];
 }
 
 const NO_BYTES: readonly ByteSpan[] = [];
+/** Commands that are not executed. */
+const { NullRendering } = SYMBOLS.submitFlags;
 
 function listedAccesses(param: ParamPlan, value: Value): readonly ByteSpan[] {
   if (!param.isArray || !isArray(value) || !param.members.some(({ word }) => word === "access")) return [];

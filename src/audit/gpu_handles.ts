@@ -1,9 +1,9 @@
 // What GPU handles stand for, kept as long as they live: the address space behind an adapter, device, queue or context,
 // a queue's GPU and fence, an allocation's size. It must not know rules or ranges.
 
-import { canonicalSide, firstPhysicalAdapter, type Ref } from "../api/mod.ts";
+import { canonicalSide, firstPhysicalAdapter, isArray, isRef, type Ref, type Value } from "../api/mod.ts";
 import type { CallView } from "./detector.ts";
-import { createdBy, destroyedBy, madeAllocations, PAGE, u64In } from "./gpu_call_values.ts";
+import { createdBy, destroyedBy, madeAllocations, memberOf, PAGE, u64In } from "./gpu_call_values.ts";
 
 /** A paging queue. */
 export interface QueueFacts {
@@ -69,7 +69,7 @@ export class GpuHandles {
   }
 
   #add(call: CallView, { kind, number }: Ref, made: readonly Ref[]): void {
-    const luid = call.in("luid");
+    const luid = kind === "adapter" ? luidOf(call, number) : undefined;
     const side = canonicalSide(call.side);
     if (kind === "adapter") this.#adapters.set(number, `${side} on ${luid === undefined ? `adapter#${number}` : luid}`);
     if (kind === "buffer") this.#buffers.set(number, u64In(call, "byteCount"));
@@ -95,4 +95,21 @@ export class GpuHandles {
       if (bytes > 0n) this.#allocations.set(ref.number, (bytes + PAGE - 1n) / PAGE);
     }
   }
+}
+
+/** The LUID that an adapter was opened by, or that stands beside it in the list that an enumeration answered. */
+function luidOf(call: CallView, adapter: number): Value | undefined {
+  const asked = call.in("luid");
+  if (asked !== undefined) return asked;
+  for (const [index, param] of call.plan.outs.entries()) {
+    const listed = call.outs[index];
+    if (listed === undefined || !isArray(listed)) continue;
+    const found = listed.find((each) => {
+      const ref = memberOf(param, each, "adapter");
+      return ref !== undefined && isRef(ref) && ref.number === adapter;
+    });
+    const luid = memberOf(param, found, "luid");
+    if (luid !== undefined) return luid;
+  }
+  return undefined;
 }

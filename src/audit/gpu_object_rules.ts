@@ -1,7 +1,8 @@
-// GPU objects: owners that end with children alive (V-31), allocations (V-39) and other objects (V-40) never closed.
+// GPU objects: owners that end with children alive (V-31), allocations (V-39), adapters that were
+// enumerated (V-37) and other objects (V-40) never closed.
 // It must not know addresses.
 
-import { type ObjectKind, OBJECTS, printObject } from "../api/mod.ts";
+import { findPlan, type ObjectKind, OBJECTS, printObject } from "../api/mod.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import { destroyedBy, GPU_KINDS, isGpuKind, isOfGpu, PAGE, pagesText } from "./gpu_call_values.ts";
 import { GpuHandles } from "./gpu_handles.ts";
@@ -39,6 +40,7 @@ class GpuObjectDetector implements Detector {
     for (const kind of GPU_KINDS) {
       for (const object of context.objects.all(kind)) {
         if (kind === "allocation") this.#reportAllocation(object, context);
+        else if (isEnumerated(object)) reportEnumerated(object, context);
         else if (isOutermost(object, context)) reportObject(object, context);
       }
     }
@@ -61,6 +63,24 @@ class GpuObjectDetector implements Detector {
       ...(pages === undefined ? {} : { sizeBytes: Number(pages * PAGE), shape: pagesText(pages) }),
     });
   }
+}
+
+/** Whether an adapter was opened by an enumeration: nobody asked for it by its LUID. */
+function isEnumerated({ ref, createdBy }: Tracked): boolean {
+  return ref.kind === "adapter" && findPlan(createdBy.name)?.ins.every(({ word }) => word !== "luid") === true;
+}
+
+/** V-37, in place of V-40. */
+function reportEnumerated(object: Tracked, context: AuditContext): void {
+  const created = creationOf(object);
+  context.report({
+    rule: "adapter-handle-leak",
+    message: `${printObject(object.ref)}, which the enumeration ${placeText(created)} opened, was never closed`,
+    event: object.createdAt,
+    object: object.ref,
+    evidence: [created],
+    verdict: context.leakVerdict(),
+  });
 }
 
 /**

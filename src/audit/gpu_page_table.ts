@@ -27,6 +27,8 @@ export interface PageMapping {
   readonly driverProtection: bigint;
   readonly paging: PagingPoint;
   readonly mapped: Evidence;
+  /** Of Zero and NoAccess: no access. */
+  readonly isNoAccess?: boolean;
 }
 
 /** What is known of pages; never without any mapping. */
@@ -63,6 +65,13 @@ export class PageTable {
     }
   }
 
+  /** A queued mapping will never be done. */
+  cancel(span: PageSpan, mapping: PageMapping): void {
+    for (const { start, end, value } of this.#carve(span)) {
+      this.#put({ start, end }, { done: value.done, queued: value.queued.filter((each) => each !== mapping) });
+    }
+  }
+
   /** Empties pages. */
   clear(span: PageSpan): void {
     this.#carve(span);
@@ -84,7 +93,15 @@ export class PageTable {
     return newestOf(this.#pages.at(page)?.value);
   }
 
-  /** The same for a span, in clipped pieces, ascending. */
+  /** What a page was pointed at last: of what is done and what is queued, the newest by its call. */
+  usedAt(page: number): PageMapping | undefined {
+    const stack = this.#pages.at(page)?.value;
+    const newest = newestOf(stack);
+    const done = stack?.done ?? undefined;
+    return done !== undefined && newest !== undefined && done.mapped.event > newest.mapped.event ? done : newest;
+  }
+
+  /** The same as `at` for a span, in clipped pieces, ascending. */
   in(span: PageSpan): readonly Range<PageMapping>[] {
     return clip(span, this.#pages.overlapping(span.start, span.end)).flatMap(({ start, end, value }) => {
       const newest = newestOf(value);

@@ -75,6 +75,17 @@ export class PagingFences {
     return (this.#waits.get(context)?.get(progress.syncObject) ?? 0n) >= fence;
   }
 
+  /** The value that a sync object is known to have, undefined where it is no paging queue's fence. */
+  valueOf(syncObject: number): bigint | undefined {
+    return this.#byFence.get(syncObject)?.reached;
+  }
+
+  /** A queue ends: its destroy waited for all that it had to do. */
+  finish({ number }: Ref): void {
+    const progress = this.#queues.get(number);
+    if (progress !== undefined) progress.reached = progress.issued;
+  }
+
   /** The value that a queue's fence is known to have. */
   reachedBy({ queue }: PagingPoint): bigint {
     return this.#queues.get(queue)?.reached ?? 0n;
@@ -82,10 +93,7 @@ export class PagingFences {
 
   /** A signal sets the value; a wait that was met shows it. A wait for any of several shows nothing of each. */
   #reach(call: CallView): readonly PagingPoint[] {
-    const objects = heldRefs(call.in("syncObject"));
-    const isTimeout = call.outcome?.form === "status" && call.outcome.status === STATUS.STATUS_TIMEOUT;
-    if (isTimeout || (call.in("bool") === true && objects.length > 1)) return [];
-    return pairsOf(call).flatMap(({ object, value }) => {
+    return reachedPairs(call).flatMap(({ object, value }) => {
       const progress = this.#byFence.get(object.number);
       return progress === undefined ? [] : raise(progress, value);
     });
@@ -108,7 +116,15 @@ function raise(progress: QueueProgress, value: bigint): readonly PagingPoint[] {
   return [{ queue: progress.queue, fence: value }];
 }
 
-function pairsOf(call: CallView): readonly { readonly object: Ref; readonly value: bigint }[] {
+/** The values that a signal sets or a met wait shows; a wait for any of several shows nothing of each. */
+export function reachedPairs(call: CallView): readonly { readonly object: Ref; readonly value: bigint }[] {
+  const objects = heldRefs(call.in("syncObject"));
+  const isTimeout = call.outcome?.form === "status" && call.outcome.status === STATUS.STATUS_TIMEOUT;
+  return isTimeout || (call.in("bool") === true && objects.length > 1) ? [] : pairsOf(call);
+}
+
+/** Fences of a call with the values that it names. */
+export function pairsOf(call: CallView): readonly { readonly object: Ref; readonly value: bigint }[] {
   const values = listOf(call.in("fenceValue"));
   return listOf(call.in("syncObject")).flatMap((each, index) =>
     heldRefs(each).map((object) => ({ object, value: bigintOf(values[index]) }))

@@ -1,5 +1,5 @@
 // What the arguments of a GPU address call, and the address that it answered, break by themselves: no history.
-// Rules V-13, V-15 to V-19 and V-21 of gpuva.md 7. It must not know address spaces.
+// Rules V-13, V-15 to V-19, V-21 and V-36 of gpuva.md 7. It must not know address spaces.
 
 import { baseSide, SYMBOLS } from "../api/mod.ts";
 import type { CallView } from "./detector.ts";
@@ -23,6 +23,8 @@ export interface Breach {
 /** A range that a call is about, as it was asked for. */
 export interface RangeRequest {
   readonly verb: "map" | "reserve" | "free";
+  /** Bytes that base, limits and size are multiples of. */
+  readonly unit: bigint;
   /** In bytes; 0: anywhere in [minimum, maximum). */
   readonly base: bigint;
   readonly minimum: bigint;
@@ -50,6 +52,8 @@ export interface RequestFacts {
   /** In bytes: 2^vaBits. */
   readonly limit: bigint;
   readonly isLenient: boolean;
+  /** The unit of a kernel driver's reservations, in bytes. */
+  readonly driverUnit: bigint;
 }
 
 /** The range that a call asks for, or null where it is about none. */
@@ -62,6 +66,7 @@ export function requestOf(call: CallView, facts: RequestFacts): RangeRequest | n
   const answered = verb === "free" || !call.succeeded ? undefined : call.out("gpuVa");
   return {
     verb,
+    unit: verb !== "reserve" ? PAGE : call.shape.object("process") < 0 ? RESERVATION_BYTES : facts.driverUnit,
     base: u64In(call, "gpuVaBase"),
     minimum: u64In(call, "gpuVaMinimum"),
     maximum: u64In(call, "gpuVaMaximum"),
@@ -99,16 +104,13 @@ const JUDGES = [
   outsideSpace,
   deadConstraint,
   resultOutside,
+  reservedNowhere,
   outsideAllocation,
 ] as const;
 
 /** Whether base and size are multiples of the call's unit, so that it can be judged by pages. */
-export function isAligned({ verb, base, sizeBytes }: RangeRequest): boolean {
-  return base % unitOf(verb) === 0n && sizeBytes % unitOf(verb) === 0n;
-}
-
-function unitOf(verb: RangeRequest["verb"]): bigint {
-  return verb === "reserve" ? RESERVATION_BYTES : PAGE;
+export function isAligned({ unit, base, sizeBytes }: RangeRequest): boolean {
+  return base % unit === 0n && sizeBytes % unit === 0n;
 }
 
 function zeroWithAllocation({ isUnbacked, hasAllocation }: RangeRequest, { isLenient }: RequestFacts): Breach | null {
@@ -118,8 +120,7 @@ function zeroWithAllocation({ isUnbacked, hasAllocation }: RangeRequest, { isLen
 }
 
 /** Limits count only without a base; with one they are ignored, aligned or not. */
-function misaligned({ verb, base, minimum, maximum, sizeBytes }: RangeRequest): Breach | null {
-  const unit = unitOf(verb);
+function misaligned({ verb, unit, base, minimum, maximum, sizeBytes }: RangeRequest): Breach | null {
   const isFree = base === 0n && (minimum !== 0n || maximum !== 0n);
   if (!isFree && base % unit === 0n && sizeBytes % unit === 0n) return null;
   const limits = base === 0n ? [["minimum", minimum], ["maximum", maximum]] as const : [];
@@ -148,18 +149,29 @@ function deadConstraint({ verb, base, minimum, maximum }: RangeRequest): Breach 
 }
 
 function resultOutside(request: RangeRequest): Breach | null {
-  const { verb, base, minimum, maximum, sizeBytes, answered } = request;
-  if (answered === null) return null;
+  const { verb, unit, base, minimum, maximum, sizeBytes, answered } = request;
+  if (answered === null || isZeroReserve(request)) return null;
   const wrong = base !== 0n
     ? answered !== base && `not at its base ${hexText(base)}`
     : answered < minimum
     ? `below the minimum ${hexText(minimum)}`
     : maximum !== 0n && answered + sizeBytes > maximum
     ? `beyond the maximum ${hexText(maximum)}`
-    : answered % unitOf(verb) !== 0n && `no multiple of ${unitOf(verb)} bytes`;
+    : answered % unit !== 0n && `no multiple of ${unit} bytes`;
   if (wrong === false) return null;
   const message = `${verb} of ${hexText(sizeBytes)} bytes was given ${hexText(answered)}: ${wrong}`;
   return { rule: "gpuva-result-outside-constraint", message };
+}
+
+/** A reserve that was answered with success and address 0: a guest's driver does so for what failed (gpuva.md 5.6). */
+export function isZeroReserve({ verb, answered }: RangeRequest): boolean {
+  return verb === "reserve" && answered === 0n;
+}
+
+function reservedNowhere(request: RangeRequest): Breach | null {
+  if (!isZeroReserve(request)) return null;
+  const message = `reserve of ${hexText(request.sizeBytes)} bytes was answered with success and address 0: no range`;
+  return { rule: "wsl-reserve-zero", message };
 }
 
 function outsideAllocation(request: RangeRequest, { allocationPages }: RequestFacts): Breach | null {

@@ -121,6 +121,11 @@ export class GpuVaSpace {
     return this.#gpus.get(gpu)?.at(page);
   }
 
+  /** What a page was pointed at last, on one GPU: an update may be done before a map that was queued before it. */
+  usedAt(page: number, gpu: number): PageMapping | undefined {
+    return this.rangeAt(page)?.own == null ? this.#gpus.get(gpu)?.usedAt(page) : this.mappingAt(page, gpu);
+  }
+
   /** The obtained range of a page. */
   rangeAt(page: number): ObtainedRange | undefined {
     return this.#ranges.at(page)?.value;
@@ -222,6 +227,19 @@ export class GpuVaSpace {
       this.#finish(first);
     }
     if (queued.size === 0) this.#queued.delete(queue);
+  }
+
+  /** What a queue has not done yet will never be done. */
+  cancel(queue: number): void {
+    const queued = this.#queued.get(queue);
+    if (queued === undefined) return;
+    this.#queued.delete(queue);
+    this.#fresh = null;
+    for (let next = queued.shift(); next !== undefined; next = queued.shift()) {
+      const { start, end, gpu, mapping } = next;
+      if (this.#own.get(start)?.own?.mapping === mapping) this.#spill(this.#own.get(start), start);
+      this.#gpus.get(gpu)?.cancel({ start, end }, mapping);
+    }
   }
 
   /** Releases whatever the span holds, on all GPUs; returns the ranges of which nothing is left. */

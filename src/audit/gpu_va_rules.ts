@@ -2,7 +2,7 @@
 // One fold per process and adapter; each call is judged by its arguments and by what was before it, refused or not.
 // It must not know why a call failed.
 
-import { canonicalSide, heldRefs, PAGE_BYTES, type Ref } from "../api/mod.ts";
+import { canonicalSide, heldRefs, PAGE_BYTES, type Ref, SYMBOLS } from "../api/mod.ts";
 import type { TraceHeader } from "../trace/mod.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
@@ -20,46 +20,63 @@ import {
   pagesText,
   pagesTouched,
   spanText,
+  u64In,
 } from "./gpu_call_values.ts";
-import { GpuHandles } from "./gpu_handles.ts";
-import { PagingFences } from "./gpu_paging_fences.ts";
+import { isUnmapping, reportFreeInUse, reportGap } from "./gpu_free_gaps.ts";
+import type { GpuHandles } from "./gpu_handles.ts";
+import type { PagingFences } from "./gpu_paging_fences.ts";
 import {
   breachesOf,
   isAligned,
+  isZeroReserve,
   type RangeRequest,
   type RequestFacts,
   requestOf,
   reservedBits,
 } from "./gpu_va_arguments.ts";
-import { GpuVaSpace, type ObtainedRange, type PageSpan, type PagingPoint } from "./gpu_va_fold.ts";
+import type { GpuVaSpace, ObtainedRange, PageSpan, PagingPoint } from "./gpu_va_fold.ts";
 import { judgeFree } from "./gpu_va_free.ts";
 import { isUnique, judgeMap, type MapQuestion } from "./gpu_va_map.ts";
+import { GpuWorld } from "./gpu_world.ts";
 import type { Ended } from "./object_table.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import { placeText } from "./wording.ts";
 
 /** A detector of the V rules about addresses. */
-export function gpuVaDetector(): Detector {
-  return new GpuVaDetector();
+export function gpuVaDetector(world: GpuWorld = new GpuWorld()): Detector {
+  return new GpuVaDetector(world);
 }
 
 /** Things of `pairing`, by kind of range. */
 const THINGS = { mapped: "gpuva-mapping", reserved: "gpuva-range" } as const;
 
+/** What a leaf page table covers: the unit of a kernel driver's reservations (gpuva.md 2.1). */
+const LEAF_TABLE_BYTES = 0x200000n;
+const { NoAccess } = SYMBOLS.protection;
+
 /** Above every fence value: a queue that ends has done all its work first (gpuva.md 2.3). */
 const LAST_FENCE = 2n ** 64n;
 
 class GpuVaDetector implements Detector {
-  readonly #handles = new GpuHandles();
-  readonly #fences = new PagingFences();
-  readonly #spaces = new Map<string, GpuVaSpace>();
+  readonly #world: GpuWorld;
+  readonly #handles: GpuHandles;
+  readonly #fences: PagingFences;
+  readonly #spaces: Map<string, GpuVaSpace>;
   /** Allocations that were mapped with a unique driver protection. */
-  readonly #unique = new Set<number>();
+  readonly #unique: Set<number>;
   #lastRange = 0;
   /** What the trace's options say, once they were asked for. */
   #limits: Omit<RequestFacts, "allocationPages"> | null = null;
   /** The newest call that succeeded: what ended after it ended by it. */
   #endedBy: CallView | null = null;
+
+  constructor(world: GpuWorld) {
+    this.#world = world;
+    this.#handles = world.handles;
+    this.#fences = world.fences;
+    this.#spaces = world.spaces;
+    this.#unique = world.unique;
+  }
 
   hears(shape: PlanShape): boolean {
     return isOfGpu(shape) || shape.range !== null || shape.strayBits.length > 0 || isProcessExit(shape.plan);
@@ -83,7 +100,7 @@ class GpuVaDetector implements Detector {
   }
 
   end(context: AuditContext): void {
-    for (const space of this.#spaces.values()) reportLeaks(space, context);
+    for (const space of this.#spaces.values()) reportLeaks(space, context, this.#world.driverRanges);
   }
 
   #judge(call: CallView, asked: Asked | null, context: AuditContext): void {
@@ -98,6 +115,7 @@ class GpuVaDetector implements Detector {
     }
     if (request.verb === "map") this.#judgeMap(call, asked, context);
     if (request.verb === "free") this.#judgeFree(call, asked, context);
+    if (request.verb === "reserve") reportGap(call, { request, space: asked.space, frees: this.#world.frees, context });
   }
 
   #judgeMap(call: CallView, { question }: Asked, context: AuditContext): void {
@@ -137,6 +155,7 @@ class GpuVaDetector implements Detector {
   #judgeFree(call: CallView, { request, space }: Asked, context: AuditContext): void {
     const span = isAligned(request) ? pagesTouched(request.base, request.sizeBytes) : null;
     if (space === undefined || span === null) return;
+    if (!this.#world.work.isIdle) reportFreeInUse(call, { world: this.#world, space, span, context });
     const breach = judgeFree({ space, span, historyVerdict: context.historyVerdict() });
     if (breach === null) return;
     const { range, evidence, ...rest } = breach;
@@ -174,7 +193,7 @@ class GpuVaDetector implements Detector {
     const gpuContext = context.number;
     const gpu = this.#handles.gpuOf(context);
     for (const page of space.edgesIn(span)) {
-      const mapping = space.mappingAt(page, gpu);
+      const mapping = space.usedAt(page, gpu);
       const range = space.rangeAt(page);
       if (mapping !== undefined && this.#fences.isOrdered(mapping.paging, gpuContext)) continue;
       if (mapping !== undefined) return { page, paging: mapping.paging, by: mapping.mapped, range };
@@ -197,10 +216,15 @@ class GpuVaDetector implements Detector {
 
   #foldRange(call: CallView, { request, space, question }: Asked, context: AuditContext): void {
     const span = pagesTouched(request.answered ?? request.base, request.sizeBytes);
-    if (space === undefined || span === null) return;
+    if (space === undefined || span === null || isZeroReserve(request)) return;
     if (request.verb === "free") {
       const isObtained = space.isAnyObtained(span);
-      this.#paired(space.free(span, context.evidence(call, "freed")), context);
+      const released = context.evidence(call, "freed");
+      const isWhole = space.isWhole(span);
+      const isUnmapped = !isWhole && isUnmapping(space, span);
+      const ended = space.free(span, released);
+      if (isUnmapped || (isWhole && ended[0]?.kind === "reserved")) this.#world.frees.add(space, span.start, released);
+      this.#paired(ended, context);
       if (!isObtained) context.pairing.unmatchedEnd(THINGS.mapped, context.historyVerdict() === "pre-existing");
       return;
     }
@@ -213,12 +237,21 @@ class GpuVaDetector implements Detector {
     if (made !== null) {
       this.#lastRange += 1;
       context.pairing.start(THINGS[kind]);
+      if (kind === "reserved") this.#noteReservation(call, request, made.number);
     }
     if (question === null) return;
     const { gpu, allocation, driverProtection } = question;
     if (allocation !== 0 && isUnique(driverProtection)) this.#unique.add(allocation);
     const origin = span.start - question.firstPage;
-    space.map(span, { gpu, mapping: { allocation, origin, driverProtection, paging, mapped: obtained } });
+    const isNoAccess = request.isUnbacked && (u64In(call, "protection") & NoAccess) !== 0n;
+    space.map(span, { gpu, mapping: { allocation, origin, driverProtection, paging, mapped: obtained, isNoAccess } });
+  }
+
+  /** What an update may change, and what ends with the process. */
+  #noteReservation(call: CallView, { driverProtection }: RangeRequest, number: number): void {
+    if (driverProtection !== 0n) this.#world.protections.set(number, driverProtection);
+    if (call.in("reservationType") === SYMBOLS.reservationType.ZERO) this.#world.zeroRanges.add(number);
+    if (call.object("process") !== null) this.#world.driverRanges.add(number);
   }
 
   #complete(point: PagingPoint): void {
@@ -242,7 +275,13 @@ class GpuVaDetector implements Detector {
   }
 
   #paired(ranges: readonly ObtainedRange[], { pairing }: AuditContext): void {
-    for (const { kind } of ranges) pairing.pair(THINGS[kind]);
+    for (const { kind, number } of ranges) {
+      pairing.pair(THINGS[kind]);
+      if (kind === "mapped") continue;
+      this.#world.zeroRanges.delete(number);
+      this.#world.driverRanges.delete(number);
+      this.#world.protections.delete(number);
+    }
   }
 
   /** What a call asks for, and of which space; worked out once for judge and fold. */
@@ -258,19 +297,25 @@ class GpuVaDetector implements Detector {
   #factsOf(call: CallView, { header }: AuditContext): RequestFacts {
     const allocation = call.object("allocation");
     this.#limits ??= limitsOf(header);
-    const { isSizeZeroWhole, limit, vaBits, isLenient } = this.#limits;
+    const { isSizeZeroWhole, limit, vaBits, isLenient, driverUnit } = this.#limits;
     const allocationPages = allocation === null ? undefined : this.#handles.pagesOf(allocation);
-    return { allocationPages, isSizeZeroWhole, limit, vaBits, isLenient };
+    return { allocationPages, isSizeZeroWhole, limit, vaBits, isLenient, driverUnit };
   }
 
   /** The space that a call of a process is about; none for a handle that is not the process's own. */
   #spaceOf(call: CallView): GpuVaSpace | undefined {
     const handle = call.object("pagingQueue") ?? call.object("adapter");
-    const name = handle === null ? undefined : this.#handles.spaceOf(handle);
+    if (handle === null) return this.#spaceOfProcess(call);
+    const name = this.#handles.spaceOf(handle);
     if (name === undefined || !name.startsWith(`${canonicalSide(call.side)} on `)) return undefined;
-    const space = this.#spaces.get(name) ?? new GpuVaSpace();
-    this.#spaces.set(name, space);
-    return space;
+    return this.#world.space(name);
+  }
+
+  /** A kernel driver reserves in the space of a process that is being created. */
+  #spaceOfProcess(call: CallView): GpuVaSpace | undefined {
+    const process = call.object("process");
+    const name = process === null ? undefined : this.#world.processes.get(process.number);
+    return name === undefined ? undefined : this.#world.space(name);
   }
 }
 
@@ -290,6 +335,7 @@ function limitsOf({ options }: TraceHeader): Omit<RequestFacts, "allocationPages
     vaBits,
     limit: 1n << BigInt(vaBits),
     isLenient: options["va-rules"] === "lenient",
+    driverUnit: options["driver-reservation-unit"] === "page-entry" ? PAGE : LEAF_TABLE_BYTES,
   };
 }
 
@@ -318,8 +364,9 @@ function pageNumber(pages: bigint): number {
 
 /**
  * A range that Map obtained is V-01; a reservation is V-02, and what is mapped inside is told with it, once (rules.md).
+ * What a kernel driver reserved ends with the process.
  */
-function reportLeaks(space: GpuVaSpace, context: AuditContext): void {
+function reportLeaks(space: GpuVaSpace, context: AuditContext, driverRanges: ReadonlySet<number>): void {
   const verdict = context.leakVerdict();
   const seen = new Map<ObtainedRange, { readonly first: PageSpan; pieces: number; mappedPages: number }>();
   for (const { start, end, value } of space.pieces()) {
@@ -332,7 +379,9 @@ function reportLeaks(space: GpuVaSpace, context: AuditContext): void {
     const entry = seen.get(range);
     if (entry === undefined) continue;
     const { kind, number, obtained, pageCount } = range;
-    context.pairing.left(THINGS[kind], verdict === "certain");
+    const isDrivers = driverRanges.has(number);
+    context.pairing.left(THINGS[kind], verdict === "certain" && !isDrivers);
+    if (isDrivers) continue;
     const where = `${spanText(entry.first)}${entry.pieces > 1 ? ` and ${entry.pieces - 1} more` : ""}`;
     const inside = entry.mappedPages === 0 ? "" : `, with ${pagesText(entry.mappedPages)} mapped inside`;
     context.report({

@@ -53,6 +53,10 @@ export class JoinedCall implements CallView {
     return this.#began.side;
   }
 
+  get actor(): string {
+    return this.#began.actor;
+  }
+
   get site(): Site | null {
     return this.#began.site;
   }

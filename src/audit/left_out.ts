@@ -19,6 +19,7 @@ const OF_ONE_CALL: ReadonlySet<RuleName> = new Set<RuleName>([
   "gpuva-dead-constraint",
   "gpuva-result-outside-constraint",
   "gpuva-reserved-bits",
+  "wsl-reserve-zero",
 ]);
 
 /** Whether findings of a rule may be there only because calls were left out of the trace. */

@@ -1,5 +1,5 @@
 // Rules of the memory behind GPADLs: use of a mapping's MDL (G-12, G-16), memory freed under a GPADL (G-19), pages that
-// several ways reach (X-01, X-02, X-03). Conditions: kmcl.md 2.9, rules.md.
+// several ways reach (X-01, X-02, X-03, X-04). Conditions: kmcl.md 2.9, rules.md.
 //
 // Decisions where the documents leave room:
 // - X-01 is one finding for each new GPADL; the others that describe its pages are evidence.
@@ -22,6 +22,7 @@ import { creationOf, type Ended } from "./object_table.ts";
 import { PieceUsers } from "./piece_users.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import { countText, placeText } from "./wording.ts";
+import { writeOutside } from "./write_outside.ts";
 
 /** Others that one finding names, at most. */
 const MAX_OTHERS = 8;
@@ -127,6 +128,8 @@ class MemoryWatch {
       context.report({ ...draft, evidence: own });
     };
     const isGone = unmapped !== null || context.objects.live(mdl) === undefined;
+    const outside = isGone ? null : writeOutside(call, mapping);
+    if (outside !== null) context.report(outside);
     if (isGone) {
       const since = unmapped === null ? "" : ` after its unmap ${placeText(unmapped)}`;
       report("gpadl-use-after-unmap", `${name} was used by ${call.plan.name}${since}`);

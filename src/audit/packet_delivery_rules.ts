@@ -30,6 +30,7 @@ import { aboutCall } from "./packet_drafts.ts";
 import { PROCESS_PACKET } from "./packet_shapes.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import type { RuleName } from "./rules.ts";
+import type { WaitGraph } from "./wait_graph.ts";
 import { countText, handleText, placeText } from "./wording.ts";
 
 const SET_QUOTA: CallName = "VmbChannelSetTransactionQuota";
@@ -38,8 +39,8 @@ const SUSPEND = "EvtVmbChannelSuspend";
 const MAX_HOLDERS = 8;
 
 /** Watches delivered packets. It must stand after the detector of packet objects, whose states it asks. */
-export function deliveryDetector(channels: ChannelStates, deliveries: Deliveries): Detector {
-  const watch = new DeliveryWatch(channels, deliveries);
+export function deliveryDetector(channels: ChannelStates, deliveries: Deliveries, waits: WaitGraph): Detector {
+  const watch = new DeliveryWatch(channels, deliveries, waits);
   return {
     hears: (shape) =>
       deliveryRoleOf(shape) !== null || shape.names("mdl") || isWait(shape) || shape.plan.name === SET_QUOTA,
@@ -63,12 +64,14 @@ function isWait({ channelVerb, plan }: PlanShape): boolean {
 class DeliveryWatch {
   readonly #channels: ChannelStates;
   readonly #deliveries: Deliveries;
+  readonly #graph: WaitGraph;
   /** Pauses and Disables that have not returned, by their event. */
   readonly #waits = new Map<number, CallView>();
 
-  constructor(channels: ChannelStates, deliveries: Deliveries) {
+  constructor(channels: ChannelStates, deliveries: Deliveries, waits: WaitGraph) {
     this.#channels = channels;
     this.#deliveries = deliveries;
+    this.#graph = waits;
   }
 
   called(call: CallView, context: AuditContext): void {
@@ -186,10 +189,11 @@ class DeliveryWatch {
     const more = holders.length > 1 ? ` and ${countText(holders.length - 1, "other")}` : "";
     const blocked = evidenceOf(call, "blocked");
     const named = holders.slice(0, MAX_HOLDERS);
+    const cycle = this.#graph.cycleOf(call.event);
     context.report({
       rule: "packet-never-completed-hang",
       message: `${call.plan.name} of ${printObject(channel)} @${call.event} waits for ${deliveryText(first)}${more}, ` +
-        "which nobody completed",
+        `which nobody completed${cycle === null ? "" : `: ${cycle.text}`}`,
       event: call.event,
       object: first.ref,
       evidence: [
@@ -197,6 +201,7 @@ class DeliveryWatch {
           historyOf(each).map((one) => one.role === "delivered" ? { ...one, role: "holder" } : one)
         ),
         blocked,
+        ...cycle?.evidence ?? [],
       ].sort((left, right) => left.event - right.event),
       verdict: context.leakVerdict(),
     });

@@ -262,6 +262,7 @@ export const PACKET_RULES = {
     severity: "error",
     doc: "A packet was delivered above PASSIVE_LEVEL though that was forbidden.",
     source: "fn:channel_set_incoming_processing_at_passive",
+    unreachable: "it is the library that delivers: the model never does so",
   },
   "interface-leak": {
     code: "A-01",

@@ -216,8 +216,8 @@ function flightText({ flight }: PacketRecord): string | null {
 }
 
 /**
- * What "its transaction goes on" is worth: a routine of the driver's would have begun; else it is certain before the packet
- * could go out, and with WAIT_FOR_COMPLETION while the connection is up, for its peer's completion would have been seen.
+ * What "its transaction goes on" is worth: a routine of the driver's would have begun; else it is certain before the first
+ * rings, and with WAIT_FOR_COMPLETION while the connection is up, for its peer's completion would have been seen.
  */
 function flightVerdict(packet: PacketRecord, packets: Packets): Verdict {
   const { flight, routine } = packet;
@@ -226,7 +226,7 @@ function flightVerdict(packet: PacketRecord, packets: Packets): Verdict {
   if (channel === undefined || channel.connection !== flight.connection) return "unproven";
   if (flight.isCompleted) return "unproven";
   const isBeforeRings = channel.connection === 0 || channel.phase === "opening";
-  return isBeforeRings || (flight.waits && channel.isUp) ? "certain" : "unproven";
+  return isBeforeRings || (flight.waits && channel.isUp && !channel.isClosing) ? "certain" : "unproven";
 }
 
 /** P-05: a channel was cleaned up, and these of its packets were not freed. */

@@ -208,12 +208,14 @@ export class Packets {
     });
   }
 
-  /** Completions that came to an end which has nothing else to read have arrived. */
+  /** Completions that came to an end which has nothing else to read have arrived, unless the connection goes down. */
   #arrived(channel: number, event: number, context: AuditContext): void {
     const traffic = this.trafficOf(channel);
     if (traffic.isDelivering || traffic.completing.length === 0) return;
-    const peer = this.#channels.numbered(channel)?.peer;
-    if (peer != null && this.#traffic.get(peer.ref.number)?.queue.isEmpty === false) return;
+    const end = this.#channels.numbered(channel);
+    if (end === undefined || !end.isUp || end.isClosing) return;
+    const { peer } = end;
+    if (peer !== null && this.#traffic.get(peer.ref.number)?.queue.isEmpty === false) return;
     const { completing } = traffic;
     traffic.completing = [];
     for (const sending of completing) this.#over(sending, event, context);

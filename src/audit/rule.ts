@@ -13,6 +13,8 @@ export interface Rule {
   readonly doc: string;
   /** The documented clause. */
   readonly source: string;
+  /** Why no run of the model can break it. */
+  readonly unreachable?: string;
   /** Not looked for yet. */
   readonly audited?: false;
 }

@@ -1,8 +1,9 @@
 // Every audit rule: its name, which is stable for ever, its code, severity, and where its clause stands.
 // A rule says what is wrong; detectors say when. `explain` prints this table.
 
+import { GPU_RULES } from "./gpu_rule_names.ts";
 import { PACKET_RULES } from "./packet_rule_names.ts";
-import { later, type Rule } from "./rule.ts";
+import type { Rule } from "./rule.ts";
 import { SHARED_PAGE_RULES } from "./shared_page_rule_names.ts";
 
 export { type Rule, SEVERITIES, type Severity } from "./rule.ts";
@@ -208,175 +209,10 @@ export const RULES = {
     severity: "error",
     doc: "A GPADL handle value was given out while it was live.",
     source: "kmcl.md 5.5",
+    unreachable: "it is the library that gives out handles: the model never does so",
   },
   ...PACKET_RULES,
-  "gpuva-leak": {
-    code: "V-01",
-    severity: "error",
-    doc: "A mapped GPU address range was never released.",
-    source: "D3DKMTMapGpuVirtualAddress, remarks",
-  },
-  "gpuva-reservation-leak": {
-    code: "V-02",
-    severity: "warning",
-    doc: "A reserved GPU address range was never freed.",
-    source: "D3DKMTReserveGpuVirtualAddress",
-  },
-  "gpuva-double-map": {
-    code: "V-03",
-    severity: "note",
-    doc: "A GPU address range was mapped over a mapping (legal).",
-    source: "D3DKMTMapGpuVirtualAddress, remarks",
-  },
-  "gpuva-alias": {
-    code: "V-04",
-    severity: "note",
-    doc: "One allocation page is mapped at two GPU addresses (legal).",
-    source: "gpummu-model",
-  },
-  "gpuva-unmatched-free": {
-    code: "V-05",
-    severity: "error",
-    doc: "GPU addresses were freed that nobody had obtained.",
-    source: "D3DKMTFreeGpuVirtualAddress",
-  },
-  "gpuva-double-free": {
-    code: "V-06",
-    severity: "error",
-    doc: "GPU addresses were freed twice.",
-    source: "D3DKMTFreeGpuVirtualAddress",
-  },
-  "gpuva-free-after-auto-release": {
-    code: "V-07",
-    severity: "error",
-    doc: "GPU addresses were freed after their allocation's end had released them.",
-    source: "D3DKMTMapGpuVirtualAddress, remarks",
-  },
-  "gpuva-stranger-free": {
-    code: "V-08",
-    severity: "error",
-    doc: "A free took a range that had been released and obtained by another owner.",
-    source: "D3DKMTMapGpuVirtualAddress, remarks",
-  },
-  "gpuva-partial-free": {
-    code: "V-09",
-    severity: "warning",
-    doc: "A part of an obtained range was freed.",
-    source: "gpuva.md 4.4 (undocumented)",
-  },
-  "gpuva-spanning-free": {
-    code: "V-10",
-    severity: "warning",
-    doc: "One free spanned several ranges or holes.",
-    source: "gpuva.md 4.4 (undocumented)",
-  },
-  "gpuva-free-in-use": later("V-11", "error", "GPU addresses were freed while work used them."),
-  "gpuva-use-before-fence": {
-    code: "V-12",
-    severity: "error",
-    doc: "The GPU used a range before its paging fence, with no wait queued.",
-    source: "D3DDDI_MAPGPUVIRTUALADDRESS",
-  },
-  "gpuva-zero-with-allocation": {
-    code: "V-13",
-    severity: "error",
-    doc: "Zero or NoAccess together with an allocation.",
-    source: "D3DDDIGPUVIRTUALADDRESS_PROTECTION_TYPE",
-  },
-  "gpuva-zero-over-map": {
-    code: "V-14",
-    severity: "error",
-    doc: "Zero or NoAccess over a range that Map obtained.",
-    source: "D3DKMTMapGpuVirtualAddress, remarks",
-  },
-  "gpuva-misaligned": {
-    code: "V-15",
-    severity: "error",
-    doc: "An address or size that is not aligned.",
-    source: "gpuva.md 2",
-  },
-  "gpuva-outside-space": {
-    code: "V-16",
-    severity: "error",
-    doc: "A range outside the process's address space.",
-    source: "gpuva.md 4.7",
-  },
-  "gpuva-dead-constraint": {
-    code: "V-17",
-    severity: "warning",
-    doc: "A minimum or maximum together with a base is ignored.",
-    source: "D3DDDI_MAPGPUVIRTUALADDRESS",
-  },
-  "gpuva-result-outside-constraint": {
-    code: "V-18",
-    severity: "error",
-    doc: "The address given lies outside minimum and maximum.",
-    source: "D3DDDI_MAPGPUVIRTUALADDRESS",
-  },
-  "gpuva-outside-allocation": {
-    code: "V-19",
-    severity: "error",
-    doc: "A map beyond the allocation's end.",
-    source: "gpuva.md 4.7",
-  },
-  "gpuva-driver-protection-conflict": {
-    code: "V-20",
-    severity: "error",
-    doc: "A unique driver protection differs from another mapping's.",
-    source: "driver-protection",
-  },
-  "gpuva-reserved-bits": {
-    code: "V-21",
-    severity: "error",
-    doc: "Reserved bits or fields that are not 0.",
-    source: "D3DDDIGPUVIRTUALADDRESS_PROTECTION_TYPE",
-  },
-  "gpuva-update-invalid": later("V-22", "error", "An update broke a rule."),
-  "gpuva-update-fence-never-reached": later("V-23", "warning", "An update waits for a fence value that never comes."),
-  "gpuva-update-queue-full": later("V-24", "warning", "More than 128 updates were queued."),
-  "paging-queue-use-after-destroy": later(
-    "V-25",
-    "error",
-    "A paging queue's fence was used after the queue was destroyed.",
-  ),
-  "paging-fence-destroyed": later("V-26", "warning", "A paging queue's fence was destroyed by hand."),
-  "residency-imbalance": later("V-27", "warning", "MakeResident and Evict do not match."),
-  "residency-access-evicted": later("V-28", "error", "Evicted memory was accessed."),
-  "allocation-destroyed-in-use": later("V-29", "error", "An allocation was destroyed while work used it."),
-  "lock-imbalance": later("V-30", "warning", "Lock2 and Unlock2 do not match."),
-  "device-children-alive": {
-    code: "V-31",
-    severity: "warning",
-    doc: "A device or adapter ended with children alive.",
-    source: "D3DKMTDestroyDevice",
-  },
-  "sysmem-gpadl-leak": later("V-32", "error", "An allocation over guest memory left its GPADL behind."),
-  "sysmem-teardown-before-destroy": later(
-    "V-33",
-    "error",
-    "A GPADL was torn down before the host dropped the allocation.",
-  ),
-  "gpuva-free-then-reserve": later(
-    "V-34",
-    "warning",
-    "A range was freed and reserved again: another thread may take it in between.",
-  ),
-  "pending-treated-as-failure": later("V-35", "warning", "STATUS_PENDING was taken for a failure."),
-  "wsl-reserve-zero": later("V-36", "warning", "A reserve answered success and address 0."),
-  "adapter-handle-leak": later("V-37", "note", "An enumerated adapter was never closed."),
-  "handle-reused": later("V-38", "note", "A handle value named another object before."),
-  "allocation-leak": {
-    code: "V-39",
-    severity: "error",
-    doc: "An allocation was never destroyed, nor its device.",
-    source: "D3DKMTDestroyAllocation2",
-  },
-  "gpu-object-leak": {
-    code: "V-40",
-    severity: "warning",
-    doc: "An adapter, device, context, paging queue, resource or sync object was never closed.",
-    source: "gpuva.md 1.1",
-  },
+  ...GPU_RULES,
   ...SHARED_PAGE_RULES,
 } as const satisfies Readonly<Record<string, Rule>>;
 

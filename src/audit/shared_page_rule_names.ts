@@ -1,6 +1,6 @@
 // Rules of memory that several ways reach, and of rates (X). Conditions: rules.md.
 
-import { later, type Rule } from "./rule.ts";
+import type { Rule } from "./rule.ts";
 
 /** Rules by name. */
 export const SHARED_PAGE_RULES = {
@@ -22,6 +22,16 @@ export const SHARED_PAGE_RULES = {
     doc: "A page was freed and given out again while something still reached it.",
     source: "rules.md X-03",
   },
-  "write-outside-range": later("X-04", "error", "The server wrote in a mapped page outside the described bytes."),
-  "leak-rate": later("X-05", "note", "An object kind grows by a steady number per cycle."),
+  "write-outside-range": {
+    code: "X-04",
+    severity: "error",
+    doc: "The server wrote in a mapped page outside the described bytes.",
+    source: "rules.md X-04",
+  },
+  "leak-rate": {
+    code: "X-05",
+    severity: "note",
+    doc: "An object kind grows by a steady number per cycle.",
+    source: "rules.md X-05",
+  },
 } as const satisfies Readonly<Record<string, Rule>>;

@@ -54,7 +54,8 @@ function auditOne(args: AuditArgs, io: Io, opened: OpenTrace): number {
   const progress = io.progress(`audit ${opened.name}`, { total: opened.trace.eventCount });
   const all = audit(opened.trace, { strictRemap: args.strictRemap, onProgress: (events) => progress.update(events) });
   progress.end();
-  const result = { ...all, findings: all.findings.filter(findingFilter(args.filters)) };
+  const findings = all.findings.filter(findingFilter(args.filters));
+  const result = { ...all, events: heldEvents(opened, all.events), findings };
   const filtered = all.findings.length - result.findings.length;
   const incomplete = tellLosses(io, opened);
   for (const text of rulesOffTexts(result.off)) io.talk(text);
@@ -63,6 +64,12 @@ function auditOne(args: AuditArgs, io: Io, opened: OpenTrace): number {
   else report(io, result, { args, opened, filtered });
   close(io, result, { args, opened, filtered });
   return fails(result.findings, args.failOn) ? EXIT.found : incomplete;
+}
+
+/** Events that the trace holds: those up to its last one, unless it is a part of a run, or some were lost. */
+function heldEvents({ trace }: OpenTrace, lastEvent: number): number {
+  const { header: { startsAfter, leftOut }, complete } = trace;
+  return complete && startsAfter === 0 && leftOut.length === 0 ? lastEvent : trace.summary().events;
 }
 
 function frame(args: AuditArgs, io: Io, { name, trace }: OpenTrace) {

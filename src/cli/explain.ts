@@ -1,11 +1,12 @@
 // The verb `explain`. Must not parse words and must not end the process.
 import { CATALOGUE } from "../api/mod.ts";
 import { audit, RULES } from "../audit/mod.ts";
-import { coverage, coverageLines, explainCall, explainIndex, explainRule, type TraceCounts } from "../view/mod.ts";
+import { coverage, coverageLines, explainCall, explainIndex, explainRule, type TraceShows } from "../view/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { ExplainArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
 import { open } from "./open.ts";
+import { tracesAt } from "./paths.ts";
 import { unknownName } from "./suggest.ts";
 
 /** Prints a rule's clause and example, a call's declaration, or what traces exercised. Resolves to the exit code. */
@@ -31,19 +32,22 @@ export async function runExplain(args: ExplainArgs, io: Io): Promise<number> {
 }
 
 async function runCoverage({ traces, show }: ExplainArgs, io: Io): Promise<number> {
-  const counts: TraceCounts[] = [];
-  for (const path of traces) {
-    const opened = await open(io, path);
-    try {
-      const findings = new Map<string, number>();
-      for (const { rule } of audit(opened.trace).findings) findings.set(rule, (findings.get(rule) ?? 0) + 1);
-      counts.push({ calls: opened.trace.summary().calls, findings });
-    } finally {
-      opened.close();
-    }
-  }
-  const what = coverage(CATALOGUE, traces.length === 0 ? null : counts);
+  const shown: TraceShows[] = [];
+  for (const path of traces.flatMap((each) => tracesAt(io, each))) shown.push(await showsOf(path, io));
+  const what = coverage(CATALOGUE, traces.length === 0 ? null : shown);
   if (show.json) io.out.json({ schema: "maptrail.coverage/1", ...what });
   else for (const line of coverageLines(what, io.paint)) io.out.line(line);
   return EXIT.clean;
+}
+
+async function showsOf(path: string, io: Io): Promise<TraceShows> {
+  const { trace, close } = await open(io, path);
+  try {
+    const clauses = new Set<string>();
+    const { findings } = audit(trace, { onClause: (name) => clauses.add(name), evidenceLimit: 0 });
+    const rules = new Set<string>(findings.map(({ rule }) => rule));
+    return { clauses, rules, calls: new Set(trace.summary().calls.keys()) };
+  } finally {
+    close();
+  }
 }

@@ -1,6 +1,6 @@
 // Files as the user names them: relative to the folder that the user stands in, `-` for the standard streams, the
 // newest trace where none is named, and no file overwritten unasked. Must not know what is inside a file.
-import { basename, extname, resolve } from "node:path";
+import { basename, extname, join, resolve } from "node:path";
 import { CliError, EXIT, isClosedPipe, isDiskFull } from "./exit.ts";
 import type { Io } from "./io.ts";
 
@@ -84,6 +84,17 @@ export function traceOrNewest(io: Io, path: string | undefined): string {
   }
   io.talk(`Using ${newest}, the newest trace in this folder.`);
   return newest;
+}
+
+/** The trace of this name, or where it is a folder all `*.msgpack` in it, by name. */
+export function tracesAt(io: Io, path: string): readonly string[] {
+  const full = resolvePath(io.folder, path);
+  if (path === STANDARD_STREAM || statOrNothing(full)?.isDirectory !== true) return [path];
+  const names = candidates(full).sort(compareNames).map(({ name }) => join(path, name));
+  if (names.length === 0) {
+    throw new CliError(EXIT.unreadable, `Name a folder with traces: no *${TRACE_EXTENSION} file in ${path}.`);
+  }
+  return names;
 }
 
 /** A file open for reading anywhere in it. */
@@ -277,11 +288,8 @@ function fileOutput(io: Io, path: string, file: Deno.FsFile): OutputFile {
       return sizeInBytes;
     },
     write(bytes) {
-      for (let done = 0; done < bytes.length;) {
-        const count = writing(path, () => file.writeSync(bytes.subarray(done)));
-        done += count;
-        sizeInBytes += count;
-      }
+      writing(path, () => writeWhole(file, bytes, sizeInBytes));
+      sizeInBytes += bytes.length;
     },
     close: () => file.close(),
     discard() {
@@ -290,6 +298,25 @@ function fileOutput(io: Io, path: string, file: Deno.FsFile): OutputFile {
       if (!isDevice(full)) Deno.removeSync(full);
     },
   };
+}
+
+/** Writes all of it after the first `sizeInBytes`, or nothing: half a block is of no use, and takes room from the end. */
+function writeWhole(file: Deno.FsFile, bytes: Uint8Array, sizeInBytes: number): void {
+  try {
+    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+  } catch (error) {
+    cutBack(file, sizeInBytes);
+    throw error;
+  }
+}
+
+function cutBack(file: Deno.FsFile, sizeInBytes: number): void {
+  try {
+    file.truncateSync(sizeInBytes);
+    file.seekSync(sizeInBytes, Deno.SeekMode.Start);
+  } catch {
+    // A pipe or a device cannot be cut: its reader says what is damaged.
+  }
 }
 
 /** A write that fails later is a result that could not be written: exit code 5. */

@@ -151,11 +151,11 @@ interface Conclusion {
 }
 
 async function conclude(args: RecordArgs, io: Io, { output, run, recorded, copy }: Conclusion): Promise<ExitCode> {
-  const { end, stuck, scenario } = recorded;
+  const { end, stuck, scenario, kept } = recorded;
   if (end.reason === "ended") { for (const actor of stuck) io.talk(`never went on: ${actor}`); }
   if (end.reason === "threw") io.complain(thrownText(io, recorded));
   if (end.reason === "interrupted") {
-    io.complain(`The recording ended early (${end.message}): ${plural(end.events, "event")} kept.`);
+    io.complain(`The recording ended early (${end.message}): ${plural(kept.events, "event")} kept.`);
   }
   if (args.sites === "findings") await addFindingSites(io, { path: output.path, run, end });
   if (end.reason !== "ended") return EXIT.cutShort;
@@ -170,11 +170,11 @@ async function conclude(args: RecordArgs, io: Io, { output, run, recorded, copy 
   return failures.length === 0 ? EXIT.clean : EXIT.found;
 }
 
-function thrownText({ verbose }: Io, { thrown, end }: Recorded): string {
+function thrownText({ verbose }: Io, { thrown, end, kept }: Recorded): string {
   const [first = ""] = end.message.split("\n");
   const place = thrownPlace(thrown);
   const stack = verbose && thrown instanceof Error ? `\n${thrown.stack}` : "";
-  return `The program threw after @${end.events}${place}: ${first}; ${plural(end.events, "event")} kept.${stack}`;
+  return `The program threw after @${end.events}${place}: ${first}; ${plural(kept.events, "event")} kept.${stack}`;
 }
 
 /** Where the program threw, as ` at mine.ts:4`; nothing where the toolkit threw for it, since its frames say nothing to a user. */

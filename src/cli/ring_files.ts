@@ -38,12 +38,12 @@ function isFile(path: string): boolean {
   }
 }
 
-/** Parts that a killed recording left are as good as any file: they go where they may be overwritten. */
+/** Parts that a killed recording left, or one that could not join them, are as good as any file: they go where they may be overwritten. */
 function clearParts(full: string, force: boolean): void {
   const folder = dirname(full);
   const start = `${basename(full)}.`;
   const parts = [...Deno.readDirSync(folder)].map(({ name }) => name)
-    .filter((name) => name.startsWith(start) && /^\d+\.part$/.test(name.slice(start.length)));
+    .filter((name) => name.startsWith(start) && /^(?:\d+\.part|joined)$/.test(name.slice(start.length)));
   const [first] = parts;
   if (first !== undefined && !force) {
     throw new CliError(EXIT.usage, `Choose another name, or add --force: "${first}", of an earlier ring, exists.`);
@@ -138,8 +138,11 @@ class RingFiles implements OutputFile, RingSegments {
     if (this.#isOver) return;
     this.#closeAll();
     const [oldest] = this.#parts;
-    if (oldest === undefined) return;
-    this.#io.complain(`What came before "${this.path}" stands in "${this.#partOf(oldest)}" and on.`);
+    const places = [
+      ...(this.#joined === null ? [] : [`"${this.#joined.path}"`]),
+      ...(oldest === undefined ? [] : [`"${this.#partOf(oldest)}" and on`]),
+    ];
+    if (places.length > 0) this.#io.complain(`What came before "${this.path}" stands in ${places.join(", then in ")}.`);
   }
 
   #closeAll(): void {

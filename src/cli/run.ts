@@ -12,18 +12,6 @@ export type Run = Omit<RecordOptions, "output" | "onStart" | "onEvents">;
 export async function recordInto(output: OutputFile, io: Io, run: Run): Promise<Recorded> {
   const progress = io.progress(`record ${run.what.name}`);
   let control: RunControl = { stop() {}, fail() {}, flushIfDue() {}, finishNow() {} };
-  let failure: { readonly error: unknown } | null = null;
-  const sink = {
-    write(bytes: Uint8Array): void {
-      if (failure !== null) return;
-      try {
-        output.write(bytes);
-      } catch (error) {
-        failure = { error };
-        control.stop("the output could not be written");
-      }
-    },
-  };
   const undo = [
     io.onInterrupt(() => control.stop("Ctrl-C")),
     io.onUncaught((error) => control.fail(error)),
@@ -37,11 +25,10 @@ export async function recordInto(output: OutputFile, io: Io, run: Run): Promise<
   try {
     const recorded = await record({
       ...run,
-      output: sink,
+      output: { write: (bytes) => writeOn(output, bytes) },
       onStart: (given) => control = given,
       onEvents: (events) => progress.update(events),
     });
-    throwFailure(failure);
     output.close();
     return recorded;
   } catch (error) {
@@ -62,11 +49,13 @@ function flushingWhileWaiting({ flush }: Run, act: () => void): () => void {
   return () => clearInterval(timer);
 }
 
-function throwFailure(failure: { readonly error: unknown } | null): void {
-  if (failure === null) return;
-  const { error } = failure;
-  if (isClosedPipe(error) || error instanceof CliError) throw error;
-  throw new CliError(EXIT.cutShort, `Cannot go on recording: ${String(error)}`, { cause: error });
+function writeOn(output: OutputFile, bytes: Uint8Array): void {
+  try {
+    output.write(bytes);
+  } catch (error) {
+    if (isClosedPipe(error) || error instanceof CliError) throw error;
+    throw new CliError(EXIT.cutShort, `Cannot go on recording: ${String(error)}`, { cause: error });
+  }
 }
 
 /** A line of a scenario that turned out not to make sense: then there is nothing worth keeping. */

@@ -43,7 +43,8 @@ class Face {
   }
 }
 
-const FACES = new Map<BaseSide, typeof Face>();
+/** By base side: a callback's thread has each, and most were asked for before. */
+const FACES = new Map<string, typeof Face>();
 
 function faceOf(side: BaseSide): typeof Face {
   const known = FACES.get(side);
@@ -65,10 +66,14 @@ function faceOf(side: BaseSide): typeof Face {
 
 /** The object of a side (`client`, `umd#2`, …) whose methods ask `caller`; `TypeError` where there is no such side. */
 export function sideApi<S extends BaseSide>(side: string, caller: Caller): SideApi<S> {
+  const Side = FACES.get(side) ?? faceOfNew(side);
+  return typed(new Side(side, caller));
+}
+
+function faceOfNew(side: string): typeof Face {
   const base = baseSide(side);
   if (base === null) throw new TypeError(`Cannot act as "${side}": it is no side`);
-  const Side = faceOf(base);
-  return typed(new Side(side, caller));
+  return faceOf(base);
 }
 
 function callName(name: string): keyof typeof CALLS {

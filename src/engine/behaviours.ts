@@ -7,6 +7,7 @@ import type { Behaviour } from "./behaviour.ts";
 import { type CallbackReturn, CHANNEL_BEHAVIOURS, CHANNEL_RETURNS } from "./channel.ts";
 import { CHANNEL_INIT_BEHAVIOURS } from "./channel_init.ts";
 import { DEVICE_ERROR_BEHAVIOURS } from "./device_error.ts";
+import { DXG_BEHAVIOURS, DXG_RETURNS } from "./dxg_ioctl.ts";
 import { GPADL_BEHAVIOURS } from "./gpadl.ts";
 import { GPU_ACCESS_BEHAVIOURS } from "./gpu_access.ts";
 import { GPU_VA_BEHAVIOURS } from "./gpu_va.ts";
@@ -52,6 +53,7 @@ const ALL = {
   ...KERNEL_DRIVER_BEHAVIOURS,
   ...GPU_ACCESS_BEHAVIOURS,
   ...DEVICE_ERROR_BEHAVIOURS,
+  ...DXG_BEHAVIOURS,
   ...LOCK_BEHAVIOURS,
   ...RESIDENCY_BEHAVIOURS,
   ...SUBMISSION_BEHAVIOURS,
@@ -69,8 +71,10 @@ export const CALLBACK_RETURNS: Readonly<Record<string, CallbackReturn | undefine
 };
 
 /** The same for callbacks that no channel makes. */
-export const OTHER_RETURNS: Readonly<Record<string, ((world: World, returned: KernelReturn) => void) | undefined>> =
-  KERNEL_RETURNS;
+export const OTHER_RETURNS: Readonly<Record<string, ((world: World, returned: KernelReturn) => void) | undefined>> = {
+  ...KERNEL_RETURNS,
+  ...DXG_RETURNS,
+};
 
 /** What happens when a callback begins, by callback name. */
 export const CALLBACK_BEGINS: Readonly<

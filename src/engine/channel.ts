@@ -26,7 +26,7 @@ import {
 } from "./connection.ts";
 import type { ChannelData } from "./objects.ts";
 import { offerAnew } from "./restore.ts";
-import { endAll } from "./transactions.ts";
+import { cancelAll, endAll } from "./transactions.ts";
 import { emptyTransport } from "./transport.ts";
 import { releaseOffer, sendOffer, sendRescind, takeOffers } from "./vmbus.ts";
 
@@ -84,9 +84,14 @@ function emptyChannel(isServer: boolean, options: ModelOptions): ChannelData {
   };
 }
 
-/** The guest has done with the id of an offer that was rescinded. */
-function cleanup({ world }: Scope, channel: Channel): Reply {
+/**
+ * The guest has done with the id of an offer that was rescinded. Transactions that go on are cancelled; a callback of the
+ * channel that is due is not made any more, a packet's routine is: it is the packet's own.
+ */
+function cleanup({ world, event }: Scope, channel: Channel): Reply {
   releaseOffer(world, channel);
+  cancelAll(world, channel, event);
+  world.callbacks.withdraw(channel.number, ({ name }) => name !== "EvtVmbPacketCompletionRoutine");
   return done();
 }
 
@@ -99,7 +104,8 @@ function enable({ world, event }: Scope, channel: Channel): Reply {
   if (data.isServer) sendOffer(world, channel);
   else takeOffers(world, channel);
   offerAnew(world, channel, event);
-  connectWaiting(world, event);
+  world.meeting.update(channel);
+  connectWaiting(world, channel, event);
   return success();
 }
 
@@ -125,6 +131,7 @@ export function tearDown({ world, event }: Scope, channel: Channel): void {
   if (data.isServer) sendRescind(world, channel);
   if (channel.state === "enabled" || channel.state === "closed") {
     channel.state = "disabled";
+    world.meeting.update(channel);
     data.isActive = false;
     endAll(world, channel, event);
   } else if (channel.state !== "disabled") {

@@ -33,18 +33,28 @@ interface Step {
   readonly cause: number;
 }
 
-/** Connects every client that waits with the first server that offers what it wants, lowest numbers first. */
-export function connectWaiting(world: World, cause: number): void {
-  for (const client of world.all("channel")) {
-    if (client.data.isServer || client.state !== "enabled") continue;
-    const server = findOffer(world, client);
-    if (server !== undefined) connect(world, { server, client, cause });
+/**
+ * Connects clients that wait with the first server that offers what they want, lowest numbers first. Only those who want what
+ * `channel` is about can have become a pair by what happened to it.
+ */
+export function connectWaiting(world: World, channel: Channel, cause: number): void {
+  const { interfaceType } = channel.data;
+  if (interfaceType === null) return;
+  for (const number of world.meeting.clients(interfaceType)) {
+    const client = world.find("channel", number);
+    const server = client === undefined ? undefined : findOffer(world, client);
+    if (client !== undefined && server !== undefined) connect(world, { server, client, cause });
   }
 }
 
 function findOffer(world: World, client: Channel): Channel | undefined {
-  for (const server of world.all("channel")) if (isOffered(world, server) && fits(server, client)) return server;
-  return undefined;
+  let first: Channel | undefined;
+  for (const number of world.meeting.servers(client)) {
+    const server = world.find("channel", number);
+    const isFirst = server !== undefined && (first === undefined || number < first.number);
+    if (isFirst && isOffered(world, server) && fits(server, client)) first = server;
+  }
+  return first;
 }
 
 /** An offer is open to one client at a time: until the last one's end is down too, it is taken. */
@@ -68,6 +78,7 @@ function connect(
   for (const [end, peer] of [[server, client], [client, server]] as const) {
     Object.assign(end.data, { peer: peer.number, connection, isRescinded: false });
     end.state = "opening";
+    world.meeting.update(end);
   }
   openTransport(world, { server, client });
   sendOpen(world, { server, client });
@@ -149,7 +160,7 @@ function rollBack({ world, channel, status, cause }: Step): void {
   if (channel.data.isServer) sendOpenResult(world, channel, status);
   goDown(world, channel, { serverState: world.options["opened-failure"], cause });
   if (peer !== undefined) close(world, [peer], { cause, status });
-  connectWaiting(world, cause);
+  connectWaiting(world, channel, cause);
 }
 
 /** The queue is on, which may deliver a packet; then PostStarted is due (kmcl.md X19). */
@@ -168,7 +179,7 @@ function afterSuspend({ channel }: Step): void {
 
 function afterClosed({ world, channel, cause }: Step): void {
   goDown(world, channel, { serverState: "closed", cause });
-  connectWaiting(world, cause);
+  connectWaiting(world, channel, cause);
 }
 
 /**
@@ -216,6 +227,7 @@ function goDown(
   data.pauses = [];
   closeTransport(world, channel, cause);
   sendDown(world, channel);
+  world.meeting.update(channel);
   if (channel.state !== "disabled") return;
   data.isActive = false;
   data.isDisabling = false;

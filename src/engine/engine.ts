@@ -97,10 +97,8 @@ export class Engine {
 
   /** Starts a callback; `event` is the number of its event. */
   deliver(id: number, event: number): PendingCallback {
-    const index = this.world.pending.findIndex((callback) => callback.id === id);
-    const [callback] = index < 0 ? [] : this.world.pending.splice(index, 1);
+    const callback = this.world.callbacks.begin(id, event);
     if (callback === undefined) throw new RangeError(`Cannot deliver callback ${id}: it is not pending`);
-    this.world.running.push({ ...callback, event });
     CALLBACK_BEGINS[callback.name]?.(this.world, callback);
     return callback;
   }
@@ -115,13 +113,12 @@ export class Engine {
     callbackEvent: number,
     returned: { readonly event: number; readonly outcome: Outcome; readonly outs?: readonly Value[] },
   ): void {
-    const index = this.world.running.findIndex((callback) => callback.event === callbackEvent);
-    const [callback] = index < 0 ? [] : this.world.running.splice(index, 1);
+    const callback = this.world.callbacks.end(callbackEvent);
     if (callback === undefined) {
       throw new RangeError(`Cannot return from @${callbackEvent}: no callback is running there`);
     }
     const status = returned.outcome.form === "status" ? returned.outcome.status : STATUS.STATUS_SUCCESS;
-    OTHER_RETURNS[callback.name]?.(this.world, { callback, status, event: returned.event });
+    OTHER_RETURNS[callback.name]?.(this.world, { callback, status, outs: returned.outs ?? [], event: returned.event });
     const channel = this.world.find("channel", callback.channel);
     if (channel !== undefined) {
       const { event, outs = [] } = returned;

@@ -6,7 +6,8 @@ import { advance } from "./connection.ts";
 import { type Channel, peerOf } from "./ends.ts";
 import type { EngineObject } from "./objects.ts";
 import { maxPacketBytes, packetBytes, RING_PACKET_TYPES } from "./ring.ts";
-import { outgoingRing } from "./transport.ts";
+import { outgoingRing, settle } from "./transport.ts";
+import type { World } from "./world.ts";
 
 type Completion = EngineObject<"completion">;
 
@@ -16,7 +17,7 @@ const READ_ONLY = SYMBOLS.gpadlFlags.READ_ONLY;
 function complete(scope: Scope, completion: Completion, buffer: Uint8Array, size: number): Reply {
   const { world } = scope;
   const { data } = completion;
-  if (data.isDue) return refuse(dueText(completion));
+  if (isToCome(world, completion)) return refuse(dueText(completion));
   if (size > buffer.length) return refuse(`BufSize ${size} is more than the ${buffer.length} bytes given`);
   const channel = world.find("channel", data.channel);
   const ring = channel === undefined ? null : outgoingRing(world, channel);
@@ -34,8 +35,20 @@ function complete(scope: Scope, completion: Completion, buffer: Uint8Array, size
       payload,
     });
   }
-  if (channel !== undefined) retire(scope, channel, completion);
+  if (channel !== undefined) {
+    // The answer is on its way before the end may close for want of outstanding packets.
+    settle(world, channel, scope.event);
+    retire(scope, channel, completion);
+  }
   return done();
+}
+
+/** Asked for again, and that delivery has not begun: until it does the packet is the library's. */
+function isToCome(world: World, { number, data }: Completion): boolean {
+  if (data.isDue) return true;
+  const { delivering } = world.find("channel", data.channel)?.data.transport ?? {};
+  return delivering === number &&
+    !world.running.some((each) => each.name === "EvtVmbChannelProcessPacket" && each.channel === data.channel);
 }
 
 function dueText({ number }: Completion): string {
@@ -54,8 +67,9 @@ function retire({ world, event }: Scope, channel: Channel, completion: Completio
 
 /** Only inside the ProcessPacket that the packet was delivered with. */
 function deferToPassive(scope: Scope, completion: Completion): Reply {
+  const { world } = scope;
   const { data, number } = completion;
-  if (data.isDue) return refuse(dueText(completion));
+  if (isToCome(world, completion)) return refuse(dueText(completion));
   if (!isInsideDelivery(scope, completion)) return refuse(`called outside the delivery of completion#${number}`);
   data.isDue = true;
   data.isDeferred = true;
@@ -73,7 +87,7 @@ function isInsideDelivery({ world, insideCallback }: Scope, completion: Completi
 function failPacket(scope: Scope, completion: Completion): Reply {
   const { world } = scope;
   const { data } = completion;
-  if (data.isDue) return refuse(dueText(completion));
+  if (isToCome(world, completion)) return refuse(dueText(completion));
   const channel = world.find("channel", data.channel);
   if (channel !== undefined) channel.data.transport.isStopped = true;
   if (world.options["fail-then-complete"] === "ends") {
@@ -91,7 +105,7 @@ function getExternalData(scope: Scope, completion: Completion, flags: number): R
   const { world } = scope;
   const { options } = world;
   const { data } = completion;
-  if (data.isDue) return answer(optionStatus(options, "refusal-status"));
+  if (isToCome(world, completion)) return answer(optionStatus(options, "refusal-status"));
   if ((flags & ~READ_ONLY) !== 0) return answer(optionStatus(options, "bad-flags-status"));
   if (data.ranges.length === 0) return answer(optionStatus(options, "external-data-status"));
   const known = world.find("mdl", data.mdl);

@@ -30,11 +30,7 @@ function setIrql({ world, event }: Scope, side: string, irql: number): Reply {
   if (!KERNEL_SIDES.has(side)) return refuse(`"${side}" has no interrupt request level of its own`);
   if (!Object.values<number>(LEVELS).includes(irql)) return refuse(`there is no interrupt request level ${irql}`);
   if (irql !== LEVELS.PASSIVE_LEVEL) world.irqls.set(side, irql);
-  else if (world.irqls.delete(side)) {
-    for (const [index, callback] of world.pending.entries()) {
-      if (callback.side === side) world.pending[index] = { ...callback, cause: event };
-    }
-  }
+  else if (world.irqls.delete(side)) world.callbacks.recause(side, event);
   return done();
 }
 

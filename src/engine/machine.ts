@@ -116,6 +116,10 @@ function read(
   return value(bytes);
 }
 
+function pfnArray(_scope: Scope, { data }: EngineObject<"mdl">): Reply {
+  return done(data.pieces.flatMap(({ pages }) => [...pages].map(BigInt)));
+}
+
 function advanceTime({ world }: Scope, nanoseconds: bigint): Reply {
   const timeNs = world.timeNs + nanoseconds;
   if (timeNs > MAX_TIME_NS) return refuse(`virtual time ends at ${MAX_TIME_NS} ns`);
@@ -140,6 +144,7 @@ export const MACHINE_BEHAVIOURS = {
   ReadBuffer: readBuffer,
   WriteMdl: writeMdl,
   ReadMdl: readMdl,
+  MmGetMdlPfnArray: pfnArray,
   AdvanceTime: advanceTime,
   FailNext: failNext,
 } as const satisfies Readonly<Record<string, Behaviour>>;

@@ -82,6 +82,16 @@ export class Memory {
     return content === undefined ? new Uint8Array(length) : content.slice(offset, offset + length);
   }
 
+  /** The 32-bit number at an address whose offset is a multiple of 4; `RangeError` past the page's end. */
+  word({ partition, page, offset }: PageAddress): number {
+    assertInside(offset, 4);
+    const content = this.#partitions[partition].contents.get(page);
+    if (content === undefined) return 0;
+    let word = 0;
+    for (let at = offset + 3; at >= offset; at -= 1) word = word << 8 | (content[at] ?? 0);
+    return word >>> 0;
+  }
+
   /** Whether a page was written since it was given out: others are zero. */
   isWritten(partition: PartitionName, page: number): boolean {
     return this.#partitions[partition].contents.has(page);

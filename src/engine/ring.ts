@@ -3,6 +3,8 @@
 
 /** Where a ring's bytes are: offset 0 is the start of its control page. */
 export interface RingMemory {
+  /** The 32-bit number at an offset that is a multiple of 4: indexes are read with every move. */
+  word(offset: number): number;
   /** A copy, or a view that later writes may change. */
   read(offset: number, length: number): Uint8Array;
   /** Keeps the bytes: they must not change afterwards. */
@@ -84,51 +86,46 @@ export function freeBytes(ring: Ring): number {
 
 /** Bytes of packets that nobody has read. */
 export function usedBytes(ring: Ring): number {
-  const { inIndex, outIndex } = indexesOf(ring);
-  return (inIndex - outIndex + ring.dataBytes) % ring.dataBytes;
+  return (inIndexOf(ring) - outIndexOf(ring) + ring.dataBytes) % ring.dataBytes;
 }
 
 /** Writes a packet; false, and nothing but the size that is waited for was written, where there is no room now. */
 export function writePacket(ring: Ring, packet: RingPacket): boolean {
-  const bytes = encodePacket(packet, indexesOf(ring).inIndex);
-  if (bytes.length > maxPacketBytes(ring)) {
-    throw new RangeError(`Cannot write packet of ${bytes.length} bytes: the ring takes ${maxPacketBytes(ring)}`);
+  const inIndex = inIndexOf(ring);
+  const length = packetBytes(packet);
+  if (length > maxPacketBytes(ring)) {
+    throw new RangeError(`Cannot write packet of ${length} bytes: the ring takes ${maxPacketBytes(ring)}`);
   }
-  if (bytes.length > freeBytes(ring)) {
-    if (readWord(ring, CONTROL.pendingSendSize) !== bytes.length) {
-      writeWord(ring, CONTROL.pendingSendSize, bytes.length);
-    }
-    return false;
-  }
-  if (readWord(ring, CONTROL.pendingSendSize) !== 0) writeWord(ring, CONTROL.pendingSendSize, 0);
-  const { inIndex } = indexesOf(ring);
-  writeAround(ring, inIndex, bytes);
-  writeWord(ring, CONTROL.in, (inIndex + bytes.length) % ring.dataBytes);
+  const hasRoom = length <= freeBytes(ring);
+  const waitedFor = hasRoom ? 0 : length;
+  if (ring.memory.word(CONTROL.pendingSendSize) !== waitedFor) writeWord(ring, CONTROL.pendingSendSize, waitedFor);
+  if (!hasRoom) return false;
+  writeAround(ring, inIndex, encodePacket(packet, inIndex));
+  writeWord(ring, CONTROL.in, (inIndex + length) % ring.dataBytes);
   return true;
 }
 
 /** The type number of the oldest packet, which stays; null where there is none. `RingError` where the indexes make no sense. */
 export function peekType(ring: Ring): number | null {
-  const { inIndex, outIndex } = indexesOf(ring);
-  if (inIndex === outIndex) return null;
-  return wordAt(readAround(ring, outIndex, 4), 0) & 0xffff;
+  const inIndex = inIndexOf(ring);
+  const outIndex = outIndexOf(ring);
+  return inIndex === outIndex ? null : ring.memory.word(CONTROL_BYTES + outIndex) & 0xffff;
 }
 
 /** Takes the oldest packet out; null where there is none. `RingError` where it makes no sense; then nothing was taken. */
 export function readPacket(ring: Ring): RingPacket | null {
-  const { outIndex } = indexesOf(ring);
   const used = usedBytes(ring);
   if (used === 0) return null;
   if (used < DESCRIPTOR_BYTES + TRAILER_BYTES) throw new RingError(`Cannot read packet: ${used} bytes are none`);
-  const descriptor = viewOf(readAround(ring, outIndex, DESCRIPTOR_BYTES));
-  const length = 8 * descriptor.getUint16(4, true);
-  const dataOffset = 8 * descriptor.getUint16(2, true);
+  const outIndex = outIndexOf(ring);
+  const dataOffset = 8 * (ring.memory.word(CONTROL_BYTES + outIndex) >>> 16);
+  const length = 8 * (ring.memory.word(CONTROL_BYTES + outIndex + 4) & 0xffff);
   if (dataOffset < DESCRIPTOR_BYTES || dataOffset > length || length + TRAILER_BYTES > used) {
     throw new RingError(
       `Cannot read packet at ${outIndex}: data at ${dataOffset} of ${length} bytes, ${used} are in the ring`,
     );
   }
-  const packet = decodePacket(descriptor, readAround(ring, outIndex, length), dataOffset);
+  const packet = decodePacket(readAround(ring, outIndex, length), dataOffset);
   writeWord(ring, CONTROL.out, (outIndex + length + TRAILER_BYTES) % ring.dataBytes);
   return packet;
 }
@@ -166,7 +163,8 @@ function writeRanges(view: DataView, ranges: readonly GpaRange[]): void {
   }
 }
 
-function decodePacket(descriptor: DataView, bytes: Uint8Array, dataOffset: number): RingPacket {
+function decodePacket(bytes: Uint8Array, dataOffset: number): RingPacket {
+  const descriptor = viewOf(bytes);
   const type = Object.values(RING_PACKET_TYPES).find((each) => each === descriptor.getUint16(0, true));
   const flags = descriptor.getUint16(6, true);
   if (type === undefined) throw new RingError(`Cannot read packet: type ${descriptor.getUint16(0, true)} is not known`);
@@ -211,24 +209,17 @@ function rangesBytes(type: RingPacket["type"], ranges: readonly GpaRange[]): num
   return ranges.reduce((sum, { pages }) => sum + 8 + 8 * pages.length, RANGES_HEADER_BYTES);
 }
 
-function indexesOf(ring: Ring): { readonly inIndex: number; readonly outIndex: number } {
-  const bytes = ring.memory.read(0, 8);
-  return {
-    inIndex: checkedIndex(wordAt(bytes, CONTROL.in), ring.dataBytes),
-    outIndex: checkedIndex(wordAt(bytes, CONTROL.out), ring.dataBytes),
-  };
+function inIndexOf({ memory, dataBytes }: Ring): number {
+  return checkedIndex(memory.word(CONTROL.in), dataBytes);
+}
+
+function outIndexOf({ memory, dataBytes }: Ring): number {
+  return checkedIndex(memory.word(CONTROL.out), dataBytes);
 }
 
 function checkedIndex(index: number, dataBytes: number): number {
   if (index % 8 === 0 && index < dataBytes) return index;
   throw new RingError(`Cannot use ring: an index is ${index}, wanted a multiple of 8 below ${dataBytes}`);
-}
-
-/** Indexes are read with every move: a view for each would cost more than the read. */
-function wordAt(bytes: Uint8Array, at: number): number {
-  let word = 0;
-  for (let byte = 3; byte >= 0; byte -= 1) word = word << 8 | (bytes[at + byte] ?? 0);
-  return word >>> 0;
 }
 
 function readAround({ memory, dataBytes }: Ring, at: number, length: number): Uint8Array {
@@ -246,14 +237,8 @@ function writeAround({ memory, dataBytes }: Ring, at: number, bytes: Uint8Array)
   if (first < bytes.length) memory.write(CONTROL_BYTES, bytes.subarray(first));
 }
 
-function readWord({ memory }: Ring, offset: number): number {
-  return wordAt(memory.read(offset, 4), 0);
-}
-
 function writeWord({ memory }: Ring, offset: number, value: number): void {
-  const bytes = new Uint8Array(4);
-  viewOf(bytes).setUint32(0, value, true);
-  memory.write(offset, bytes);
+  memory.write(offset, Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24));
 }
 
 function viewOf(bytes: Uint8Array): DataView {

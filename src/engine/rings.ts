@@ -3,8 +3,17 @@
 
 import { PAGE_BYTES } from "../api/mod.ts";
 import type { Channel } from "./ends.ts";
+import type { PageAddress } from "./memory.ts";
 import type { RingPages, TransportData } from "./objects.ts";
-import { initRing, MAX_PACKET_BYTES, packetBytes, type Ring, RING_PACKET_TYPES, RingError } from "./ring.ts";
+import {
+  initRing,
+  MAX_PACKET_BYTES,
+  packetBytes,
+  type Ring,
+  RING_PACKET_TYPES,
+  RingError,
+  type RingMemory,
+} from "./ring.ts";
 import type { World } from "./world.ts";
 
 /** A ring never fills, and keeps a gap: what the largest packet needs beyond itself. */
@@ -58,53 +67,52 @@ function allocate(
 
 /** A ring over its pages. */
 export function ringOver(world: World, pages: readonly number[]): Ring {
-  return {
-    dataBytes: (pages.length - 1) * PAGE_BYTES,
-    memory: {
-      read: (offset, length) => readPages(world, pages, { offset, length }),
-      write: (offset, bytes) => writePages(world, pages, { offset, bytes }),
-    },
-  };
+  return { dataBytes: (pages.length - 1) * PAGE_BYTES, memory: new PagesOfRing(world, pages) };
 }
 
-function readPages(
-  world: World,
-  pages: readonly number[],
-  { offset, length }: { readonly offset: number; readonly length: number },
-): Uint8Array {
-  const inPage = offset % PAGE_BYTES;
-  if (inPage + length <= PAGE_BYTES) {
-    return world.memory.read({ partition: "guest", page: pageAt(pages, offset), offset: inPage }, length);
-  }
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length;) {
-    const at = offset + done;
-    const part = Math.min(length - done, PAGE_BYTES - at % PAGE_BYTES);
-    bytes.set(
-      world.memory.read({ partition: "guest", page: pageAt(pages, at), offset: at % PAGE_BYTES }, part),
-      done,
-    );
-    done += part;
-  }
-  return bytes;
-}
+/** The bytes of a ring, page after page. */
+class PagesOfRing implements RingMemory {
+  readonly #world: World;
+  readonly #pages: readonly number[];
 
-function writePages(
-  world: World,
-  pages: readonly number[],
-  { offset, bytes }: { readonly offset: number; readonly bytes: Uint8Array },
-): void {
-  for (let done = 0; done < bytes.length;) {
-    const at = offset + done;
-    const part = Math.min(bytes.length - done, PAGE_BYTES - at % PAGE_BYTES);
-    const slice = part === bytes.length ? bytes : bytes.subarray(done, done + part);
-    world.writeMemory("guest", pageAt(pages, at), { offset: at % PAGE_BYTES, bytes: slice });
-    done += part;
+  constructor(world: World, pages: readonly number[]) {
+    this.#world = world;
+    this.#pages = pages;
   }
-}
 
-function pageAt(pages: readonly number[], offset: number): number {
-  const page = pages[Math.floor(offset / PAGE_BYTES)];
-  if (page === undefined) throw new RingError(`Cannot touch offset ${offset}: the ring has ${pages.length} pages`);
-  return page;
+  word(offset: number): number {
+    return this.#world.memory.word(this.#at(offset));
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const { memory } = this.#world;
+    const at = this.#at(offset);
+    if (at.offset + length <= PAGE_BYTES) return memory.read(at, length);
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length;) {
+      const from = this.#at(offset + done);
+      const part = Math.min(length - done, PAGE_BYTES - from.offset);
+      bytes.set(memory.read(from, part), done);
+      done += part;
+    }
+    return bytes;
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length;) {
+      const at = this.#at(offset + done);
+      const part = Math.min(bytes.length - done, PAGE_BYTES - at.offset);
+      const slice = part === bytes.length ? bytes : bytes.subarray(done, done + part);
+      this.#world.writeMemory("guest", at.page, { offset: at.offset, bytes: slice });
+      done += part;
+    }
+  }
+
+  #at(offset: number): PageAddress {
+    const page = this.#pages[Math.floor(offset / PAGE_BYTES)];
+    if (page === undefined) {
+      throw new RingError(`Cannot touch offset ${offset}: the ring has ${this.#pages.length} pages`);
+    }
+    return { partition: "guest", page, offset: offset % PAGE_BYTES };
+  }
 }

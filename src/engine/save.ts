@@ -176,10 +176,7 @@ function ask(world: World, channel: Channel, { save, packet, bytes, cause }: Que
 /** A packet whose transaction ends is in use no more: a SavePacket that is due for it is not made. */
 export function withdrawSave(world: World, { number, data: { save } }: Channel, packet: number): void {
   if (save === null || save.askedBytes === null || save.packets[0] !== packet) return;
-  const index = world.pending.findIndex(({ name, channel }) => name === SAVE_PACKET && channel === number);
-  if (index < 0) return;
-  world.pending.splice(index, 1);
-  save.askedBytes = null;
+  if (world.callbacks.withdraw(number, ({ name }) => name === SAVE_PACKET)) save.askedBytes = null;
 }
 
 /** What the driver answered: nothing to save, how much room it needs, or its bytes. */

@@ -80,8 +80,7 @@ export function restoreWorld(world: World, snapshot: Snapshot): void {
   for (const [context, queue] of snapshot.gpuQueues) world.gpuQueues.set(context, structuredClone(queue));
   for (const [allocation, dying] of snapshot.dying) world.dying.set(allocation, structuredClone(dying));
   for (const name of snapshot.kernelDriver) world.kernelDriver.add(name);
-  world.pending.push(...copy.pending);
-  world.running.push(...copy.running);
+  world.callbacks.restore(copy.pending, copy.running);
   world.parked.push(...copy.parked);
   world.faults.push(...copy.faults);
   world.outputs.push(...copy.outputs);

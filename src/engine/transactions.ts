@@ -72,3 +72,14 @@ export function endAll(world: World, channel: Channel, cause: number): void {
     endTransaction(world, { channel, sender }, { status: STATUS.STATUS_CANCELLED, payload: NO_BYTES, cause });
   }
 }
+
+/** Ends everything, what is queued for a next connection too: there will be none. */
+export function cancelAll(world: World, channel: Channel, cause: number): void {
+  endAll(world, channel, cause);
+  const { transport } = channel.data;
+  const { queue } = transport;
+  transport.queue = [];
+  for (const sender of queue) {
+    endTransaction(world, { channel, sender }, { status: STATUS.STATUS_CANCELLED, payload: NO_BYTES, cause });
+  }
+}

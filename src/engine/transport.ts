@@ -218,8 +218,9 @@ function receive(world: World, channel: Channel, cause: number): boolean {
 /** The oldest packet; numbers that no sender of ours writes are nonsense like any other. */
 function takePacket(ring: Ring): RingPacket | null {
   const packet = readPacket(ring);
-  const numbers = packet === null ? [] : [Number(packet.transactionId), ...packet.ranges.flatMap(({ pages }) => pages)];
-  if (numbers.every(Number.isSafeInteger)) return packet;
+  if (packet === null) return null;
+  const areSafe = packet.ranges.every(({ pages }) => pages.every(Number.isSafeInteger));
+  if (areSafe && Number.isSafeInteger(Number(packet.transactionId))) return packet;
   throw new RingError("Cannot take packet: a number in it is beyond 53 bits");
 }
 

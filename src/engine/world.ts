@@ -13,6 +13,8 @@ import {
 import { AddressSpace } from "./address_space.ts";
 import type { DyingAllocation } from "./allocation_end.ts";
 import type { GpuQueue } from "./gpu_work.ts";
+import { Callbacks } from "./callbacks.ts";
+import { Meeting } from "./meeting.ts";
 import { Memory, plainPiece } from "./memory.ts";
 import type { Companion } from "./update_queue.ts";
 import { adopt, childrenOf, type HandleTable, type KindTable, leaveFamily, Tables } from "./object_tables.ts";
@@ -105,14 +107,17 @@ export class World {
   readonly dying = new Map<number, DyingAllocation>();
   /** The callbacks that a kernel-mode display driver registered; none: there is no such driver. */
   readonly kernelDriver = new Set<string>();
-  readonly pending: PendingCallback[] = [];
-  readonly running: RunningCallback[] = [];
+  readonly callbacks = new Callbacks();
   readonly parked: ParkedCall[] = [];
   readonly faults: PlannedFault[] = [];
   readonly outputs: Output[] = [];
+  /** What ioctls were answered in this input, by the event of the call; empty between inputs. */
+  readonly ioctlAnswers = new Map<number, readonly Value[]>();
   nextCallbackId = 1;
   /** The number that the next connection of two channels gets. */
   nextConnection = 1;
+  /** Which endpoints may find each other. */
+  readonly meeting = new Meeting();
   /** What VMBus messages were about. */
   wire: WireState = emptyWireState();
   readonly #tables = new Tables();
@@ -122,6 +127,16 @@ export class World {
 
   constructor(options: ModelOptions = defaultOptions()) {
     this.options = options;
+  }
+
+  /** Callbacks that are due, oldest first. */
+  get pending(): readonly PendingCallback[] {
+    return this.callbacks.pending;
+  }
+
+  /** Callbacks that drivers are in. */
+  get running(): readonly RunningCallback[] {
+    return this.callbacks.running;
   }
 
   /** Makes an object: next number of its kind, next handle of its space. */
@@ -211,7 +226,7 @@ export class World {
 
   /** Queues a callback; the driver says when it runs. */
   raise(callback: Omit<PendingCallback, "id">): void {
-    this.pending.push({ ...callback, id: this.nextCallbackId });
+    this.callbacks.raise({ ...callback, id: this.nextCallbackId });
     this.nextCallbackId += 1;
   }
 
@@ -264,6 +279,7 @@ export class World {
     for (const object of named.map(at)) this.#tables.of(object.kind).handles.name(object);
     for (const [space, places] of dead) this.#useSpace(this.#tables.handlesOf(space)).restoreDead(places.map(at));
     for (const [child, owner] of owners) adopt(objectAt(owner), objectAt(child));
+    for (const channel of this.all("channel")) this.meeting.update(channel);
   }
 
   #use(table: KindTable): void {

@@ -12,8 +12,6 @@ interface End {
   readonly Channel: number;
   /** Between PostStarted and Suspend: it may send. */
   isRunning: boolean;
-  /** Told by whoever sends that it has stopped. */
-  readonly idle: Mailbox<true>;
   /** Told when the channel runs; another one for each open. */
   running: Mailbox<true>;
   /** Packets that were delivered and are to be completed later. */
@@ -26,7 +24,7 @@ interface End {
 const InterfaceType = "{11111111-0000-0000-0000-000000000002}";
 const CHANNELS = 300;
 const THREADS = 8;
-/** An end sends less than so many packets each time that it runs, each of at most so many bytes. */
+/** Each time that an end runs it begins with less than so many packets, each of at most so many bytes. */
 const PACKETS = 3;
 const PACKET_BYTES = 64;
 const WAIT_FOR_COMPLETION = 1;
@@ -119,7 +117,6 @@ async function driverOf(
     side,
     Channel,
     isRunning: false,
-    idle: context.mailbox(),
     running: context.mailbox(),
     held: [],
     sent: 0,
@@ -140,10 +137,10 @@ async function driverOf(
       Size: 48,
       EvtChannelOpened: on(() => {}),
       EvtChannelStarted: on(() => {}),
-      EvtChannelPostStarted: on(() => {
+      EvtChannelPostStarted: on(async (_, inside) => {
         end.isRunning = true;
         end.running.send(true);
-        context.spawn(`load of the ${side}`, (sender) => load(context, { thread: sender, end }));
+        for (let left = context.random.below(PACKETS); left > 0; left -= 1) await sendNew(context, { inside, end });
       }),
       EvtChannelSuspend: on((_, inside) => stop(inside, end)),
       EvtChannelClosed: on(() => {}),
@@ -152,34 +149,36 @@ async function driverOf(
   return end;
 }
 
-/** Sends until it has sent enough, or is suspended. */
-async function load(
-  { random }: ProgramContext,
-  { thread, end }: { readonly thread: Thread; readonly end: End },
-): Promise<void> {
-  for (let left = random.below(PACKETS); left > 0 && end.isRunning; left -= 1) {
-    const bytes = new Uint8Array(1 + random.below(PACKET_BYTES)).fill(random.below(256));
-    await send(thread, { end, bytes, Flags: random.below(2) * WAIT_FOR_COMPLETION });
-  }
-  end.idle.send(true);
-}
-
-/** Sends a packet; its routine frees it when the peer has completed it, or the ring took it, or the channel closed. */
-async function send(
-  thread: Thread,
-  { end, bytes, Flags }: { readonly end: End; readonly bytes: Uint8Array; readonly Flags: number },
+/** Sends a packet that is freed when the peer has completed it, or the ring took it, or the channel closed: or is sent again. */
+async function sendNew(
+  context: ProgramContext,
+  { inside, end }: { readonly inside: Thread; readonly end: End },
 ): Promise<void> {
   const { side, Channel } = end;
   end.sent += 1;
-  const { value: PacketObject } = await thread[side].VmbPacketAllocate({ Channel });
-  await thread[side].VmbPacketSetCompletionRoutine({
+  const { value: PacketObject } = await inside[side].VmbPacketAllocate({ Channel });
+  await inside[side].VmbPacketSetCompletionRoutine({
     PacketObject,
-    CompletionRoutine: on<"EvtVmbPacketCompletionRoutine">(async ({ Packet }, inside) => {
-      await inside[side].VmbPacketFree({ VmbPacket: Packet });
+    CompletionRoutine: on<"EvtVmbPacketCompletionRoutine">(async ({ Packet }, later) => {
+      if (end.isRunning && context.random.below(4) === 0) return await send(context, { inside: later, end, Packet });
+      await later[side].VmbPacketFree({ VmbPacket: Packet });
       end.freed.send(true);
     }),
   });
-  await thread[side].VmbPacketSend({ PacketObject, Buffer: bytes, BufferLength: bytes.length, Flags });
+  await send(context, { inside, end, Packet: PacketObject });
+}
+
+async function send(
+  { random }: ProgramContext,
+  { inside, end, Packet }: { readonly inside: Thread; readonly end: End; readonly Packet: number },
+): Promise<void> {
+  const Buffer = new Uint8Array(1 + random.below(PACKET_BYTES)).fill(random.below(256));
+  await inside[end.side].VmbPacketSend({
+    PacketObject: Packet,
+    Buffer,
+    BufferLength: Buffer.length,
+    Flags: random.below(2) * WAIT_FOR_COMPLETION,
+  });
 }
 
 async function answer(
@@ -196,7 +195,6 @@ async function answer(
 /** Suspend: nothing is sent any more, and what is outstanding is completed, as a pause or a close waits for it. */
 async function stop(inside: Thread, end: End): Promise<void> {
   end.isRunning = false;
-  await inside.receive(end.idle);
   for (const packet of end.held.splice(0)) await answer(inside, { end, packet, bytes: new Uint8Array(0) });
 }
 

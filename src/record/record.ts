@@ -110,13 +110,24 @@ export async function record(options: RecordOptions): Promise<Recorded> {
   const run = options.what.kind === "calls"
     ? runTheScenario(options.what.scenario, { session, options })
     : await runTheProgram(options.what, { ...writing, session, options, outputs });
-  outputs.throwFailure();
   const end: TraceEnd = { ...run.reason, events: session.lastEvent };
   const { writer, ring } = writing;
-  writer.finish(end);
-  outputs.throwFailure();
+  finishOrFail(writing, outputs, end);
   const kept = ring?.kept ?? { events: writer.events, startsAfter: 0 };
   return { end, kept, stuck: run.stuck, thrown: run.thrown, scenario: run.scenario };
+}
+
+/** Ends the trace; one whose output failed says so itself where that can still be written. */
+function finishOrFail({ writer, ring }: Writing, outputs: Outputs, { events, ...reason }: TraceEnd): void {
+  writer.flush();
+  outputs.closeFailed((error) => {
+    const failed = { reason: "write-failed", message: textOfThrown(error), events } as const;
+    if (ring === null) writer.finish(failed);
+    else ring.finishSegment(failed);
+  });
+  outputs.throwFailure();
+  writer.finish({ ...reason, events });
+  outputs.throwFailure();
 }
 
 interface Writing {

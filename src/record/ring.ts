@@ -152,7 +152,7 @@ export class RingWriter implements EventSink {
       this.#isStuck = true;
       return `a ring needs keyframes, and a state of ${sizeText(state.length)} is too large for one`;
     }
-    this.#finish({ reason: "interrupted", message: "the ring goes on in the next segment", events: event });
+    this.finishSegment({ reason: "interrupted", message: "the ring goes on in the next segment", events: event });
     this.#number += 1;
     this.#startsAfter = event;
     this.#letGo();
@@ -167,12 +167,13 @@ export class RingWriter implements EventSink {
 
   /** Ends the run: what is kept becomes one trace in the output. */
   finish(end: TraceEnd): void {
-    this.#finish(end);
+    this.finishSegment(end);
     joinTraces(this.#takeAll(), { sink: this.#output, end });
     this.#ring.segments.end();
   }
 
-  #finish(end: TraceEnd): void {
+  /** Ends the segment alone, as a run does whose output failed: nothing is joined, which would need room. */
+  finishSegment(end: TraceEnd): void {
     const writer = this.#writer;
     writer.finish(end);
     const { bytes, events } = writer;
@@ -180,10 +181,10 @@ export class RingWriter implements EventSink {
     this.#events += events;
   }
 
-  /** Lets the oldest go, so that another segment fits. */
+  /** Lets the oldest go, so that another segment fits; the last one stays, or a ring could end with nothing but a state. */
   #letGo(): void {
     let bytes = this.#finished.reduce((sum, segment) => sum + segment.bytes, 0);
-    while (bytes + this.#segmentBytes > this.#bytes) {
+    while (bytes + this.#segmentBytes > this.#bytes && this.#finished.length > 1) {
       const oldest = this.#finished.shift();
       if (oldest === undefined) return;
       bytes -= oldest.bytes;

@@ -9,7 +9,6 @@ import {
   type Ref,
   refsIn,
   sameObject,
-  type Value,
   VOID,
 } from "../api/mod.ts";
 import { Session } from "../driver/mod.ts";
@@ -255,7 +254,7 @@ class Replayer implements EventSink {
   #deliver(event: TraceEvent): FieldDifference | null {
     const wanted = event.plan?.name ?? "";
     const deliverable = this.#session.deliverable();
-    const pending = deliverable.find(({ name, ins }) => name === wanted && isSameChannel(ins[0], event.ins[0]));
+    const pending = deliverable.find((each) => each.name === wanted && isThat(each, event));
     if (pending !== undefined) {
       this.#session.deliver(pending, event.actor);
       return null;
@@ -303,8 +302,10 @@ function labelOf({ kind, side, plan, of }: TraceEvent): string {
   return `${kind} ${side}${plan === null ? "" : ` ${plan.name}`}${of === 0 ? "" : ` of @${of}`}`;
 }
 
-function isSameChannel(left: Value | undefined, right: Value | undefined): boolean {
-  return isRef(left) && isRef(right) && sameObject(left, right);
+/** A callback is known by the object that it is about; one about none by what made it. */
+function isThat(due: Pick<TraceEvent, "cause" | "ins">, { cause, ins }: TraceEvent): boolean {
+  const [left, right] = [due.ins[0], ins[0]];
+  return isRef(left) ? isRef(right) && sameObject(left, right) : !isRef(right) && due.cause === cause;
 }
 
 /** The objects that an event names, each once. */

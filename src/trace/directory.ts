@@ -206,7 +206,12 @@ class Scan {
       else isEnded = this.#take(locate(prefix, this.#position));
     }
     const left = this.#source.size - this.#position;
-    if (isEnded && left > 0) this.#order.damage(`${left} bytes follow the end of the trace`, this.#position);
+    if (isEnded && left > 0) {
+      this.#order.damage(
+        `${left} ${left === 1 ? "byte follows" : "bytes follow"} the end of the trace`,
+        this.#position,
+      );
+    }
     this.#order.end(this.#footer?.lastEvent ?? 0, this.#position);
     const { losses } = this.#order;
     return { blocks: this.#blocks, index: this.#index, footer: this.#footer, file: this.#file, losses };

@@ -20,7 +20,8 @@ import { eventTrouble } from "./validate.ts";
 
 /** Takes bytes, in order; throws where it cannot. */
 export interface ByteSink {
-  write(bytes: Uint8Array): void;
+  /** False where nothing of them is kept and the writer shall go on without; a block like that is not in the index. */
+  write(bytes: Uint8Array): boolean | void;
 }
 
 /** How a trace is cut into blocks. */
@@ -150,7 +151,7 @@ export class TraceWriter implements EventSink {
     }
     const moved = bytes.slice();
     moveBlock(moved, this.#file);
-    this.#sink.write(moved);
+    if (this.#sink.write(moved) === false) return;
     this.#index.add({ ...block, offsetBytes: this.#offsetBytes }, chunk ?? undefined);
     this.#offsetBytes += moved.length;
     if (chunk === null) return;
@@ -226,7 +227,7 @@ export class TraceWriter implements EventSink {
     const compress = (part: number): boolean => block.tag !== TAGS.events || !RAW_PARTS.includes(part);
     const bytes = writeBlock({ ...block, file: this.#file, compress });
     const { tag, first, count } = block;
-    this.#sink.write(bytes);
+    if (this.#sink.write(bytes) === false) return;
     this.#index.add({ tag, offsetBytes: this.#offsetBytes, sizeBytes: bytes.length, first, count }, chunk);
     this.#offsetBytes += bytes.length;
   }

@@ -1,151 +1,182 @@
-// What is declared, what of it is modelled and audited, and what traces exercised: `explain --coverage`.
-// It must not read traces: counts come in.
+// Every documented clause with its source, and which of them traces exercised: `explain --coverage`. Clauses come from the
+// declarations and from the table of rules. It must not read traces: what they show comes in.
 
-import type { CallPlan } from "../api/mod.ts";
-import type { RuleName } from "../audit/mod.ts";
-import { byTable, FAMILIES, isAudited, isModelled, RULE_LIST, wrapWords } from "./explain_names.ts";
+import { type CallPlan, type Clause, clauseName, CLAUSES, clausesOf, ORDER_CLAUSES } from "../api/mod.ts";
+import { byTable, FAMILIES, isAudited, type NamedRule, RULE_LIST, sourceText, wrapWords } from "./explain_names.ts";
 import type { Paints } from "./findings.ts";
 
-/** What one trace has: calls by name, findings by rule. */
-export interface TraceCounts {
-  readonly calls: ReadonlyMap<string, number>;
-  readonly findings: ReadonlyMap<string, number>;
+/** What one trace shows. */
+export interface TraceShows {
+  /** Clauses of calls, callbacks and orders, as `audit` tells them. */
+  readonly clauses: ReadonlySet<string>;
+  /** Names of calls and messages that it has. */
+  readonly calls: ReadonlySet<string>;
+  /** Rules that it has findings of. */
+  readonly rules: ReadonlySet<string>;
 }
 
-/** One table of calls. */
-export interface TableCoverage {
-  readonly table: string;
-  readonly declared: number;
-  /** Calls that the engine can make happen; 0 for captured events, which nobody wants it to. */
-  readonly modelled: number;
-  readonly notModelled: readonly string[];
-  /** Calls that some trace has; null: no trace was given. */
-  readonly exercised: number | null;
-  /** Modelled calls and captured events that no trace has; empty where none was given. */
-  readonly notExercised: readonly string[];
+/** A clause, and in how many traces it was exercised; null: no trace was given. */
+export interface ClauseCoverage extends Clause {
+  readonly traces: number | null;
 }
 
-/** One family of rules. */
+/** Clauses that belong together. Percentages are whole, and 100 only where nothing is missing; null: no trace was given. */
 export interface FamilyCoverage {
   readonly family: string;
-  readonly declared: number;
-  readonly audited: number;
-  readonly notAudited: readonly RuleName[];
-  /** Rules of which some trace has a finding, with how many in all; null: no trace was given. */
-  readonly found: ReadonlyMap<RuleName, number> | null;
+  /** It is part of KMCL. */
+  readonly isKmcl: boolean;
+  /** Calls that the engine does not make happen yet; null: the family is not of calls. */
+  readonly notModelled: readonly string[] | null;
+  /** Clauses that a run of the model can show. */
+  readonly reachable: number;
+  readonly exercised: number | null;
+  readonly percent: number | null;
+  readonly clauses: readonly ClauseCoverage[];
 }
 
 /** What is covered. */
 export interface Coverage {
   readonly traces: number;
-  readonly tables: readonly TableCoverage[];
   readonly families: readonly FamilyCoverage[];
+  /** All families of KMCL together. */
+  readonly kmcl: Pick<FamilyCoverage, "reachable" | "exercised" | "percent"> & { readonly notModelled: number };
 }
 
-/** Counts what is declared against what is modelled, audited and, where traces are given, exercised. */
-export function coverage(plans: readonly CallPlan[], traces: readonly TraceCounts[] | null): Coverage {
-  const calls = traces === null ? null : sumOf(traces.map((trace) => trace.calls));
-  const findings = traces === null ? null : sumOf(traces.map((trace) => trace.findings));
+interface Family extends Pick<FamilyCoverage, "family" | "isKmcl" | "notModelled"> {
+  readonly clauses: readonly Clause[];
+}
+
+/** Holds every clause against what traces show; null: no trace was given. */
+export function coverage(plans: readonly CallPlan[], shown: readonly TraceShows[] | null): Coverage {
+  const families = [...callFamilies(plans), ORDERS, ...ruleFamilies()].map((family) => covered(family, shown));
+  const own = families.filter(({ isKmcl }) => isKmcl);
+  const reachable = own.reduce((sum, family) => sum + family.reachable, 0);
+  const exercised = shown === null ? null : own.reduce((sum, family) => sum + (family.exercised ?? 0), 0);
+  const notModelled = own.reduce((sum, family) => sum + (family.notModelled?.length ?? 0), 0);
   return {
-    traces: traces?.length ?? 0,
-    tables: [...byTable(plans)].map(([table, list]) => tableCoverage(table, list, calls)),
-    families: FAMILIES.map(({ letter, title }) => familyCoverage({ letter, title }, findings)),
+    traces: shown?.length ?? 0,
+    families,
+    kmcl: { reachable, exercised, percent: percentOf(exercised, reachable), notModelled },
   };
 }
 
-function sumOf(counts: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
-  const sum = new Map<string, number>();
-  for (const each of counts) for (const [name, count] of each) sum.set(name, (sum.get(name) ?? 0) + count);
-  return sum;
+function callFamilies(plans: readonly CallPlan[]): Family[] {
+  return [...byTable(plans)].map(([family, list]) => ({
+    family,
+    isKmcl: list.some(({ level }) => level === "kmcl"),
+    notModelled: list.some(isMade)
+      ? list.filter(({ declaration }) => declaration.modelled === false).map(({ name }) => name)
+      : null,
+    clauses: list.flatMap(clausesOf),
+  }));
 }
 
-function tableCoverage(
-  table: string,
-  plans: readonly CallPlan[],
-  calls: ReadonlyMap<string, number> | null,
-): TableCoverage {
-  const isMade = ({ name }: CallPlan) => (calls?.get(name) ?? 0) > 0;
-  const possible = plans.filter(({ declaration }) => declaration.modelled !== false);
-  return {
-    table,
-    declared: plans.length,
-    modelled: plans.filter(isModelled).length,
-    notModelled: plans.filter(({ declaration }) => declaration.modelled === false).map(({ name }) => name),
-    exercised: calls === null ? null : plans.filter(isMade).length,
-    notExercised: calls === null ? [] : possible.filter((plan) => !isMade(plan)).map(({ name }) => name),
-  };
+/** Somebody can make it: messages and captured events are only ever seen. */
+function isMade({ level, declaration }: CallPlan): boolean {
+  return level !== "wire" && declaration.observes === undefined;
 }
 
-function familyCoverage(
-  { letter, title }: { readonly letter: string; readonly title: string },
-  findings: ReadonlyMap<string, number> | null,
+const ORDERS: Family = { family: "KMCL callback orders", isKmcl: true, notModelled: null, clauses: ORDER_CLAUSES };
+/** Families of rules that are not about KMCL alone. */
+const OTHER_RULES: ReadonlySet<string> = new Set(["V", "X"]);
+
+function ruleFamilies(): Family[] {
+  return FAMILIES.map(({ letter, title }) => ({
+    family: `rules: ${title}`,
+    isKmcl: !OTHER_RULES.has(letter),
+    notModelled: null,
+    clauses: RULE_LIST.filter(({ code }) => code.startsWith(`${letter}-`)).map(ruleClause),
+  }));
+}
+
+const FIRES = "found";
+
+function ruleClause(rule: NamedRule): Clause {
+  const unreachable = isAudited(rule) ? rule.unreachable ?? null : "no audit looks for it yet";
+  return { of: rule.name, text: FIRES, source: rule.source, unreachable };
+}
+
+function covered(
+  { family, isKmcl, notModelled, clauses }: Family,
+  shown: readonly TraceShows[] | null,
 ): FamilyCoverage {
-  const rules = RULE_LIST.filter(({ code }) => code.startsWith(`${letter}-`));
-  const found = rules.flatMap(({ name }) => {
-    const count = findings?.get(name) ?? 0;
-    return count === 0 ? [] : [[name, count] as const];
-  });
-  return {
-    family: title,
-    declared: rules.length,
-    audited: rules.filter(isAudited).length,
-    notAudited: rules.filter((rule) => !isAudited(rule)).map(({ name }) => name),
-    found: findings === null ? null : new Map(found),
-  };
+  const counted = clauses.map((clause) => ({
+    ...clause,
+    traces: shown === null ? null : shown.filter((trace) => shows(trace, clause)).length,
+  }));
+  const possible = counted.filter(({ unreachable }) => unreachable === null);
+  const exercised = shown === null ? null : possible.filter(({ traces }) => traces !== 0).length;
+  const percent = percentOf(exercised, possible.length);
+  return { family, isKmcl, notModelled, reachable: possible.length, exercised, percent, clauses: counted };
 }
 
-const WIDTH = 96;
+function shows({ clauses, calls, rules }: TraceShows, { of, text }: Clause): boolean {
+  if (text === FIRES) return rules.has(of);
+  return text === CLAUSES.seen ? calls.has(of) : clauses.has(clauseName(of, text));
+}
 
-/** The coverage as text: a line a table and a family, with what is missing named under it. */
+function percentOf(part: number | null, whole: number): number | null {
+  if (part === null) return null;
+  return whole === 0 ? 100 : Math.floor(100 * part / whole);
+}
+
+const WIDTH = 100;
+
+/** The coverage as text: without traces every clause, with traces a line a family and what none of them exercised. */
 export function coverageLines(what: Coverage, paint: Paints): string[] {
-  const { tables, families, traces } = what;
-  const seen = traces === 0 ? "" : ` in ${traces} ${traces === 1 ? "trace" : "traces"}`;
-  const width = Math.max(
-    ...[...tables.map(({ table }) => table), ...families.map(({ family }) => family)].map(({ length }) => length),
-  );
+  const { families, traces, kmcl } = what;
+  const width = Math.max(...families.map(({ family }) => family.length));
+  const head = traces === 0
+    ? `${sumOf(families)} documented clauses; name a trace, or a folder of traces, to see which of them it exercised`
+    : `Documented clauses exercised in ${traces} ${traces === 1 ? "trace" : "traces"}`;
+  const isWhole = kmcl.notModelled === 0 && (kmcl.percent ?? 100) === 100;
+  const total = `KMCL: ${countText(kmcl)}, ${kmcl.notModelled} calls not modelled`;
   return [
-    paint.strong(`Calls declared, modelled, exercised${seen}`),
-    ...tables.flatMap((table) => tableLines(table, { width, paint })),
+    paint.strong(head),
+    ...families.flatMap((family) => [
+      ...(traces === 0 ? ["", paint.strong(family.family)] : []),
+      ...(traces === 0 ? [] : [familyLine(family, width)]),
+      ...clauseLines(family, paint),
+    ]),
     "",
-    paint.strong(`Rules declared, audited, found${seen}`),
-    ...families.flatMap((family) => familyLines(family, { width, paint })),
+    isWhole ? paint.strong(total) : paint.warn(total),
   ];
 }
 
-interface Layout {
-  readonly width: number;
-  readonly paint: Paints;
+function sumOf(families: readonly FamilyCoverage[]): number {
+  return families.reduce((sum, { clauses }) => sum + clauses.length, 0);
 }
 
-function tableLines(
-  { table, declared, modelled, notModelled, exercised, notExercised }: TableCoverage,
-  { width, paint }: Layout,
-): string[] {
-  const isSeenOnly = modelled === 0 && notModelled.length === 0;
-  const counts = [`${declared} declared`, isSeenOnly ? "seen in captures only" : `${modelled} modelled`];
-  if (exercised !== null) counts.push(`${exercised} exercised`);
-  return [
-    `  ${table.padEnd(width)}  ${counts.join(", ")}`,
-    ...namesUnder("not modelled", notModelled, paint),
-    ...namesUnder("not exercised", notExercised, paint),
-  ];
+function countText(
+  { reachable, exercised, percent }: Pick<FamilyCoverage, "reachable" | "exercised" | "percent">,
+): string {
+  if (exercised === null) return `${reachable} clauses`;
+  return `${String(percent).padStart(3)} %, ${exercised} of ${reachable} clauses`;
 }
 
-function familyLines(
-  { family, declared, audited, notAudited, found }: FamilyCoverage,
-  { width, paint }: Layout,
-): string[] {
-  const counts = [`${declared} declared`, `${audited} audited`];
-  if (found !== null) counts.push(`${found.size} found`);
-  return [
-    `  ${family.padEnd(width)}  ${counts.join(", ")}`,
-    ...namesUnder("not audited", notAudited, paint),
-    ...namesUnder("found", [...(found ?? [])].map(([rule, count]) => `${rule} (${count})`), paint),
-  ];
+function familyLine(family: FamilyCoverage, width: number): string {
+  const { notModelled } = family;
+  const unmade = notModelled === null ? "" : `, ${notModelled.length} calls not modelled`;
+  return `  ${family.family.padEnd(width)}  ${countText(family)}${unmade}`;
 }
 
-function namesUnder(label: string, names: readonly string[], paint: Paints): string[] {
-  if (names.length === 0) return [];
-  const words = names.map((name, index) => index + 1 < names.length ? `${name},` : name);
-  return wrapWords([`${label}:`, ...words], WIDTH).map((line) => paint.faint(`    ${line}`));
+/** A paragraph for each call that has clauses to name, its source with it. */
+function clauseLines({ clauses, notModelled }: FamilyCoverage, paint: Paints): string[] {
+  const named = clauses.filter(({ traces, unreachable }) => traces === null || traces === 0 || unreachable !== null);
+  const lines: string[] = [];
+  if (notModelled !== null && notModelled.length > 0) lines.push(...paragraph("not modelled:", notModelled, paint));
+  const groups = new Map<string, ClauseCoverage[]>();
+  for (const clause of named) groups.set(clause.of, [...groups.get(clause.of) ?? [], clause]);
+  for (const [of, list] of groups) {
+    const [first] = list;
+    const texts = list.map(({ text, unreachable }) => unreachable === null ? text : `${text} (never: ${unreachable})`);
+    if (first !== undefined) lines.push(...paragraph(`${of} (${sourceText(first.source)}):`, texts, paint));
+  }
+  return lines;
+}
+
+function paragraph(label: string, texts: readonly string[], paint: Paints): string[] {
+  const words = texts.map((text, index) => index + 1 < texts.length ? `${text};` : text);
+  return wrapWords([label, ...words.flatMap((each) => each.split(" "))], WIDTH)
+    .map((line, index) => paint.faint(`${index === 0 ? "    " : "      "}${line}`));
 }

@@ -14,12 +14,12 @@ export {
 export { markdownReport, type ReportFrame } from "./markdown.ts";
 export { rulesOffTexts } from "./rules_off.ts";
 export {
+  type ClauseCoverage,
   type Coverage,
   coverage,
   coverageLines,
   type FamilyCoverage,
-  type TableCoverage,
-  type TraceCounts,
+  type TraceShows,
 } from "./coverage.ts";
 export { explainCall } from "./explain_call.ts";
 export { explainIndex, explainRule } from "./explain.ts";

@@ -4,6 +4,7 @@
 import type { RuleName, RULES } from "../audit/mod.ts";
 import { CHANNEL_EXAMPLES } from "./rule_examples_channel.ts";
 import { GPU_EXAMPLES } from "./rule_examples_gpu.ts";
+import { GPU_WORK_EXAMPLES } from "./rule_examples_gpu_work.ts";
 import { PACKET_EXAMPLES } from "./rule_examples_packet.ts";
 import { SAVE_EXAMPLES } from "./rule_examples_save.ts";
 
@@ -26,7 +27,13 @@ export type AuditedRule = {
   [N in RuleName]: (typeof RULES)[N] extends { readonly audited: false } ? never : N;
 }[RuleName];
 
-const EXAMPLES = { ...CHANNEL_EXAMPLES, ...GPU_EXAMPLES, ...PACKET_EXAMPLES, ...SAVE_EXAMPLES } satisfies Readonly<
+const EXAMPLES = {
+  ...CHANNEL_EXAMPLES,
+  ...GPU_EXAMPLES,
+  ...GPU_WORK_EXAMPLES,
+  ...PACKET_EXAMPLES,
+  ...SAVE_EXAMPLES,
+} satisfies Readonly<
   Record<AuditedRule, RuleExample>
 >;
 

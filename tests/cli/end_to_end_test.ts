@@ -25,20 +25,20 @@ Deno.test("audit, replay and diff end with the next command and a summary, and e
     assertEquals(bad.code, 1);
     assertMatch(
       bad.out,
-      ending("dump t.msgpack --object gpadl#1", /16 errors, 0 hangs, .* in \d+ events \(complete\)/),
+      ending("dump t.msgpack --object gpadl#1", /16 errors, 0 hangs, .* in [\d,]+ events \(complete\)/),
     );
     const good = await place.run("audit good.msgpack");
     assertEquals(good.code, 0);
     assertMatch(good.out, ending("replay good.msgpack", /clean: 0 errors, 0 hangs, 0 warnings, .* \(complete\)/));
     const replay = await place.run("replay t.msgpack");
     assertEquals(replay.code, 0);
-    assertMatch(replay.out, ending("audit t.msgpack", /no divergence: \d+ calls in \d+ events replayed alike/));
+    assertMatch(replay.out, ending("audit t.msgpack", /no divergence: \d+ calls in [\d,]+ events replayed alike/));
     const diff = await place.run("diff t.msgpack good.msgpack");
     assertEquals(diff.code, 1);
     assertMatch(diff.out, ending("dump t.msgpack --range @\\d+-@\\d+", /different: .* events/));
     const same = await place.run("diff t.msgpack t.msgpack");
     assertEquals(same.code, 0);
-    assertMatch(same.out, ending("audit t.msgpack", /equal: \d+ events/));
+    assertMatch(same.out, ending("audit t.msgpack", /equal: [\d,]+ events/));
     for (const { err } of [bad, good, replay, diff, same]) assertEquals(err, "");
   }));
 
@@ -118,8 +118,8 @@ Deno.test("audit --json is the documented form, with sites and siblings behind i
     }
     const leak = findings.find(({ rule }) => rule === "gpadl-leak");
     assertEquals([leak?.evidence[0]?.site?.file, leak?.evidence[0]?.site?.function], [
-      "gpu_pv_story.ts",
-      "shareBuffer",
+      "gpupv/guest_allocation.ts",
+      "shareByGpadl",
     ]);
     assertEquals(leak?.siblings, { created: 16, released: 0 });
     assertEquals(keys(Object(json.pairing).gpadl), ["starts", "ends", "pairs", "preExisting", "liveAtEnd", "leaked"]);
@@ -240,7 +240,7 @@ Deno.test("filters on audit pick findings, and the exit code goes by what is lef
     assertEquals(await count("--object gpadl#4 --rule G-*"), [1, 1]);
     assertEquals(await count("--object gpadl#4 --object gpadl#9 --rule gpadl-leak"), [1, 2]);
     assertEquals(await count("--object gpadl --rule gpadl-leak"), [1, 16]);
-    assertEquals(await count("--range @1-@22 --rule gpadl-leak"), [1, 1]);
+    assertEquals(await count("--range @1-@165 --rule gpadl-leak"), [1, 1]);
     assertEquals(await count("--side kmd"), [0, 0]);
     assertEquals(await count("--call D3DKMTClose*"), [0, 0]);
   }));
@@ -250,7 +250,7 @@ Deno.test("what the filters of audit kept back is counted, and is not called cle
     assertEquals((await place.run("record gpu-pv-leak -o leak.msgpack")).code, 0);
     const { code, out } = await place.run("audit leak.msgpack --object channel#1");
     assertEquals(code, 0);
-    assertMatch(out, /\nSUMMARY: 0 errors, 0 hangs, 0 warnings, 0 notes, 32 findings filtered out in 314 events/);
+    assertMatch(out, /\nSUMMARY: 0 errors, 0 hangs, 0 warnings, 0 notes, 32 findings filtered out in [\d,]+ events/);
   }));
 
 Deno.test("record --list --json is the programs as one object", () =>

@@ -1,12 +1,12 @@
 // A recording that is killed loses at most what --flush says, and what is left is as good as any trace. Real processes,
-// real SIGKILLs at moments that a fixed seed draws. For more moments: `deno test -A tests/cli/kill_test.ts -- 50`
+// real SIGKILLs at moments that a fixed seed draws. For more moments: `deno test -A tests/cli/kill_test.ts -- 500`
 // kills so many recordings, and a second number there is another seed.
 import { bytesSource, openTrace, type TraceFile } from "../../src/trace/mod.ts";
 import { Random } from "../../src/driver/mod.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { denoCommand, inPlace, type Place, PROCESS_WORDS } from "./place.ts";
 
-const [KILLS = 6, SEED = 1] = Deno.args.map(Number);
+const [KILLS = 50, SEED = 1] = Deno.args.map(Number);
 const AT_ONCE = 2;
 const FLUSH_MS = 60;
 /** Rounds that `--flush 16KB` may lose, of which each writes 5,000 bytes that no other writes: a usual chunk has hundreds. */

@@ -78,6 +78,9 @@ export default async (context) => {
     const { end, complete, header } = traceIn(place, "t");
     assertEquals([end?.reason, end?.message, complete, place.names()], ["threw", "boom", true, ["t", "throws.ts"]]);
     assert(header.startsAfter > 0);
+    const { events } = JSON.parse((await place.run("info t --json")).out);
+    assertStringIncludes(err, `: boom; ${events.toLocaleString("en")} events kept.`);
+    assertEquals(JSON.parse((await place.run("audit t --json")).out).trace.events, events);
   }));
 
 Deno.test("a ring whose program ends the process is one file, too", () =>

@@ -21,6 +21,7 @@ function ringOf(dataBytes = 4096): { readonly ring: Ring; readonly bytes: Uint8A
   const ring = {
     dataBytes,
     memory: {
+      word: (offset: number) => new DataView(bytes.buffer).getUint32(offset, true),
       read: (offset: number, length: number) => bytes.slice(offset, offset + length),
       write: (offset: number, data: Uint8Array) => bytes.set(data, offset),
     },

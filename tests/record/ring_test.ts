@@ -12,6 +12,7 @@ import {
 import { replay } from "../../src/replay/mod.ts";
 import { BytesSink, bytesSource, openTrace, type TraceFile, validate } from "../../src/trace/mod.ts";
 import { defaultOptions } from "../../src/api/mod.ts";
+import { defineProgram } from "../../src/driver/mod.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { turning } from "./turning.ts";
 
@@ -166,6 +167,44 @@ Deno.test("while it runs a ring takes no more than its size and a segment, and a
   assert(segments.mostBytes > 64 * KB && segments.mostBytes <= (128 + 16) * KB, `${segments.mostBytes} bytes`);
   assertEquals(segments.sinks.size, 0);
   assert(output.bytes().length <= 128 * KB);
+});
+
+/** Turns beside a buffer full of what does not compress: its state is larger than the ring that is asked for. */
+function heavyTurning(turns: number) {
+  return defineProgram(async (context) => {
+    const { value: Buffer } = await context.guest.AllocateBuffer({ ByteCount: 64 * KB });
+    let state = 1;
+    const Data = Uint8Array.from({ length: 64 * KB }, () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state >>> 24;
+    });
+    await context.guest.WriteBuffer({ Buffer, Data });
+    await turning(turns).run(context);
+  });
+}
+
+Deno.test("a ring whose state is large keeps a segment of events at least, whenever it ends", async () => {
+  const inner = new MemorySegments();
+  const kept = new Set<number>();
+  const keptAtTurns: number[] = [];
+  const segments: RingSegments = {
+    begin(number) {
+      keptAtTurns.push(kept.size);
+      kept.add(number);
+      return inner.begin(number);
+    },
+    read: (number) => inner.read(number),
+    drop(number) {
+      kept.delete(number);
+      inner.drop(number);
+    },
+    end() {},
+  };
+  const module = heavyTurning(2500);
+  const what = { kind: "module", name: "p.ts", module, args: [] } as const;
+  await record(ringOptions(segments, { what, ring: { bytes: 64 * KB, segments } }));
+  assert(keptAtTurns.length > 3, `${keptAtTurns.length} turns`);
+  assertEquals(keptAtTurns.slice(1).filter((count) => count === 0), []);
 });
 
 Deno.test("at any moment each segment is a trace that replays; all but the newest are finished", async () => {

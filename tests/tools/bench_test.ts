@@ -21,7 +21,7 @@ Deno.test("tableLines() lines columns up: names to the left, figures to the righ
 
 Deno.test("every workload is a file with a program and what it tells", async () => {
   const workloads = await findWorkloads();
-  assertEquals(workloads.map(({ name }) => name), ["gpadl-churn", "gpuva-churn", "pages"]);
+  assertEquals(workloads.map(({ name }) => name), ["gpadl-churn", "gpuva-churn", "packets", "pages", "storm"]);
   for (const { information: { bitsPerStep, bitsAhead, formula }, program } of workloads) {
     assert(bitsPerStep > 8 && bitsAhead >= 0 && formula.includes("log2"));
     assert(program.summary !== "");

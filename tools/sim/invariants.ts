@@ -9,7 +9,15 @@ import { ringsHoldPackets } from "./ring_bytes.ts";
 /** A world, and the guest pages that a driver wrote over although they were a ring's. */
 export interface Watched {
   readonly world: World;
+  /** Its live channels and packets: walked once for all that ask. */
+  readonly channels: readonly EngineObject<"channel">[];
+  readonly packets: readonly EngineObject<"packet">[];
   readonly tampered: ReadonlySet<number>;
+}
+
+/** What is asked of a world as it is now. */
+export function watched(world: World, tampered: ReadonlySet<number>): Watched {
+  return { world, channels: [...world.all("channel")], packets: [...world.all("packet")], tampered };
 }
 
 /** Says what does not hold; null: it does. */
@@ -24,40 +32,30 @@ function isKind(name: string): name is ObjectKind {
   return Object.hasOwn(OBJECTS, name);
 }
 
-function countsAgree({ world }: Watched): string | null {
+/** Counts, handles, states, owners: only what its kind's table lets outlive its owner does. */
+function objectTablesAgree({ world }: Watched): string | null {
   for (const kind of KINDS) {
+    if (world.countOf(kind) === 0) continue;
     let live = 0;
-    for (const { number, alive } of world.all(kind)) {
+    for (const object of world.all(kind)) {
       live += 1;
-      if (!alive) return `${kind}#${number} is among the live and dead`;
-      if (number > world.countOf(kind)) return `${kind}#${number}, but ${world.countOf(kind)} were made`;
+      const trouble = objectTrouble(world, object);
+      if (trouble !== null) return `${kind}#${object.number} ${trouble}`;
     }
     if (live !== world.liveCountOf(kind)) return `${live} live of kind ${kind}, counted ${world.liveCountOf(kind)}`;
   }
   return null;
 }
 
-function handlesNameTheirObjects({ world }: Watched): string | null {
-  for (const kind of KINDS) {
-    for (const object of world.all(kind)) {
-      if (world.resolve(kind, object.handle) !== object) return `the handle of ${kind}#${object.number} names another`;
-      if (!OBJECTS[kind].states.some((state) => state === object.state)) {
-        return `${kind}#${object.number} is ${object.state}, which is no state of its kind`;
-      }
-    }
-  }
-  return null;
-}
-
-/** Only what its kind's table lets outlive its owner does. */
-function ownersLive({ world }: Watched): string | null {
-  for (const kind of KINDS) {
-    if (OBJECTS[kind].ownerEnd !== "released") continue;
-    for (const { owner, number } of world.all(kind)) {
-      if (owner !== null && !owner.alive) return `${kind}#${number} lives, its ${owner.kind}#${owner.number} does not`;
-    }
-  }
-  return null;
+function objectTrouble(world: World, object: EngineObject): string | null {
+  const { kind, number, handle, alive, state, owner } = object;
+  const { states, ownerEnd } = OBJECTS[kind];
+  if (!alive) return "is among the live and dead";
+  if (number > world.countOf(kind)) return `is beyond the ${world.countOf(kind)} that were made`;
+  if (world.resolve(kind, handle) !== object) return "has a handle that names another";
+  if (!states.some((each) => each === state)) return `is ${state}, which is no state of its kind`;
+  const isOrphan = ownerEnd === "released" && owner !== null && !owner.alive;
+  return isOrphan ? `lives, its ${owner.kind}#${owner.number} does not` : null;
 }
 
 function mappingsPointBack({ world }: Watched): string | null {
@@ -78,7 +76,7 @@ function mappingsPointBack({ world }: Watched): string | null {
   return null;
 }
 
-function outstandingIsLiveCompletions({ world }: Watched): string | null {
+function outstandingIsLiveCompletions({ world, channels }: Watched): string | null {
   const live = new Map<number, number>();
   for (const { number, data: { channel } } of world.all("completion")) {
     live.set(channel, (live.get(channel) ?? 0) + 1);
@@ -86,7 +84,7 @@ function outstandingIsLiveCompletions({ world }: Watched): string | null {
     if (at === undefined) return `completion#${number} outlived its channel#${channel}`;
     if (!at.data.transport.outstanding.has(number)) return `completion#${number} is not outstanding`;
   }
-  for (const { number, data: { transport } } of world.all("channel")) {
+  for (const { number, data: { transport } } of channels) {
     const { outstanding } = transport;
     if (outstanding.size !== (live.get(number) ?? 0)) return `channel#${number} has ${outstanding.size} outstanding`;
   }
@@ -94,8 +92,8 @@ function outstandingIsLiveCompletions({ world }: Watched): string | null {
 }
 
 /** What is being delivered has its one ProcessPacket, due or under way. */
-function deliveryIsUnderWay({ world }: Watched): string | null {
-  for (const { number, data: { transport } } of world.all("channel")) {
+function deliveryIsUnderWay({ world, channels }: Watched): string | null {
+  for (const { number, data: { transport } } of channels) {
     const made = [...world.pending, ...world.running].filter(({ channel, name }) =>
       channel === number && name === "EvtVmbChannelProcessPacket"
     );
@@ -105,9 +103,13 @@ function deliveryIsUnderWay({ world }: Watched): string | null {
   return null;
 }
 
+/** A packet's routine is the packet's own, and outlives its channel. */
 function callbacksAreForTheLiving({ world }: Watched): string | null {
   for (const { name, channel, ins } of world.pending) {
-    if (channel !== 0 && world.find("channel", channel) === undefined) return `${name} of dead channel#${channel} is due`;
+    const isPackets = name === "EvtVmbPacketCompletionRoutine";
+    if (channel !== 0 && !isPackets && world.find("channel", channel) === undefined) {
+      return `${name} of dead channel#${channel} is due`;
+    }
     for (const value of ins) {
       if (typeof value !== "object" || value === null || !("kind" in value) || !("number" in value)) continue;
       const { kind, number } = value;
@@ -119,10 +121,10 @@ function callbacksAreForTheLiving({ world }: Watched): string | null {
 }
 
 /** What an endpoint waits for in a call is a call that waits. */
-function waitersWait({ world }: Watched): string | null {
+function waitersWait({ world, channels }: Watched): string | null {
   const parked = new Set(world.parked.map(({ event }) => event));
   if (parked.size !== world.parked.length) return "a call waits twice";
-  for (const { number, data } of world.all("channel")) {
+  for (const { number, data } of channels) {
     const waits = [
       ...data.pauses,
       ...data.disables.map(({ event }) => event),
@@ -136,22 +138,24 @@ function waitersWait({ world }: Watched): string | null {
   return null;
 }
 
-function packetsAreWhereTheirStateSays({ world }: Watched): string | null {
+function packetsAreWhereTheirStateSays({ world, channels, packets }: Watched): string | null {
   const queued = new Set<number>();
   const awaiting = new Set<number>();
-  for (const channel of world.all("channel")) {
+  for (const channel of channels) {
     const trouble = transactionTrouble(channel);
     if (trouble !== null) return trouble;
     const { transport } = channel.data;
     for (const { packet } of transport.queue) if (packet !== 0) queued.add(packet);
     for (const { packet } of transport.awaiting.values()) if (packet !== 0) awaiting.add(packet);
   }
-  const routines = new Set(world.pending.flatMap(({ name, ins: [ref] }) =>
-    name === "EvtVmbPacketCompletionRoutine" && typeof ref === "object" && ref !== null && "number" in ref
-      ? [ref.number]
-      : []
-  ));
-  for (const { number, state } of world.all("packet")) {
+  const routines = new Set(
+    world.pending.flatMap(({ name, ins: [ref] }) =>
+      name === "EvtVmbPacketCompletionRoutine" && typeof ref === "object" && ref !== null && "number" in ref
+        ? [ref.number]
+        : []
+    ),
+  );
+  for (const { number, state } of packets) {
     const places = Number(queued.delete(number)) + Number(awaiting.has(number)) + Number(routines.has(number));
     const isInFlight = state === "queued" || state === "sent";
     if (places !== (isInFlight ? 1 : 0)) return `packet#${number} is ${state} and in ${places} places`;
@@ -168,8 +172,8 @@ function transactionTrouble({ number, data: { transport } }: Channel): string | 
   return beyond === undefined ? null : `channel#${number} has transaction ${beyond}, next ${transport.nextTransaction}`;
 }
 
-function connectionsAgree({ world }: Watched): string | null {
-  for (const channel of world.all("channel")) {
+function connectionsAgree({ world, channels }: Watched): string | null {
+  for (const channel of channels) {
     const { number, data, state } = channel;
     const isUp = UP.has(state);
     if (isUp !== (data.transport.rings !== null)) return `channel#${number} is ${state}, rings: ${String(!isUp)}`;
@@ -179,7 +183,7 @@ function connectionsAgree({ world }: Watched): string | null {
     if (!isUp || peer === undefined || peer.data.connection !== data.connection || !UP.has(peer.state)) continue;
     if (peer.data.peer !== number) return `channel#${number} has peer channel#${data.peer}, which has another`;
     const [own, its] = [data.transport.rings, peer.data.transport.rings];
-    if (own?.toServer.join() !== its?.toServer.join() || own?.toClient.join() !== its?.toClient.join()) {
+    if (own !== its && JSON.stringify(own) !== JSON.stringify(its)) {
       return `channel#${number} and channel#${peer.number} have different rings`;
     }
   }
@@ -187,8 +191,8 @@ function connectionsAgree({ world }: Watched): string | null {
 }
 
 /** One state change at a time, and `awaited` names it; one packet callback and one routine at most run. */
-function callbacksTakeTurns({ world }: Watched): string | null {
-  for (const { number, data: { awaited } } of world.all("channel")) {
+function callbacksTakeTurns({ world, channels }: Watched): string | null {
+  for (const { number, data: { awaited } } of channels) {
     const own = [...world.pending, ...world.running].filter(({ channel }) => channel === number);
     const changes = own.filter(({ name }) => Object.hasOwn(STATE_CALLBACKS, name)).map(({ name }) => name);
     if (changes.join() !== awaited) return `channel#${number} awaits "${awaited}", made: "${changes.join()}"`;
@@ -209,8 +213,8 @@ function levelsAreRaised({ world }: Watched): string | null {
 }
 
 /** A stopped endpoint with a close due and nothing outstanding is on its way: somebody's return will move it. */
-function nothingIsForgotten({ world }: Watched): string | null {
-  for (const { number, data } of world.all("channel")) {
+function nothingIsForgotten({ world, channels }: Watched): string | null {
+  for (const { number, data } of channels) {
     const { awaited, phase, isClosing, pauses, transport } = data;
     if (awaited !== "" || transport.outstanding.size > 0 || phase !== "stopped") continue;
     if (isClosing) return `channel#${number} could close and does not`;
@@ -223,9 +227,6 @@ function nothingIsForgotten({ world }: Watched): string | null {
 
 /** What is checked after every step, by name. */
 export const INVARIANTS: Readonly<Record<string, Invariant>> = {
-  countsAgree,
-  handlesNameTheirObjects,
-  ownersLive,
   mappingsPointBack,
   outstandingIsLiveCompletions,
   deliveryIsUnderWay,
@@ -236,11 +237,13 @@ export const INVARIANTS: Readonly<Record<string, Invariant>> = {
   callbacksTakeTurns,
   levelsAreRaised,
   nothingIsForgotten,
-  ringsHoldPackets,
 };
 
+/** What is checked after a step that wrote memory. */
+export const MEMORY_INVARIANTS: Readonly<Record<string, Invariant>> = { ringsHoldPackets };
+
 /** Pages are given out once: to a buffer or to a ring, and none of these is free. */
-function pagesHaveOneOwner({ world }: Watched): string | null {
+function pagesHaveOneOwner({ world, channels }: Watched): string | null {
   const { guest } = world.memory.toPlain();
   const owners = new Map<number, string>(guest.free.map((page) => [page, "the free list"]));
   if (owners.size !== guest.free.length) return "a guest page is free twice";
@@ -250,7 +253,7 @@ function pagesHaveOneOwner({ world }: Watched): string | null {
     if (twice !== null) return twice;
   }
   const seen = new Set<number>();
-  for (const { number, data: { connection, transport: { rings } } } of world.all("channel")) {
+  for (const { number, data: { connection, transport: { rings } } } of channels) {
     if (rings === null || seen.has(connection)) continue;
     seen.add(connection);
     const twice = taken(owners, [...rings.toServer, ...rings.toClient], `the rings of channel#${number}`);
@@ -269,4 +272,4 @@ function taken(owners: Map<number, string>, pages: readonly number[], by: string
 }
 
 /** What takes longer to look at: every so many steps. */
-export const SLOW_INVARIANTS: Readonly<Record<string, Invariant>> = { pagesHaveOneOwner };
+export const SLOW_INVARIANTS: Readonly<Record<string, Invariant>> = { objectTablesAgree, pagesHaveOneOwner };

@@ -16,7 +16,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   diff: 4,
   audit: 4,
   import: 4,
-  gpupv: 5,
+  gpupv: 4,
   programs: 5,
   view: 5,
   cli: 6,

@@ -2,7 +2,7 @@
 // such drives, one that writes and one that does not, differ by what recording takes and by nothing else.
 // It must not know how a trace is written.
 
-import { defaultOptions } from "../../../src/api/mod.ts";
+import { defaultOptions, equalValues, type Value } from "../../../src/api/mod.ts";
 import { Session } from "../../../src/driver/mod.ts";
 import { Engine } from "../../../src/engine/mod.ts";
 import { type EventSink, type Trace, type TraceEvent, TraceWriter } from "../../../src/trace/mod.ts";
@@ -43,9 +43,14 @@ function drive(inputs: readonly TraceEvent[], { header }: Trace, sink: EventSink
 function repeat(session: Session, { kind, plan, side, actor, cause, of, ins, outs, outcome }: TraceEvent): void {
   if (plan === null) return;
   if (kind === "callback") {
-    const pending = session.deliverable().find(({ name }) => name === plan.name);
+    const pending = session.deliverable().find((due) => due.name === plan.name && areSame(due.ins, ins));
     if (pending === undefined) throw new Error(`${plan.name} does not wait to be delivered`);
     session.deliver(pending, actor);
   } else if (kind === "return" && outcome !== null) session.finish(of, { outcome, outs, actor });
   else session.call({ plan, side, actor, ins, insideCallback: cause, site: null });
+}
+
+/** A callback is known by what it says: of whom it is, and of which packet. */
+function areSame(values: readonly Value[], others: readonly Value[]): boolean {
+  return values.length === others.length && values.every((value, index) => equalValues(value, others[index] ?? null));
 }

@@ -1,0 +1,73 @@
+// The two channels between a guest's graphics kernel and its host: one for the whole machine, one for the virtual GPU
+// (gpuva.md 5.1). Offered by the host, opened by the guest. It must not know what goes over them.
+
+import { EXTENDED_HEADER, MAX_DXG_MESSAGE_BYTES } from "../api/mod.ts";
+import { type Mailbox, on, type ProgramContext } from "../driver/mod.ts";
+
+/** Each ring has 256 KB (gpuva.md 5.1). */
+const RING_PAGES = 64;
+const PACKET_BYTES = EXTENDED_HEADER.bytes + MAX_DXG_MESSAGE_BYTES;
+const INTERFACE_INSTANCE = "{6c96f725-6e4b-415a-9879-7621e9ec0651}";
+
+/** A channel to offer and to open. */
+export interface ChannelPlan {
+  readonly name: string;
+  readonly interfaceType: string;
+  readonly onPacket: ReturnType<typeof on>;
+}
+
+/** The channel of the whole machine. */
+export const GLOBAL_CHANNEL = { name: "dxg-global", interfaceType: "{dde9cbc0-5060-4436-9448-ea1254a5d177}" } as const;
+/** The channel of a virtual GPU. */
+export const VGPU_CHANNEL = { name: "dxg-vgpu", interfaceType: "{6e382d18-3336-4f4b-acc4-2b7703d4df4a}" } as const;
+
+/** Both ends of a channel. */
+export interface ChannelEnds {
+  readonly server: number;
+  readonly client: number;
+}
+
+/** Offers a channel and opens it; returns when the guest can send. */
+export async function openEnds(context: ProgramContext, plan: ChannelPlan): Promise<ChannelEnds> {
+  const server = await offer(context, plan);
+  const opened: Mailbox<number> = context.mailbox();
+  const { client } = context;
+  const { Channel } = await client.VmbChannelAllocate({ IsServer: false });
+  await client.VmbClientChannelInitSetTargetPnp({ Channel, InterfaceType: plan.interfaceType });
+  await client.VmbChannelInitSetMaximumPacketSize({ Channel, PacketSize: PACKET_BYTES });
+  await client.VmbClientChannelInitSetRingBufferPageCount({
+    Channel,
+    IncomingPageCount: RING_PAGES,
+    OutgoingPageCount: RING_PAGES,
+  });
+  await client.VmbChannelInitSetStateChangeCallbacks({
+    Channel,
+    StateChangeCallbacks: { Version: 1, Size: 48, EvtChannelPostStarted: on(() => opened.send(Channel)) },
+  });
+  await client.VmbChannelEnable({ Channel });
+  await context.receive(opened);
+  return { server, client: Channel };
+}
+
+async function offer({ server }: ProgramContext, { name, interfaceType, onPacket }: ChannelPlan): Promise<number> {
+  const { Channel } = await server.VmbChannelAllocate({ IsServer: true });
+  await server.VmbServerChannelInitSetTargetInterfaceId({
+    Channel,
+    InterfaceType: interfaceType,
+    InterfaceInstance: INTERFACE_INSTANCE,
+  });
+  await server.VmbChannelInitSetFriendlyName({ Channel, Name: name });
+  await server.VmbChannelInitSetMaximumPacketSize({ Channel, PacketSize: PACKET_BYTES });
+  await server.VmbChannelInitSetProcessPacketCallbacks({ Channel, ProcessPacketCallback: onPacket });
+  await server.VmbChannelEnable({ Channel });
+  await server.VmbChannelStart({ Channel });
+  return Channel;
+}
+
+/** Closes and disposes of both ends, the guest's first. */
+export async function closeEnds({ client, server }: ProgramContext, ends: ChannelEnds): Promise<void> {
+  await client.VmbChannelDisable({ Channel: ends.client });
+  await client.VmbChannelCleanup({ Channel: ends.client });
+  await server.VmbChannelDisable({ Channel: ends.server });
+  await server.VmbChannelCleanup({ Channel: ends.server });
+}

@@ -1,0 +1,116 @@
+// A guest with a virtual GPU, opened and closed as a whole: channels, the guest's graphics kernel, its host, one process.
+// Programs begin here.
+
+import { on, type ProgramContext } from "../driver/mod.ts";
+import { type ChannelEnds, closeEnds, GLOBAL_CHANNEL, openEnds, VGPU_CHANNEL } from "./channels.ts";
+import { askDxg, GuestAdapter } from "./guest_adapter.ts";
+import { runIoctl } from "./guest_kernel.ts";
+import { endDevice, flushDevices } from "./guest_objects.ts";
+import { GuestHandles } from "./guest_state.ts";
+import { GuestTransport } from "./guest_transport.ts";
+import { newHost, packetHandler } from "./host.ts";
+import type { GuestProcess } from "./ioctl.ts";
+import { u32 } from "./record.ts";
+
+/** What a guest and its host agreed on; each has a default. */
+export interface GuestOptions {
+  /** The interface's version, 27 to 46 known; from 40 on messages have the extended header. Default: 46. */
+  readonly interfaceVersion?: number;
+  /** Which GPU. Default: 1. */
+  readonly luid?: bigint;
+  /** Whether the host takes messages without a reply; then all go over the global channel. Default: no. */
+  readonly isAsyncEnabled?: boolean;
+  /** Whether the host maps guest memory by page numbers (message 66), not by GPADL (message 45). Default: no. */
+  readonly mapsGuestPages?: boolean;
+  /** Whether the guest tears GPADLs down. Default: yes; a real driver once did not (gpuva.md 5.7, G1). */
+  readonly tearsDown?: boolean;
+}
+
+const NEWEST_INTERFACE = 46;
+/** The window into the host's memory: 1000 MB (gpuva.md 5.1). */
+const IO_SPACE = { start: 0xf_0000_0000n, length: 1000n << 20n };
+const LINUX_PROCESS = 8;
+const NAME_LENGTH = 261;
+
+/** A guest's adapter, with the guest that was opened around it. */
+export class OpenGuestAdapter extends GuestAdapter {
+  /** The channel of the whole machine, and that of the virtual GPU. */
+  readonly channels: { readonly global: ChannelEnds; readonly vgpu: ChannelEnds };
+  readonly #context: ProgramContext;
+  readonly #process: GuestProcess;
+  #hasExited = false;
+
+  constructor(
+    context: ProgramContext,
+    { hAdapter, process, channels }: Pick<OpenGuestAdapter, "hAdapter" | "channels"> & { process: GuestProcess },
+  ) {
+    super(context, hAdapter);
+    this.channels = channels;
+    this.#context = context;
+    this.#process = process;
+  }
+
+  /** The process dies with what it still has: the guest's kernel gives that back in the documented order. */
+  async exitProcess(): Promise<void> {
+    if (this.#hasExited) return;
+    this.#hasExited = true;
+    await exitProcess(this.#context, this.#process);
+  }
+
+  /** Closes the adapter, ends the process, and closes both channels. */
+  async close(): Promise<void> {
+    if (!this.#hasExited) await this.closeAdapter();
+    await this.exitProcess();
+    await closeEnds(this.#context, this.channels.vgpu);
+    await closeEnds(this.#context, this.channels.global);
+  }
+}
+
+/** Opens both channels, starts the guest's graphics kernel, begins a process and opens its adapter. */
+export async function openGuestAdapter(context: ProgramContext, options: GuestOptions = {}): Promise<OpenGuestAdapter> {
+  const { interfaceVersion = NEWEST_INTERFACE, luid = 1n, isAsyncEnabled = false } = options;
+  const { mapsGuestPages = false, tearsDown = true } = options;
+  const framing = { interfaceVersion, luid };
+  const state = newHost();
+  const onPacket = packetHandler(state, framing);
+  const transport = new GuestTransport({ framing, isAsyncEnabled });
+  const process: GuestProcess = { handles: new GuestHandles(), transport, mapsGuestPages, tearsDown };
+  const global = await openEnds(context, { ...GLOBAL_CHANNEL, onPacket });
+  transport.channels = { global: global.client, vgpu: 0 };
+  state.channels = { global: global.server, vgpu: 0 };
+  await startKernel(context, process);
+  const vgpu = await openEnds(context, { ...VGPU_CHANNEL, onPacket });
+  transport.channels = { global: global.client, vgpu: vgpu.client };
+  state.channels = { global: global.server, vgpu: vgpu.server };
+  const { out } = await askDxg(context, "OpenAdapterFromLuid", { fields: { AdapterLuid: luid } });
+  return new OpenGuestAdapter(context, { hAdapter: u32(out, "hAdapter"), process, channels: { global, vgpu } });
+}
+
+/** Registers for ioctls, and says over the global channel what every guest says first. */
+async function startKernel(context: ProgramContext, process: GuestProcess): Promise<void> {
+  const { transport } = process;
+  await context.kmd.DxgRegister({
+    EvtDxgIoctl: on<"EvtDxgIoctl">(async ({ Command, Argument }, inside) => {
+      const ended = await runIoctl(inside, process, { command: Command, argument: Argument });
+      return { status: 0, ...ended };
+    }),
+  });
+  await transport.command(context, "SetIoSpaceRegion", { ...IO_SPACE, shared_page_gpadl: 0 });
+  const name = Array.from({ length: NAME_LENGTH }, (_, index) => "program".charCodeAt(index) || 0);
+  const fields = { process_pointer: 0, process_id: 1, process_name: name, flags: LINUX_PROCESS };
+  const reply = await transport.ask(context, "CreateProcess", { fields });
+  transport.process = typeof reply === "number" ? 0 : u32(reply, "process");
+}
+
+/** Each device finishes first, then they end one by one, the adapters, and the host's process. */
+async function exitProcess(thread: ProgramContext, process: GuestProcess): Promise<void> {
+  await flushDevices({ thread, process });
+  for (;;) {
+    const adapter = process.handles.anyAdapter;
+    if (adapter === undefined) break;
+    for (const device of process.handles.devicesOf(adapter)) await endDevice({ thread, process }, device);
+    process.handles.dropAdapter(adapter.handle);
+    await process.transport.command(thread, "CloseAdapter", { adapter: adapter.hostHandle });
+  }
+  await process.transport.command(thread, "DestroyProcess", {});
+}

@@ -1,0 +1,92 @@
+// The host's side: packets come in on two channels, each is a message that is repeated in the process that stands for the
+// guest's, and its reply is the packet's completion (gpuva.md 5.1, 5.4). It must not know the guest's side.
+
+import { STATUS } from "../api/mod.ts";
+import { on, type Thread } from "../driver/mod.ts";
+import { type LayoutRecord, WireError } from "../wire/mod.ts";
+import { HOST_ALLOCATIONS, letGo } from "./host_allocations.ts";
+import { HOST_OBJECTS } from "./host_objects.ts";
+import type { HostProcess, HostState } from "./host_state.ts";
+import { decodeMessage, encodeReply, type Framing, type IncomingMessage } from "./messages.ts";
+
+const HANDLERS = { ...HOST_OBJECTS, ...HOST_ALLOCATIONS };
+const SUCCESS = { status: STATUS.STATUS_SUCCESS };
+const NO_BYTES = new Uint8Array(0);
+/** The first process of the host is its own. */
+const FIRST_PROCESS = 2;
+const PROCESS_HANDLE_STEP = 0x40;
+
+/** A host that knows no guest process yet. */
+export function newHost(): HostState {
+  return { channels: { global: 0, vgpu: 0 }, processes: new Map(), nextProcess: FIRST_PROCESS };
+}
+
+/** The handler of packets at a server's end, for either channel. */
+export function packetHandler(state: HostState, framing: Framing): ReturnType<typeof on> {
+  return on<"EvtVmbChannelProcessPacket">(async ({ Packet, Buffer }, inside) => {
+    const bytes = await answer(inside, { state, message: decoded(Buffer, framing) });
+    await inside.server.VmbChannelPacketComplete({
+      PacketCompletionContext: Packet,
+      PacketCompletionBuffer: bytes,
+      BufSize: bytes.length,
+    });
+  });
+}
+
+/** Null: no message that the host knows, or cut short. */
+function decoded(bytes: Uint8Array, framing: Framing): IncomingMessage | null {
+  try {
+    return decodeMessage(bytes, framing);
+  } catch (error) {
+    if (error instanceof WireError) return null;
+    throw error;
+  }
+}
+
+interface Incoming {
+  readonly state: HostState;
+  readonly message: IncomingMessage | null;
+}
+
+/** The reply; no bytes to what is no message, and to what wants none. */
+async function answer(thread: Thread, { state, message }: Incoming): Promise<Uint8Array> {
+  if (message === null) return NO_BYTES;
+  const reply = await globalReply(thread, { state, message }) ?? await processReply(thread, { state, message });
+  return reply === null || message.isAsync ? NO_BYTES : encodeReply(message.name, reply);
+}
+
+/** Messages of the whole virtual machine; null: it is another one. */
+async function globalReply(
+  thread: Thread,
+  { state, message }: { readonly state: HostState; readonly message: IncomingMessage },
+): Promise<LayoutRecord | null> {
+  if (message.name === "SetIoSpaceRegion") return SUCCESS;
+  if (message.name === "CreateProcess") return { process: beginProcess(state).handle };
+  if (message.name !== "DestroyProcess") return null;
+  const process = state.processes.get(message.process);
+  if (process === undefined) return { status: STATUS.STATUS_INVALID_HANDLE };
+  state.processes.delete(process.handle);
+  await thread.machine.ExitProcess({ Side: `umd#${process.number}` });
+  for (const [handle, memory] of [...process.memory]) await letGo({ thread, state, process }, handle, memory);
+  return SUCCESS;
+}
+
+function beginProcess(state: HostState): HostProcess {
+  const number = state.nextProcess;
+  state.nextProcess += 1;
+  const process = { handle: number * PROCESS_HANDLE_STEP, number, adapters: new Set<number>(), memory: new Map() };
+  state.processes.set(process.handle, process);
+  return process;
+}
+
+/** Messages of one process; null: there is no such process, or no such message is repeated. */
+async function processReply(
+  thread: Thread,
+  { state, message }: { readonly state: HostState; readonly message: IncomingMessage },
+): Promise<LayoutRecord | null> {
+  const process = state.processes.get(message.process);
+  const handler = HANDLERS[message.name];
+  if (process === undefined || handler === undefined) return null;
+  const umd = thread.process(process.number);
+  return await handler({ thread, state, process, umd, fields: message.fields });
+}

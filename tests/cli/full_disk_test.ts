@@ -1,0 +1,63 @@
+// What a recording leaves where its device runs full: whole blocks, and an end that says why. Files of a limited size stand
+// for a full device.
+
+import { bytesSource, openTrace, type TraceFile, validate } from "../../src/trace/mod.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { inPlace, type Place, PROCESS_WORDS, type Ran, shellCommand } from "./place.ts";
+
+const TURNING = new URL("../record/turning.ts", import.meta.url);
+const KB = 1024;
+/** What `ulimit -f` counts in. */
+const UNIT_BYTES = 512;
+
+/** Records where no file may be larger. */
+async function recordLimited(
+  place: Place,
+  { words, mostBytes }: { readonly words: string; readonly mostBytes: number },
+): Promise<Pick<Ran, "code" | "err">> {
+  const limited = `trap "" XFSZ; ulimit -f ${mostBytes / UNIT_BYTES}; exec "$0" "$@"`;
+  const all = [Deno.execPath(), ...PROCESS_WORDS, "record", ...words.split(" ")];
+  const { code, stderr } = await shellCommand(limited, { cwd: place.folder }, all).output();
+  return { code, err: new TextDecoder().decode(stderr) };
+}
+
+function traceIn(place: Place, name: string): TraceFile {
+  return openTrace(bytesSource(place.bytes(name)));
+}
+
+Deno.test("a recording whose disk is full ends with whole blocks and says so itself, and which events are missing", () =>
+  inPlace(async (place) => {
+    place.put("p.ts", `import { turning } from "${TURNING}";\nexport default turning(1e9);`);
+    const { code, err } = await recordLimited(place, { words: "p.ts -o t --flush 8KB", mostBytes: 40 * KB });
+    assertEquals(code, 5, err);
+    assertStringIncludes(err, 'Cannot write on to "t": no room is left. What was written is kept.\n');
+    const trace = traceIn(place, "t");
+    const { end, complete, losses } = trace;
+    const held = trace.summary().events;
+    assertEquals([end?.reason, complete, [...validate(trace)]], ["write-failed", false, []]);
+    assert(held > 100 && place.bytes("t").length <= 40 * KB);
+    assertEquals(losses.map(({ what }) => what), [`events ${held + 1} to ${end?.events} are not in the file`]);
+    const audit = JSON.parse((await place.run("audit t --json")).out);
+    assertEquals(audit.trace, { file: "t", events: held, complete: false });
+    assertEquals((await place.run("replay t")).code, 4);
+  }));
+
+Deno.test("a ring that has no room to be joined says where each part of it stands", () =>
+  inPlace(async (place) => {
+    place.put("p.ts", `import { turning } from "${TURNING}";\nexport default turning(1000);`);
+    const { code, err } = await recordLimited(place, {
+      words: "p.ts -o t --ring 64KB --wall-clock off",
+      mostBytes: 24 * KB,
+    });
+    assertEquals(code, 5, err);
+    const [part = ""] = place.names().filter((name) => name.endsWith(".part"));
+    assertStringIncludes(err, `What came before "t" stands in "t.joined", then in "${part}" and on.\n`);
+    const traces = place.names().filter((name) => name.startsWith("t")).map((name) => traceIn(place, name));
+    const first = Math.min(...traces.map(({ header }) => header.startsAfter));
+    assertEquals(first, traceIn(place, "t.joined").header.startsAfter);
+    Deno.removeSync(place.path("t"));
+    for (const name of place.names().filter((each) => each.endsWith(".part"))) Deno.removeSync(place.path(name));
+    const refused = await place.run("record p.ts -o t --ring 64KB");
+    assertEquals(refused.code, 2);
+    assertStringIncludes(refused.err, '"t.joined", of an earlier ring, exists');
+  }));
