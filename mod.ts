@@ -94,3 +94,10 @@ export { type Divergence, replay, type ReplayResult } from "./src/replay/mod.ts"
 export { diff, type DiffResult } from "./src/diff/mod.ts";
 export { audit, type AuditResult, type Finding, RULES } from "./src/audit/mod.ts";
 export { importEtl, importJsonLines } from "./src/import/mod.ts";
+export {
+  type GuestAdapter,
+  type GuestOptions,
+  type GuestResult,
+  type OpenGuestAdapter,
+  openGuestAdapter,
+} from "./src/gpupv/mod.ts";

@@ -22,7 +22,7 @@ interface End {
 }
 
 const InterfaceType = "{11111111-0000-0000-0000-000000000002}";
-const CHANNELS = 300;
+const CHANNELS = 30;
 const THREADS = 8;
 /** Each time that an end runs it begins with less than so many packets, each of at most so many bytes. */
 const PACKETS = 3;

@@ -102,6 +102,7 @@ Deno.test("bytes after the end, and bytes gone from the middle, are noticed", ()
   const reading = readingOf(longer);
   assertEquals(reading.events, EVENTS);
   assertEquals(reading.losses, ["3 bytes follow the end of the trace"]);
+  assertEquals(readingOf(longer.subarray(0, SMALL.length + 1)).losses, ["1 byte follows the end of the trace"]);
   const [first = 0, middle = 0] = blockStarts(SMALL);
   for (
     const [gone, kept] of [[first + 70, EVENTS.slice(5)], [middle + 70, [

@@ -71,6 +71,8 @@ const ALWAYS: ReadonlySet<string> = new Set<CallName>([
   "VmbServerChannelInitSetTargetInterfaceId",
   "VmbClientChannelInitSetTargetPnp",
 ]);
+/** Calls that most seeds are without: after them there is less to compare. */
+const SELDOM: ReadonlySet<string> = new Set<CallName>(["UnloadVmbus", "VmbChannelRestoreFromBuffer"]);
 /** Objects of a kind above which making more is rare. */
 const PLENTY = 6;
 const ATTEMPTS = 12;
@@ -112,7 +114,7 @@ export class Chooser {
     this.#random = new Random(seed);
     this.#careless = this.#random.pick([4, 8, 8, 16, 64]);
     this.#plans = Object.keys(CALLS).flatMap((name) => findPlan(name) ?? [])
-      .filter(({ level, name }) => LEVELS.has(level) && (ALWAYS.has(name) || this.#random.below(8) > 0))
+      .filter(({ level, name }) => LEVELS.has(level) && this.#isOn(name))
       .map((plan) => [plan, rateOf(plan) * this.#random.pick([1, 1, 2, 4])] as const);
   }
 
@@ -131,6 +133,11 @@ export class Chooser {
     this.#drained += 1;
     if (this.#drained > DRAIN_STEPS) return null;
     return side === undefined ? this.#deliver() ?? this.#return() : this.#lower(side);
+  }
+
+  #isOn(name: string): boolean {
+    if (ALWAYS.has(name)) return true;
+    return SELDOM.has(name) ? this.#random.below(4) === 0 : this.#random.below(8) > 0;
   }
 
   #lower(side: string): Step {
