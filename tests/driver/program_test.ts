@@ -1,36 +1,11 @@
 // Programs on the scheduler: one seed is one run, threads wait only for each other, whatever a program does ends.
 
-import { type CallbackFunction, STATUS } from "../../src/api/mod.ts";
-import {
-  type Mailbox,
-  on,
-  type Program,
-  type ProgramContext,
-  type Scheduler,
-  type Thread,
-} from "../../src/driver/mod.ts";
+import { STATUS } from "../../src/api/mod.ts";
+import { type Mailbox, on, type Program, type Scheduler } from "../../src/driver/mod.ts";
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects, assertThrows } from "../support/assert.ts";
 import { churn } from "./churn.ts";
+import { open } from "./open.ts";
 import { line, runEvents } from "./run.ts";
-
-const INTERFACE_TYPE = "{11111111-0000-0000-0000-000000000001}";
-
-/** Opens a channel whose client has these callbacks; the two handles. */
-async function open(
-  { client, server }: Thread,
-  callbacks: Readonly<Record<string, CallbackFunction>>,
-): Promise<{ readonly Channel: number; readonly serverChannel: number }> {
-  const { Channel: serverChannel } = await server.VmbChannelAllocate({ IsServer: true });
-  await server.VmbServerChannelInitSetTargetInterfaceId({ Channel: serverChannel, InterfaceType: INTERFACE_TYPE });
-  await server.VmbChannelEnable({ Channel: serverChannel });
-  await server.VmbChannelStart({ Channel: serverChannel });
-  const { Channel } = await client.VmbChannelAllocate({ IsServer: false });
-  await client.VmbClientChannelInitSetTargetPnp({ Channel, InterfaceType: INTERFACE_TYPE });
-  const StateChangeCallbacks = { Version: 1, Size: 48, ...callbacks };
-  await client.VmbChannelInitSetStateChangeCallbacks({ Channel, StateChangeCallbacks });
-  await client.VmbChannelEnable({ Channel });
-  return { Channel, serverChannel };
-}
 
 Deno.test("one program and seed are one run, other seeds are others", async () => {
   const runs = await Promise.all([1, 1, 2, 3].map((seed) => runEvents(churn(1).run, { seed })));
@@ -239,75 +214,6 @@ Deno.test("arguments that do not fit reject the call, and the program may go on"
   });
   assertEquals(thrown, undefined);
   assertEquals(events.map(line), ["call guest AllocateBuffer"]);
-});
-
-Deno.test("a deadlock ends, and says who waits for what", async () => {
-  const { stuck, hasThrown, events } = await runEvents(async (context) => {
-    const { Channel, serverChannel } = await openAndWait(context);
-    const { value: Buffer } = await context.guest.AllocateBuffer({ ByteCount: 4096 });
-    const { GpadlHandle } = await context.client.VmbChannelCreateGpadlFromBuffer({ Channel, Buffer, ByteCount: 4096 });
-    await context.server.VmbChannelMapGpadl({ Channel: serverChannel, GpadlHandle });
-    await context.spawn("deleter", ({ client }) => client.VmbChannelDeleteGpadl({ Channel, GpadlHandle }));
-  });
-  assertEquals(stuck, ["main waits in the end of deleter", "deleter waits in client VmbChannelDeleteGpadl"]);
-  assertEquals({ hasThrown, last: events.map(line).at(-1) }, {
-    hasThrown: false,
-    last: "enter client VmbChannelDeleteGpadl",
-  });
-});
-
-async function openAndWait(context: ProgramContext): Promise<{ Channel: number; serverChannel: number }> {
-  const opened = context.mailbox<true>();
-  const ends = await open(context, { EvtChannelPostStarted: on(() => opened.send(true)) });
-  await context.receive(opened);
-  return ends;
-}
-
-Deno.test("a blocked call goes on when what it waits for happens", async () => {
-  const { events, stuck } = await runEvents(async (context) => {
-    const { Channel, serverChannel } = await openAndWait(context);
-    const { value: Buffer } = await context.guest.AllocateBuffer({ ByteCount: 4096 });
-    const { GpadlHandle } = await context.client.VmbChannelCreateGpadlFromBuffer({ Channel, Buffer, ByteCount: 4096 });
-    await context.server.VmbChannelMapGpadl({ Channel: serverChannel, GpadlHandle });
-    const deleted = context.client.VmbChannelDeleteGpadl({ Channel, GpadlHandle });
-    await context.spawn("unmapper", async ({ server, machine }) => {
-      await machine.AdvanceTime({ Nanoseconds: 1 });
-      await server.VmbChannelUnmapGpadl({ Channel: serverChannel, GpadlHandle });
-    });
-    await deleted;
-  });
-  assertEquals(stuck, []);
-  assertEquals(
-    events.filter(({ plan }) => plan?.name === "VmbChannelDeleteGpadl").map(({ kind }) => kind).at(-1),
-    "leave",
-  );
-});
-
-Deno.test("stuck names each wait, also two of the same call", async () => {
-  const { stuck } = await runEvents((context) => {
-    const never = context.mailbox<true>();
-    context.receive(never);
-    context.receive(never);
-  });
-  assertEquals(stuck, ["main waits in a mailbox and a mailbox"]);
-});
-
-Deno.test("stuck tells who waits longest first", async () => {
-  const { stuck } = await runEvents(async ({ spawn, machine, mailbox, receive }) => {
-    const never = mailbox<true>();
-    for (const name of ["one", "two"]) {
-      spawn(name, async (thread) => {
-        await machine.AdvanceTime({ Nanoseconds: 1 });
-        await thread.receive(never);
-      });
-    }
-    await machine.AdvanceTime({ Nanoseconds: 1 });
-    spawn("over", ({ machine }) => machine.AdvanceTime({ Nanoseconds: 1 }));
-    for (let step = 0; step < 20; step += 1) await machine.AdvanceTime({ Nanoseconds: 1 });
-    receive(never);
-  });
-  assertEquals(stuck.toSorted(), ["main waits in a mailbox", "one waits in a mailbox", "two waits in a mailbox"]);
-  assertEquals(stuck.at(-1), "main waits in a mailbox");
 });
 
 Deno.test("a promise that is not the scheduler's is waited for", async () => {
