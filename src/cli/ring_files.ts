@@ -59,8 +59,10 @@ class RingFiles implements OutputFile, RingSegments {
   #number = 1;
   /** Numbers of the segments that stand beside it. */
   readonly #parts = new Set<number>();
-  /** The last one that was dropped before it had a name of its own. */
-  #dropped = 0;
+  /** The one before, whose end is not written yet. */
+  #previous: OutputFile | null = null;
+  /** The name of the newest, as long as it has no header. */
+  #next: string | null = null;
   #read: InputFile | null = null;
   /** What the segments are joined into. */
   #joined: OutputFile | null = null;
@@ -80,17 +82,16 @@ class RingFiles implements OutputFile, RingSegments {
   begin(number: number): ByteSink {
     this.#number = number;
     if (number === 1) return this.#newest;
-    this.#newest.close();
+    this.#previous?.close();
     const next = `${this.path}.next`;
     const segment = createOutput(this.#io, { output: next, name: next, force: true });
+    this.#next = next;
+    this.#previous = this.#newest;
     this.#newest = segment;
-    let isPlaced = false;
     return {
       write: (bytes) => {
         segment.write(bytes);
-        if (isPlaced) return;
-        isPlaced = true;
-        this.#place(next, number - 1);
+        if (this.#next === next) this.#place(next, number - 1);
       },
     };
   }
@@ -98,11 +99,10 @@ class RingFiles implements OutputFile, RingSegments {
   /** What stands under the trace's name becomes a part, and the next segment, which has a header now, takes the name. */
   #place(next: string, number: number): void {
     const full = this.#full(this.path);
-    if (this.#dropped !== number) {
-      giveName(full, this.#full(this.#partOf(number)));
-      this.#parts.add(number);
-    }
+    giveName(full, this.#full(this.#partOf(number)));
+    this.#parts.add(number);
     Deno.renameSync(this.#full(next), full);
+    this.#next = null;
   }
 
   read(number: number): ByteSource {
@@ -115,8 +115,6 @@ class RingFiles implements OutputFile, RingSegments {
     this.#read?.close();
     this.#read = null;
     if (this.#parts.delete(number)) Deno.removeSync(this.#full(this.#partOf(number)));
-    // One that still stands under the trace's name goes when another takes it.
-    else this.#dropped = number;
   }
 
   /** Writes on to the joined trace. */
@@ -147,8 +145,11 @@ class RingFiles implements OutputFile, RingSegments {
 
   #closeAll(): void {
     this.#read?.close();
+    this.#previous?.close();
     this.#newest.close();
     this.#joined?.close();
+    if (this.#next !== null) Deno.removeSync(this.#full(this.#next));
+    this.#next = null;
   }
 
   discard(): void {

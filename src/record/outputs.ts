@@ -4,7 +4,7 @@
 import type { ByteSink } from "../trace/mod.ts";
 import type { RingSegments } from "./ring.ts";
 
-const NOWHERE: ByteSink = { write() {} };
+const NOWHERE: ByteSink = { write: () => false };
 
 /** Everything that bytes go to, in one recording. */
 export class Outputs {

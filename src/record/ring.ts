@@ -29,7 +29,7 @@ const MOST_CHUNK_BYTES = 256 * 1024;
 
 /** Where segments are kept; numbers count from 1. */
 export interface RingSegments {
-  /** Begins a segment; the one before is finished, and stays. */
+  /** Begins a segment. The one before stays, and is written on: its end comes when this one has its beginning. */
   begin(number: number): ByteSink;
   /** A segment that is finished. */
   read(number: number): ByteSource;
@@ -152,17 +152,40 @@ export class RingWriter implements EventSink {
       this.#isStuck = true;
       return `a ring needs keyframes, and a state of ${sizeText(state.length)} is too large for one`;
     }
+    const next = this.#begun(event, state);
+    // The output failed: the run is about to end, in the segment that is there.
+    if (next === null) return "";
     this.finishSegment({ reason: "interrupted", message: "the ring goes on in the next segment", events: event });
+    this.#writer = next.writer;
     this.#number += 1;
     this.#startsAfter = event;
+    if (state !== null) this.#fit(next.keyframeBytes);
     this.#letGo();
-    const header = { ...this.#header, startsAfter: event };
-    this.#writer = new TraceWriter(this.#ring.segments.begin(this.#number), header, this.#options);
-    if (state === null) return "";
-    const headerBytes = this.#writer.bytes;
-    this.#writer.keyframe(event, state);
-    this.#fit(this.#writer.bytes - headerBytes);
     return "";
+  }
+
+  /**
+   * The next segment, its state written; null where it could not be. The one before ends after that: of what stands under
+   * the trace's name when a run is killed, none says that it is whole.
+   */
+  #begun(
+    event: number,
+    state: Uint8Array | null,
+  ): { readonly writer: TraceWriter; readonly keyframeBytes: number } | null {
+    this.flush();
+    const segment = this.#ring.segments.begin(this.#number + 1);
+    let isWritten = true;
+    const sink: ByteSink = {
+      write: (bytes) => {
+        const taken = segment.write(bytes);
+        isWritten &&= taken !== false;
+        return taken;
+      },
+    };
+    const writer = new TraceWriter(sink, { ...this.#header, startsAfter: event }, this.#options);
+    const headerBytes = writer.bytes;
+    if (state !== null) writer.keyframe(event, state);
+    return isWritten ? { writer, keyframeBytes: writer.bytes - headerBytes } : null;
   }
 
   /** Ends the run: what is kept becomes one trace in the output. */

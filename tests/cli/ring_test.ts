@@ -142,17 +142,18 @@ Deno.test("a ring that is killed leaves its newest part under its name, cut, and
     assert(parts.length >= 1, parts.join());
     const traces = parts.map((name) => traceIn(place, name));
     for (const [index, trace] of traces.entries()) {
-      assertEquals([trace.complete, trace.end?.reason, [...validate(trace)]], [true, "interrupted", []]);
       const next = traces[index + 1];
       if (next !== undefined) assertEquals(next.header.startsAfter, trace.eventCount);
-      assertEquals((await place.run(`replay ${parts[index]}`)).code, 0);
+      // The end of the last one is written when the newest has its beginning: the kill may come between.
+      const isCut = next === undefined && trace.end === null;
+      if (!isCut) assertEquals([trace.complete, trace.end?.reason], [true, "interrupted"]);
+      assertEquals([...validate(trace)], []);
+      assertEquals((await place.run(`replay ${parts[index]}`)).code, isCut ? 4 : 0);
     }
     const newest = traceIn(place, "t");
-    assertEquals([newest.header.startsAfter, [...validate(newest)]], [traces.at(-1)?.eventCount ?? 0, []]);
-    // Killed between two parts, the newest is whole and says that the ring went on.
-    if (newest.end !== null) assertEquals(newest.end.message, "the ring goes on in the next segment");
-    const wanted = newest.end === null ? 4 : 0;
-    for (const verb of ["info", "audit", "replay"]) assertEquals((await place.run(`${verb} t`)).code, wanted, verb);
+    assertEquals([newest.end, newest.header.startsAfter], [null, traces.at(-1)?.eventCount ?? 0]);
+    assertEquals([...validate(newest)], []);
+    for (const verb of ["info", "audit", "replay"]) assertEquals((await place.run(`${verb} t`)).code, 4, verb);
   }));
 
 function numberOf(part: string): number {

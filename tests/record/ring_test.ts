@@ -225,7 +225,7 @@ Deno.test("at any moment each segment is a trace that replays; all but the newes
   assertEquals(looked, 1);
 });
 
-Deno.test("a segment that cannot be begun ends the run with its error, and those before it stay", async () => {
+Deno.test("a segment that cannot be begun ends the run with its error, which the one before it says", async () => {
   const inner = new CountedSegments();
   const segments: RingSegments = {
     begin(number) {
@@ -238,7 +238,13 @@ Deno.test("a segment that cannot be begun ends the run with its error, and those
   };
   await assertRejects(() => record(ringOptions(segments)), Error, "no room is left");
   assertEquals([...inner.sinks.keys()], [1, 2, 3]);
-  for (const sink of inner.sinks.values()) assertEquals(openTrace(bytesSource(sink.bytes())).complete, true);
+  const traces = [...inner.sinks.values()].map((sink) => openTrace(bytesSource(sink.bytes())));
+  assertEquals(traces.map(({ end }) => end?.reason), ["interrupted", "interrupted", "write-failed"]);
+  assertEquals(traces.map(({ complete }) => complete), [true, true, false]);
+  // The call that the failure came before was made, and is not in the file.
+  const last = traces.at(-1);
+  const held = [...last?.events() ?? []].at(-1)?.event ?? 0;
+  assertEquals(last?.losses.map(({ firstEvent, lastEvent }) => [firstEvent, lastEvent]), [[held + 1, held + 1]]);
 });
 
 Deno.test("a ring below 64 KiB is refused", async () => {
