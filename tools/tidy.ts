@@ -2,9 +2,11 @@
 // It must not know any rule: they are tables in tools/tidy/. Usage: deno run --allow-read tools/tidy.ts [FOLDER]
 
 import { DXGKRNL } from "../src/api/dxgkrnl.ts";
-import { GPU_VA, GPU_VA_CALLBACKS } from "../src/api/gpu_va.ts";
+import { GPU_VA } from "../src/api/gpu_va.ts";
+import { GPU_VA_CALLBACKS } from "../src/api/gpu_va_kernel.ts";
 import type { Calls } from "../src/api/grammar.ts";
-import { KMCL, KMCL_CALLBACKS } from "../src/api/kmcl.ts";
+import { KMCL } from "../src/api/kmcl.ts";
+import { KMCL_CALLBACKS } from "../src/api/kmcl_callbacks.ts";
 import { MACHINE } from "../src/api/machine.ts";
 import { OBJECTS } from "../src/api/objects.ts";
 import { STRUCTS } from "../src/api/structs.ts";

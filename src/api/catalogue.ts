@@ -3,8 +3,10 @@
 
 import type { Declaration, Direction, Effect, Level, Members, ObjectKind, StructName } from "./grammar.ts";
 import { DXGKRNL } from "./dxgkrnl.ts";
-import { GPU_VA, GPU_VA_CALLBACKS } from "./gpu_va.ts";
-import { KMCL, KMCL_CALLBACKS } from "./kmcl.ts";
+import { GPU_VA } from "./gpu_va.ts";
+import { GPU_VA_CALLBACKS } from "./gpu_va_kernel.ts";
+import { KMCL } from "./kmcl.ts";
+import { KMCL_CALLBACKS } from "./kmcl_callbacks.ts";
 import { MACHINE } from "./machine.ts";
 import { OBJECTS } from "./objects.ts";
 import { STRUCTS } from "./structs.ts";

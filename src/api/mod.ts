@@ -10,10 +10,12 @@ export { HANDLE_SPACES, type HandleSpace, type ObjectDeclaration, OBJECTS, type 
 export { STRUCTS } from "./structs.ts";
 export { firstPhysicalAdapter, PAGE_BYTES, type ScalarStorage, type ScalarType, TYPES } from "./types.ts";
 export { ntSuccess, STATUS, statusName, SYMBOLS } from "./symbols.ts";
-export { KMCL, KMCL_CALLBACKS, REGISTERED_CALLBACKS, STATE_CALLBACKS, type StateCallback } from "./kmcl.ts";
+export { KMCL } from "./kmcl.ts";
+export { KMCL_CALLBACKS, REGISTERED_CALLBACKS, STATE_CALLBACKS, type StateCallback } from "./kmcl_callbacks.ts";
 export { CALLBACK_ORDERS, type CallbackOrder } from "./callback_orders.ts";
 export * from "./clauses.ts";
-export { GPU_VA, GPU_VA_CALLBACKS } from "./gpu_va.ts";
+export { GPU_VA } from "./gpu_va.ts";
+export { GPU_VA_CALLBACKS } from "./gpu_va_kernel.ts";
 export { MACHINE } from "./machine.ts";
 export { DXGKRNL } from "./dxgkrnl.ts";
 export { type MessageName, WIRE } from "./vmbus.ts";

@@ -1,7 +1,7 @@
 // A slow, obvious oracle for pairs: plain maps over the events of a run, by names of calls, with no code of the audit.
 // What it says is compared with the audit's certain findings about leaks and about ends without a beginning.
 
-import { hasSucceeded, isRef, type ModelOptions, type Outcome, STATUS, type Value } from "../../src/api/mod.ts";
+import { hasSucceeded, isRef, type ModelOptions, type Outcome, type Value } from "../../src/api/mod.ts";
 import type { Finding } from "../../src/audit/mod.ts";
 import type { TraceEvent } from "../../src/trace/mod.ts";
 
@@ -58,21 +58,10 @@ export function disagreements(
   events: readonly TraceEvent[],
   { findings, options }: { readonly findings: readonly Finding[]; readonly options: ModelOptions },
 ): readonly Disagreement[] {
-  if (events.some(isBeyondAudit)) return [];
   const oracle = new Oracle(options);
   for (const event of events) oracle.event(event);
   oracle.end();
   return [...leakTroubles(oracle, findings), ...unmatchedTroubles(oracle, findings)];
-}
-
-/**
- * After these the audit cannot tell who is connected with whom: it knows nothing of a guest that leaves the bus, nor that a
- * restored channel has the identity that is in the image. Runs with such are not compared.
- */
-function isBeyondAudit({ plan, outcome }: TraceEvent): boolean {
-  if (plan?.name === "UnloadVmbus") return outcome?.form !== "refused";
-  return plan?.name === "VmbChannelRestoreFromBuffer" && outcome?.form === "status" &&
-    (outcome.status === STATUS.STATUS_SUCCESS || outcome.status === STATUS.STATUS_MORE_PROCESSING_REQUIRED);
 }
 
 function leakTroubles({ leaks }: Oracle, findings: readonly Finding[]): Disagreement[] {
