@@ -1,7 +1,7 @@
 // Mutates traces at random and says where reading them goes wrong: another error than a refusal, an event that was never
 // written, a loss that nothing states, reading without end, too much memory. Exit code 1 if there is any. A failing
 // mutation is printed with its seed, its steps and its bytes.
-// Usage: deno run --allow-read --allow-env=MSGPACKR_NATIVE_ACCELERATION_DISABLED tools/fuzz.ts
+// Usage: deno run --allow-read tools/fuzz.ts
 //   [--seed N] [--mutations N] [--seconds N] [--again SEED]
 
 import { judge } from "./fuzz/judge.ts";

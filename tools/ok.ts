@@ -20,7 +20,6 @@ const STEPS: readonly Step[] = [
       "--no-check",
       "--doc",
       "--allow-read",
-      "--allow-env=MSGPACKR_NATIVE_ACCELERATION_DISABLED",
       "mod.ts",
       "src",
       "README.md",

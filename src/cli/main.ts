@@ -4,7 +4,6 @@ import { EXIT, exitCodeOf, reportOf } from "./exit.ts";
 import { denoSystem, type Io, makeIo, type System } from "./io.ts";
 import type { Vocabulary } from "./flags.ts";
 import type { VerbArgs } from "./grammar.ts";
-import { mayUse } from "./paths.ts";
 import { plainArgs } from "./plain.ts";
 import { colorChoiceIn } from "./terminal.ts";
 import { beforeDashes, verbOf, wantsHelp } from "./words.ts";
@@ -75,13 +74,4 @@ async function namesFor(args: readonly string[]): Promise<Vocabulary> {
   return completes ? await (await import("./vocabulary.ts")).vocabulary() : (await import("./flags.ts")).NO_VOCABULARY;
 }
 
-/**
- * The MessagePack library looks for its addon unless this says no, and Deno then asks at the terminal for leave to read
- * the environment. It is read when the library loads, which the first verb makes it do.
- */
-const ADDON = "MSGPACKR_NATIVE_ACCELERATION_DISABLED";
-
-if (import.meta.main) {
-  if (mayUse(ADDON)) Deno.env.set(ADDON, "true");
-  Deno.exit(await main(Deno.args, denoSystem()));
-}
+if (import.meta.main) Deno.exit(await main(Deno.args, denoSystem()));

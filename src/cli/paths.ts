@@ -15,14 +15,10 @@ export function standingFolder(): { readonly folder: string; readonly underTask:
   return initial ? { folder: initial, underTask: true } : { folder: Deno.cwd(), underTask: false };
 }
 
-/** A variable of the environment; undefined also where Deno does not let us look. */
-function environment(name: string): string | undefined {
-  return mayUse(name) ? Deno.env.get(name) : undefined;
-}
-
-/** Whether we may use a variable of the environment: asked first, since Deno would ask the user at the terminal. */
-export function mayUse(variable: string): boolean {
-  return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+/** A variable of the environment; undefined also where Deno does not let us look: asked first, since Deno would ask the user. */
+function environment(variable: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  return state === "granted" ? Deno.env.get(variable) : undefined;
 }
 
 /** The path that a user's word means, seen from `folder`; `-` stays as it is. */

@@ -1,7 +1,8 @@
 // MessagePack values, written plainly (no extension, no record) and read with limits: a value is walked before it is
 // built, so that no length is believed. It must not know what the values mean.
 
-import { Packr, Unpackr } from "msgpackr";
+// Not the package's own door: that one looks for an addon in the environment, and loads the streams of Node.
+import { Packr, Unpackr } from "msgpackr/pack";
 import { WireError } from "./wire_error.ts";
 
 /** What may be packed; a map keeps the order of its entries, a `bigint` takes 9 bytes. */

@@ -107,7 +107,7 @@ export const PROCESS_WORDS = [
   "--no-check",
   "--allow-read",
   "--allow-write",
-  "--allow-env=INIT_CWD,MSGPACKR_NATIVE_ACCELERATION_DISABLED",
+  "--allow-env=INIT_CWD",
   `--config=${new URL("../../deno.json", import.meta.url).pathname}`,
   MAIN,
 ];
