@@ -5,7 +5,8 @@ import { EXIT } from "./exit.ts";
 import type { DiffArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
 import { checkFilters, narrowed } from "./narrow.ts";
-import { nextOn, open, type OpenTrace, tellLosses } from "./open.ts";
+import { nextOn, open, type OpenTrace } from "./open.ts";
+import { tellLosses } from "./outline.ts";
 import { cutNote, grouped, plural } from "./terminal.ts";
 
 /** Compares two traces. Resolves to the exit code. */

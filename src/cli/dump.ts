@@ -1,9 +1,10 @@
 // The verb `dump`. Must not parse words and must not end the process.
 import { jsonLines } from "../trace/mod.ts";
-import { dumpLines } from "../view/mod.ts";
+import { dumpLines } from "../view/dump.ts";
 import type { DumpArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { narrowing, open, tellLosses } from "./open.ts";
+import { narrowing, open } from "./open.ts";
+import { tellLosses } from "./outline.ts";
 import { cutNote } from "./terminal.ts";
 
 const HEADER = '{"schema":';

@@ -5,7 +5,7 @@ import { escapeText } from "../view/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { ImportArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { hasEventFilters } from "./open.ts";
+import { hasEventFilters } from "./outline.ts";
 import { createOutput, type OutputFile, readInput, STANDARD_STREAM, stemOf } from "./paths.ts";
 import { shellPath } from "./shell.ts";
 import { cutNote, grouped, plural } from "./terminal.ts";

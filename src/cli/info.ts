@@ -1,23 +1,32 @@
 // The verb `info`. Must not parse words and must not end the process.
-import { defaultOptions, visibleText } from "../api/mod.ts";
-import type { Trace, TraceFile } from "../trace/mod.ts";
+import { visibleText } from "../api/notation/text_literal.ts";
+import { defaultOptions } from "../api/options.ts";
+import type { Trace, TraceFile, TraceSummary } from "../trace/mod.ts";
+import type { TraceOutline } from "../trace/outline.ts";
 import { sizeText } from "../wire/mod.ts";
 import type { InfoArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { hasEventFilters, narrowing, open, type OpenTrace, tellLosses } from "./open.ts";
+import { hasEventFilters, type Opened, openOutline, tellLosses } from "./outline.ts";
 import { cutNote, grouped } from "./terminal.ts";
+
+/** What is printed of a trace: its outline, or all of it. */
+type Described = Opened<Omit<TraceFile, "events" | "visit" | "keyframes" | "summary">>;
 
 /** Prints a trace's header, counts, sizes, duration and losses. Resolves to the exit code. */
 export async function runInfo(args: InfoArgs, io: Io): Promise<number> {
-  const narrow = await narrowing(io, args.filters);
-  const opened = await open(io, args.trace);
+  const { filters, show } = args;
+  const narrow = hasEventFilters(filters) ? await (await import("./open.ts")).narrowing(io, filters) : null;
+  const outlined = await openOutline(io, args.trace);
   try {
-    const facts = factsOf(opened, hasEventFilters(args.filters) ? narrow(opened.trace) : null);
-    if (args.show.json) io.out.json(toJson(opened, facts));
-    else for (const line of lines(io, { opened, facts, limit: args.show.limit })) io.out.line(line);
+    const indexed = narrow === null ? outlined.trace.indexed() : null;
+    const { opened, facts } = indexed === null
+      ? await walked(outlined, narrow)
+      : { opened: outlined, facts: factsOf(indexed, indexed) };
+    if (show.json) io.out.json(toJson(opened, facts));
+    else for (const line of lines(io, { opened, facts, limit: show.limit })) io.out.line(line);
     return tellLosses(io, opened);
   } finally {
-    opened.close();
+    outlined.close();
   }
 }
 
@@ -31,15 +40,26 @@ interface Facts {
   readonly blocks: readonly (readonly [string, number])[];
 }
 
-function factsOf({ trace }: OpenTrace, narrowed: Trace | null): Facts {
-  const { events, calls, firstTimeNs, lastTimeNs, blocks } = trace.summary();
-  const narrow = narrowed === null ? { events, calls } : countedEvents(narrowed);
+/** What only events tell: the counts of those that filters admit, and of all where the index is not whole. */
+async function walked(
+  outlined: Opened<TraceOutline>,
+  narrow: ((trace: Trace) => Trace) | null,
+): Promise<{ readonly opened: Described; readonly facts: Facts }> {
+  const { openTrace } = await import("../trace/mod.ts");
+  const trace = openTrace(outlined.source);
+  const summary = trace.summary();
+  const facts = factsOf(summary, narrow === null ? summary : countedEvents(narrow(trace)));
+  return { opened: { ...outlined, trace }, facts };
+}
+
+function factsOf(summary: TraceSummary, { events, calls }: Pick<TraceSummary, "events" | "calls">): Facts {
+  const { firstTimeNs, lastTimeNs, lastWallNs, blocks } = summary;
   return {
-    calls: [...narrow.calls].toSorted(([left, one], [right, other]) => other - one || (left < right ? -1 : 1)),
-    events: narrow.events,
-    held: events,
+    calls: [...calls].toSorted(([left, one], [right, other]) => other - one || (left < right ? -1 : 1)),
+    events,
+    held: summary.events,
     durationNs: lastTimeNs - firstTimeNs,
-    wallNs: trace.header.wallClock ? lastWall(trace) : 0,
+    wallNs: lastWallNs,
     blocks: [...blocks],
   };
 }
@@ -55,13 +75,7 @@ function countedEvents(trace: Trace) {
   return { events, calls };
 }
 
-/** Wall time of the last event: what the recording took. */
-function lastWall(trace: TraceFile): number {
-  for (const { wallNs } of trace.events({ from: trace.eventCount })) return wallNs;
-  return 0;
-}
-
-function toJson({ trace, path, sizeInBytes }: OpenTrace, { calls, events, durationNs, wallNs, blocks }: Facts): object {
+function toJson({ trace, path, sizeInBytes }: Described, { calls, events, durationNs, wallNs, blocks }: Facts): object {
   const { header, end, losses, complete } = trace;
   return {
     schema: "maptrail.info/1",
@@ -94,7 +108,7 @@ function toJson({ trace, path, sizeInBytes }: OpenTrace, { calls, events, durati
 }
 
 interface Shown {
-  readonly opened: OpenTrace;
+  readonly opened: Described;
   readonly facts: Facts;
   readonly limit: number;
 }
@@ -130,32 +144,32 @@ function lines(io: Io, { opened, facts, limit }: Shown): string[] {
 }
 
 /** What of the run the trace holds on purpose; nothing where that is all of it. */
-function partRows({ header: { startsAfter, leftOut }, eventCount }: TraceFile): [string, string][] {
+function partRows({ header: { startsAfter, leftOut }, eventCount }: Described["trace"]): [string, string][] {
   const rows: [string, string][] = [];
   if (startsAfter > 0) rows.push(["ring", `the last part of the run, @${startsAfter + 1} to @${eventCount}`]);
   if (leftOut.length > 0) rows.push(["left out", leftOut.join("; ")]);
   return rows;
 }
 
-function programText({ header: { program, seed, startedAt } }: TraceFile): string {
+function programText({ header: { program, seed, startedAt } }: Described["trace"]): string {
   const args = program.args.length === 0 ? "" : ` -- ${program.args.join(" ")}`;
   const when = startedAt === "" ? "" : `, ${startedAt}`;
   if (program.kind === "import") return `a capture${when}`;
   return `${program.name}${args} (${program.kind}), seed ${seed}${when}`;
 }
 
-function changedOptions({ header }: TraceFile): string {
+function changedOptions({ header }: Described["trace"]): string {
   const defaults = new Map<string, string>(Object.entries(defaultOptions()));
   const changed = Object.entries(header.options).filter(([name, value]) => defaults.get(name) !== value);
   return changed.length === 0 ? "defaults" : changed.map(([name, value]) => `${name}=${value}`).join(", ");
 }
 
-function timeText({ durationNs, wallNs }: Facts, { header }: TraceFile): string {
+function timeText({ durationNs, wallNs }: Facts, { header }: Described["trace"]): string {
   const wall = header.wallClock ? `, recorded in ${(wallNs / 1e6).toFixed(1)} ms` : "";
   return `${(Number(durationNs) / 1e6).toFixed(3)} ms${header.maker === "engine" ? " of virtual time" : ""}${wall}`;
 }
 
-function stateText(io: Io, { complete, end, eventCount }: TraceFile): string {
+function stateText(io: Io, { complete, end, eventCount }: Described["trace"]): string {
   if (end === null) return io.paint.warn(`cut: it never said how it ended; whole up to @${eventCount}`);
   const why = end.message === "" ? end.reason : `${end.reason}: ${end.message}`;
   return `${complete ? io.paint.good("complete") : io.paint.warn("incomplete")}, ${why}`;

@@ -6,7 +6,8 @@ import { eventFilter, type ObjectQuery, type Trace, type TraceEvent } from "../t
 import { CliError, EXIT } from "./exit.ts";
 import type { Filters } from "./flags.ts";
 import type { Io } from "./io.ts";
-import { hasEventFilters, inRange, withEvents } from "./open.ts";
+import { inRange, withEvents } from "./open.ts";
+import { hasEventFilters } from "./outline.ts";
 import { unknownName } from "./suggest.ts";
 
 /** Refuses a filter that could admit nothing, and says of a call that nobody declared. */

@@ -100,6 +100,8 @@ export interface InputFile {
   readonly sizeInBytes: number;
   /** Reads up to `length` bytes from `offsetBytes` on; fewer only at the end of the file. */
   read(offsetBytes: number, length: number): Uint8Array<ArrayBuffer>;
+  /** As `read`, into bytes of the caller's; how many there were. */
+  readInto(offsetBytes: number, bytes: Uint8Array): number;
   close(): void;
 }
 
@@ -128,7 +130,12 @@ export function openFile(io: Io, path: string): InputFile {
   return {
     path,
     sizeInBytes: reading(path, () => file.statSync().size),
-    read: (offsetBytes, length) => reading(path, () => readAt(file, offsetBytes, length)),
+    read: (offsetBytes, length) =>
+      reading(path, () => {
+        const bytes = new Uint8Array(length);
+        return bytes.subarray(0, readAt(file, offsetBytes, bytes));
+      }),
+    readInto: (offsetBytes, bytes) => reading(path, () => readAt(file, offsetBytes, bytes)),
     close: () => file.close(),
   };
 }
@@ -138,20 +145,24 @@ function inMemory(path: string, bytes: Uint8Array<ArrayBuffer>): InputFile {
     path,
     sizeInBytes: bytes.length,
     read: (offsetBytes, length) => bytes.subarray(offsetBytes, offsetBytes + length),
+    readInto(offsetBytes, into) {
+      const found = bytes.subarray(offsetBytes, offsetBytes + into.length);
+      into.set(found);
+      return found.length;
+    },
     close() {},
   };
 }
 
-function readAt(file: Deno.FsFile, offsetBytes: number, length: number): Uint8Array<ArrayBuffer> {
+function readAt(file: Deno.FsFile, offsetBytes: number, bytes: Uint8Array): number {
   file.seekSync(offsetBytes, Deno.SeekMode.Start);
-  const bytes = new Uint8Array(length);
   let filled = 0;
-  while (filled < length) {
+  while (filled < bytes.length) {
     const count = file.readSync(bytes.subarray(filled));
     if (count === null) break;
     filled += count;
   }
-  return bytes.subarray(0, filled);
+  return filled;
 }
 
 function reading<T>(path: string, act: () => T): T {

@@ -10,7 +10,7 @@ import { checkExpectations } from "./expectations.ts";
 import type { RecordArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
 import { checkFilters } from "./narrow.ts";
-import { hasEventFilters } from "./open.ts";
+import { hasEventFilters } from "./outline.ts";
 import { createOutput, type OutputFile, STANDARD_STREAM } from "./paths.ts";
 import { findProgram, type Found, traceName } from "./programs.ts";
 import { modelOptions } from "./replay.ts";

@@ -6,7 +6,8 @@ import { CliError, EXIT } from "./exit.ts";
 import type { ReplayArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
 import { admitting, checkFilters } from "./narrow.ts";
-import { hasEventFilters, nextOn, open, type OpenTrace, tellLosses } from "./open.ts";
+import { nextOn, open, type OpenTrace } from "./open.ts";
+import { hasEventFilters, tellLosses } from "./outline.ts";
 import { unknownName } from "./suggest.ts";
 import { cutNote, grouped, plural } from "./terminal.ts";
 

@@ -20,6 +20,7 @@ export interface BuiltChunk {
   readonly numbers: number;
   readonly firstTimeNs: bigint;
   readonly lastTimeNs: bigint;
+  readonly lastWallNs: number;
   readonly counts: EventCounts;
   /** Views that the next chunk overwrites. */
   readonly parts: readonly Uint8Array[];
@@ -68,6 +69,7 @@ export class ChunkBuilder implements Interning {
   #firstEvent = 0;
   #firstTimeNs = 0n;
   #lastTimeNs = 0n;
+  #lastWallNs = 0;
   #weight = 0;
 
   /** Events appended since the last chunk. */
@@ -98,6 +100,7 @@ export class ChunkBuilder implements Interning {
     const row = this.#shapeOf.length;
     if (row === 0) this.#start(event);
     this.#lastTimeNs = timeNs;
+    this.#lastWallNs = wallNs;
     this.#shapeOf.push(shape);
     this.#time.pushBigint(timeNs);
     // Mostly 0: what is left out is padded.
@@ -164,6 +167,7 @@ export class ChunkBuilder implements Interning {
       numbers: this.events + this.#leftOut,
       firstTimeNs: this.#firstTimeNs,
       lastTimeNs: this.#lastTimeNs,
+      lastWallNs: this.#lastWallNs,
       counts: countShapes(this.#shapes.uses(this.#shapeOf), this.#plans.map((plan) => plan.name)),
       parts: [head, ...this.#sink.pools.map((pool) => pool.view()), ...(hasContents ? this.bytes.parts() : [])],
     };

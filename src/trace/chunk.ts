@@ -115,6 +115,11 @@ export class Chunk {
     return this.#time.bigintAt(this.#events - 1);
   }
 
+  /** The last event's wall time. */
+  get lastWallNs(): number {
+    return this.#wall === null ? 0 : this.#wall.numberAt(this.#events - 1);
+  }
+
   /** The event that `next` gave or refused last. */
   get lastEvent(): number {
     return this.#numberOf(Math.max(0, this.#row - 1));

@@ -13,8 +13,7 @@ import {
   SHAPE_MEMBERS,
   SITE_MEMBERS,
 } from "./chunk_layout.ts";
-import { LEVELS } from "./declarations.ts";
-import { EVENT_KINDS, type Site, type TraceEvent } from "./event.ts";
+import { EVENT_KINDS, LEVELS, type Site, type TraceEvent } from "./event.ts";
 import { MARK } from "./kind_history.ts";
 import { kindTrouble, textTrouble } from "./validate.ts";
 

@@ -8,7 +8,6 @@ import {
   type Declaration,
   findPlan,
   knownType,
-  type Level,
   objectKind,
   type ParamPlan,
   type PlanSource,
@@ -16,14 +15,7 @@ import {
   type TypeTable,
 } from "../api/mod.ts";
 import { Fields, pack, type Packable, sameBytes, WireError } from "../wire/mod.ts";
-
-/** Every level, in the order of their numbers in the file. */
-export const LEVELS = ["machine", "kmcl", "d3dkmt", "wire"] as const satisfies readonly Level[];
-
-/** Those of some words that name a level, in their order. */
-export function levelsOf(words: readonly string[]): readonly Level[] {
-  return words.flatMap((word) => LEVELS.filter((level) => level === word));
-}
+import { LEVELS } from "./event.ts";
 
 const STORAGES = ["u8", "u16", "u32", "i32", "u64", "i64", "bool", "function", "text", "guid", "bytes"] as const;
 const PROSE = new Set(["doc", "source"]);

@@ -12,6 +12,8 @@ import type { ReadHeader } from "./header.ts";
 export interface ByteSource {
   readonly size: number;
   read(offsetBytes: number, length: number): Uint8Array;
+  /** As `read`, into bytes of the caller's; how many there were. Left out: nothing is gained by it. */
+  readInto?(offsetBytes: number, bytes: Uint8Array): number;
 }
 
 /** Where a file's blocks are. */

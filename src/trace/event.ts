@@ -7,6 +7,14 @@ import type { CallPlan, Level, ModelOptions, Outcome, Value } from "../api/mod.t
 /** Every event kind, in the order of their numbers in the file. */
 export const EVENT_KINDS = ["call", "enter", "leave", "callback", "return", "memory", "note"] as const;
 
+/** Every level, in the order of their numbers in the file. */
+export const LEVELS = ["machine", "kmcl", "d3dkmt", "wire"] as const satisfies readonly Level[];
+
+/** Those of some words that name a level, in their order. */
+export function levelsOf(words: readonly string[]): readonly Level[] {
+  return words.flatMap((word) => LEVELS.filter((level) => level === word));
+}
+
 /** What an event is: a whole call; the enter and leave of a call that waited; a callback and its return; a memory delta; a note. */
 export type EventKind = (typeof EVENT_KINDS)[number];
 

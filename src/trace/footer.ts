@@ -23,6 +23,8 @@ export interface IndexedChunk {
   readonly counts: EventCounts;
   readonly firstTimeNs: bigint;
   readonly lastTimeNs: bigint;
+  /** Null where an index of an earlier time does not say. */
+  readonly lastWallNs: number | null;
 }
 
 /** The index: every block before it, and counts by chunk. */
@@ -33,6 +35,8 @@ export interface TraceIndex {
   readonly chunkCalls: readonly ReadonlyMap<string, number>[];
   readonly firstTimeNs: bigint;
   readonly lastTimeNs: bigint;
+  /** Null where an index of an earlier time does not say. */
+  readonly lastWallNs: number | null;
 }
 
 /** What the end block holds. */
@@ -56,6 +60,7 @@ export class IndexBuilder {
   readonly #calls: number[][] = [];
   #firstTimeNs = 0n;
   #lastTimeNs = 0n;
+  #lastWallNs: number | null = 0;
 
   /** Time of the last event so far. */
   get lastTimeNs(): bigint {
@@ -73,6 +78,7 @@ export class IndexBuilder {
     if (chunk === undefined) return;
     if (this.#calls.length === 0) this.#firstTimeNs = chunk.firstTimeNs;
     this.#lastTimeNs = chunk.lastTimeNs;
+    this.#lastWallNs = chunk.lastWallNs;
     for (const [kind, events] of chunk.counts.kinds) addTo(this.#kinds, kind, events);
     this.#calls.push([...chunk.counts.calls].flatMap(([name, events]) => [this.#numberOf(name), events]));
   }
@@ -90,6 +96,7 @@ export class IndexBuilder {
         ["offset", this.#blocks[0]?.offsetBytes ?? 0],
         ["firstTime", this.#firstTimeNs],
         ["lastTime", this.#lastTimeNs],
+        ...(this.#lastWallNs === null ? [] : [["lastWall", this.#lastWallNs]] as const),
         ["kinds", EVENT_KINDS.map((kind) => this.#kinds.get(kind) ?? 0)],
         ["names", this.#names],
         ["calls", this.#calls],
@@ -127,6 +134,7 @@ export function decodeIndex(part: Uint8Array): TraceIndex {
     chunkCalls,
     firstTimeNs: BigInt.asUintN(64, fields.bigint("firstTime")),
     lastTimeNs: BigInt.asUintN(64, fields.bigint("lastTime")),
+    lastWallNs: fields.has("lastWall") ? fields.count("lastWall") : null,
   };
 }
 

@@ -1,10 +1,9 @@
 // The header: the first value of a file. Its first keys have fixed places and widths, so that format, version, size and
 // checksum can be read before anything is believed. Normative in FORMAT.md. It must not know blocks or events.
 
-import { defaultOptions, type ModelOptions, parseOption } from "../api/mod.ts";
+import { defaultOptions, type ModelOptions, parseOption } from "../api/options.ts";
 import { crc32, endOfValue, Fields, findPrefix, pack, type Packable, unpack, WireError } from "../wire/mod.ts";
-import { levelsOf } from "./declarations.ts";
-import type { Loss, Selection, TraceHeader } from "./event.ts";
+import { levelsOf, type Loss, type Selection, type TraceHeader } from "./event.ts";
 import { TraceFormatError } from "./trace_format_error.ts";
 import { FORMAT_VERSION, type Upgrade, upgradeFields } from "./upgrade.ts";
 

@@ -52,7 +52,7 @@ function copyBlocks(
 }
 
 /** What an index says of a chunk; it counts kinds for all chunks at once, which the first one takes. */
-function chunkOf({ counts, chunkCalls, firstTimeNs, lastTimeNs }: TraceIndex, chunk: number): IndexedChunk {
+function chunkOf({ counts, chunkCalls, firstTimeNs, lastTimeNs, lastWallNs }: TraceIndex, chunk: number): IndexedChunk {
   const kinds = chunk === 0 ? counts.kinds : new Map();
-  return { counts: { kinds, calls: chunkCalls[chunk] ?? new Map() }, firstTimeNs, lastTimeNs };
+  return { counts: { kinds, calls: chunkCalls[chunk] ?? new Map() }, firstTimeNs, lastTimeNs, lastWallNs };
 }

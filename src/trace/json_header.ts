@@ -2,8 +2,7 @@
 // It must not know events.
 
 import { defaultOptions, type ModelOptions, OPTIONS, parseOption } from "../api/mod.ts";
-import { levelsOf } from "./declarations.ts";
-import type { Loss, Selection, TraceEnd, TraceHeader } from "./event.ts";
+import { levelsOf, type Loss, type Selection, type TraceEnd, type TraceHeader } from "./event.ts";
 import { blankHeader } from "./header.ts";
 import { membersOf, mismatch } from "./json_values.ts";
 

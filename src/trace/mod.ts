@@ -2,7 +2,8 @@
 
 export * from "./event.ts";
 export { type ByteSink, BytesSink, TraceWriter, type TraceWriterOptions } from "./writer.ts";
-export { bytesSource, type OpenOptions, openTrace, type TraceFile, type TraceSummary } from "./reader.ts";
+export { bytesSource, type OpenOptions, TraceOutline, type TraceSummary } from "./outline.ts";
+export { openTrace, type TraceFile } from "./reader.ts";
 export type { ByteSource } from "./directory.ts";
 export { type JoinOptions, joinTraces } from "./join.ts";
 export { decodeKeyframe, encodeKeyframe } from "./keyframe.ts";

@@ -3,8 +3,7 @@
 
 import { NumberColumn, type PlaneSink, TupleTable, writeColumn } from "../wire/mod.ts";
 import { OUTCOME_FORMS, PARTITIONS, SHAPE, SHAPE_MEMBERS, type ShapeUse, SITE_MEMBERS } from "./chunk_layout.ts";
-import { LEVELS } from "./declarations.ts";
-import { EVENT_KINDS, type MemoryDelta, type Site, type TraceEvent } from "./event.ts";
+import { EVENT_KINDS, LEVELS, type MemoryDelta, type Site, type TraceEvent } from "./event.ts";
 
 const KIND_NUMBERS = new Map<string, number>(EVENT_KINDS.map((kind, index) => [kind, index]));
 const LEVEL_NUMBERS = new Map<string, number>(LEVELS.map((level, index) => [level, index]));
