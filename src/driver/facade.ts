@@ -11,6 +11,7 @@ import {
   planOf,
   type ResultOf,
 } from "../api/mod.ts";
+import type { Method } from "./call_site.ts";
 
 type Sides<E> = E extends "client" | "server" | "both" ? "client" | "server"
   : E extends "umd" ? "umd" | "guest-umd"
@@ -24,8 +25,8 @@ export type SideApi<S extends BaseSide> = {
   ) => Promise<ResultOf<(typeof CALLS)[N]>>;
 };
 
-/** Makes a call of a side. */
-export type Caller = (plan: CallPlan, side: string, args: object) => Promise<unknown>;
+/** Makes a call of a side; `method` is what the program called. */
+export type Caller = (plan: CallPlan, side: string, args: object, method: Method) => Promise<unknown>;
 
 /** The calls of one side; every thread has its own, so the methods stand on a class that is made once a side. */
 class Face {
@@ -38,8 +39,9 @@ class Face {
   }
 
   /** The method of a call; it may be taken out and called alone. */
-  method(plan: CallPlan): (args?: object) => Promise<unknown> {
-    return (args = {}) => this.#caller(plan, this.#side, args);
+  method(plan: CallPlan): Method {
+    const method: Method = (args = {}) => this.#caller(plan, this.#side, args, method);
+    return method;
   }
 }
 

@@ -157,8 +157,8 @@ class Lazy<T> extends Promise<T> {
 }
 
 function threadOf(scheduler: Scheduler, actor: Actor): Thread {
-  const call: Parameters<typeof sideApi>[1] = (plan, side, args) =>
-    scheduler.call(actor, { plan, side, args: { ...args } });
+  const call: Parameters<typeof sideApi>[1] = (plan, side, args, method) =>
+    scheduler.call(actor, { plan, side, args: { ...args }, method });
   return {
     client: sideApi<"client">("client", call),
     server: sideApi<"server">("server", call),

@@ -15,7 +15,7 @@ import {
 } from "../api/mod.ts";
 import type { PendingCallback } from "../engine/mod.ts";
 import type { Site } from "../trace/mod.ts";
-import { captureSite } from "./call_site.ts";
+import { captureSite, type Method } from "./call_site.ts";
 import type { CallArguments } from "./arguments.ts";
 import { answerToProgram, callbackArguments, takesHandlers } from "./arguments.ts";
 import { Handlers } from "./handlers.ts";
@@ -124,9 +124,14 @@ export class Scheduler {
   /** An actor's call: resolves with what the call answered. */
   call(
     actor: Actor,
-    { plan, side, args }: { readonly plan: CallPlan; readonly side: string; readonly args: CallArguments },
+    { plan, side, args, method }: {
+      readonly plan: CallPlan;
+      readonly side: string;
+      readonly args: CallArguments;
+      readonly method: Method;
+    },
   ): Promise<unknown> {
-    const site = this.#sites.wants(plan) ? captureSite(this.#sites.folder) : null;
+    const site = this.#sites.wants(plan) ? captureSite(method, this.#sites.folder) : null;
     const waiter = this.#waiterFor(actor);
     const what = `${side} ${plan.name}`;
     return new Promise((resolve, reject) => {
