@@ -1,6 +1,7 @@
 // The files of a ring while it runs: the newest segment stands under the trace's own name, those before it beside it as
 // FILE.1.part and so on. At the end they become one. Whatever kills the process, each of them is a trace that every verb
-// reads. Must not know what is in a segment.
+// reads. A kill while a segment begins can also leave FILE.next, which holds no event, and the newest segment under both of
+// its names. Must not know what is in a segment.
 import { basename, dirname } from "node:path";
 import { MemorySegments, type RingSegments } from "../record/mod.ts";
 import type { ByteSink, ByteSource } from "../trace/mod.ts";
@@ -43,7 +44,7 @@ function clearParts(full: string, force: boolean): void {
   const folder = dirname(full);
   const start = `${basename(full)}.`;
   const parts = [...Deno.readDirSync(folder)].map(({ name }) => name)
-    .filter((name) => name.startsWith(start) && /^(?:\d+\.part|joined)$/.test(name.slice(start.length)));
+    .filter((name) => name.startsWith(start) && /^(?:\d+\.part|joined|next)$/.test(name.slice(start.length)));
   const [first] = parts;
   if (first !== undefined && !force) {
     throw new CliError(EXIT.usage, `Choose another name, or add --force: "${first}", of an earlier ring, exists.`);

@@ -55,12 +55,16 @@ Deno.test("--ring refuses sizes that are none or too small, and flags that it ca
 Deno.test("parts that a killed ring left are not overwritten unasked", () =>
   inPlace(async (place) => {
     place.put("p.ts", PROGRAM);
-    place.put("t.3.part", "kept");
-    const refused = await place.run("record p.ts --ring 64KB -o t");
-    assertEquals([refused.code, place.names()], [2, ["p.ts", "t.3.part"]]);
-    assertStringIncludes(refused.err, '"t.3.part", of an earlier ring, exists');
-    assertEquals((await place.run("record p.ts --ring 64KB -o t --force")).code, 0);
-    assertEquals(place.names(), ["p.ts", "t"]);
+    for (const left of ["t.3.part", "t.joined", "t.next"]) {
+      place.put(left, "kept");
+      const refused = await place.run("record p.ts --ring 64KB -o t");
+      assertEquals([refused.code, place.names()], [2, ["p.ts", left]]);
+      assertStringIncludes(refused.err, `"${left}", of an earlier ring, exists`);
+      assertEquals(new TextDecoder().decode(place.bytes(left)), "kept");
+      assertEquals((await place.run("record p.ts --ring 64KB -o t --force")).code, 0);
+      assertEquals(place.names(), ["p.ts", "t"]);
+      Deno.removeSync(place.path("t"));
+    }
   }));
 
 Deno.test("a ring of a run that throws or is interrupted is closed, and says how the run ended", () =>
@@ -136,9 +140,9 @@ Deno.test("a ring that is killed leaves its newest part under its name, cut, and
     const most = await killed(place, 12);
     // Chunks are written as they are full, so that a segment can be a chunk over its size.
     assert(most <= 1.5 * 64 * 1024, `${most} bytes`);
-    const parts = place.names().filter((name) => name.startsWith("t.")).sort((one, other) =>
-      numberOf(one) - numberOf(other)
-    );
+    checkNext(place);
+    const newest = traceIn(place, "t");
+    const parts = partsOf(place, newest.header.startsAfter);
     assert(parts.length >= 1, parts.join());
     const traces = parts.map((name) => traceIn(place, name));
     for (const [index, trace] of traces.entries()) {
@@ -150,12 +154,22 @@ Deno.test("a ring that is killed leaves its newest part under its name, cut, and
       assertEquals([...validate(trace)], []);
       assertEquals((await place.run(`replay ${parts[index]}`)).code, isCut ? 4 : 0);
     }
-    const newest = traceIn(place, "t");
     assertEquals([newest.end, newest.header.startsAfter], [null, traces.at(-1)?.eventCount ?? 0]);
     assertEquals([...validate(newest)], []);
     for (const verb of ["info", "audit", "replay"]) assertEquals((await place.run(`${verb} t`)).code, 4, verb);
   }));
 
-function numberOf(part: string): number {
-  return Number(/\d+/.exec(part)?.[0]);
+/** What a kill leaves of a segment that begins: no bytes yet, or a header that nothing follows. */
+function checkNext(place: Place): void {
+  if (!place.names().includes("t.next") || sizeOf(place, "t.next") === 0) return;
+  const { eventCount, end, header } = traceIn(place, "t.next");
+  assertEquals([eventCount, end], [0, null]);
+  assert(header.startsAfter > 0);
+}
+
+/** The parts before the newest segment, oldest first; a kill between two names leaves the newest under both. */
+function partsOf(place: Place, newestStartsAfter: number): readonly string[] {
+  const numbers = place.names().flatMap((name) => /^t\.(\d+)\.part$/.exec(name)?.[1] ?? []).map(Number);
+  const parts = numbers.sort((one, other) => one - other).map((number) => `t.${number}.part`);
+  return parts.filter((name) => traceIn(place, name).header.startsAfter !== newestStartsAfter);
 }
