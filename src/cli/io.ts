@@ -28,8 +28,11 @@ export interface System {
   readonly noColor: boolean;
   /** How the user calls us: `deno task` or `maptrail`. */
   readonly self: string;
-  /** Calls back at the first Ctrl-C; returns what undoes it. A second Ctrl-C ends the process as ever. */
-  readonly onInterrupt: (act: () => void) => () => void;
+  /**
+   * Calls back, with what it was, at the first Ctrl-C or other signal that asks the process to end; returns what undoes it. A
+   * second one ends the process as ever. What never lets the event loop turn is not heard, and hears nothing.
+   */
+  readonly onInterrupt: (act: (why: string) => void) => () => void;
   /** Calls back with what was thrown where nobody catches, in a timer or a lost promise; returns what undoes it. */
   readonly onUncaught: (act: (error: unknown) => void) => () => void;
   /** Calls back when a program ends the process under us, for the exit code that it then gets; returns what undoes it. */
@@ -268,13 +271,22 @@ function terminalWidth(): number {
   }
 }
 
-function onInterrupt(act: () => void): () => void {
-  const undo = () => Deno.removeSignalListener("SIGINT", listener);
-  const listener = () => {
-    undo();
-    act();
-  };
-  Deno.addSignalListener("SIGINT", listener);
+/** Signals that ask a process to end, and what a trace says of them; Windows has no SIGTERM to listen to. */
+const ENDINGS: readonly (readonly [Deno.Signal, string])[] = [
+  ["SIGINT", "Ctrl-C"],
+  ["SIGHUP", "SIGHUP, the terminal was closed"],
+  Deno.build.os === "windows" ? ["SIGBREAK", "Ctrl-Break"] : ["SIGTERM", "SIGTERM"],
+];
+
+function onInterrupt(act: (why: string) => void): () => void {
+  const listeners = ENDINGS.map(([signal, why]) =>
+    [signal, () => {
+      undo();
+      act(why);
+    }] as const
+  );
+  const undo = () => listeners.forEach(([signal, listener]) => Deno.removeSignalListener(signal, listener));
+  for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
   return undo;
 }
 

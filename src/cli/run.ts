@@ -1,4 +1,4 @@
-// Runs a recording with one ear to the outside: Ctrl-C, errors that no thread of the program caught, a full disk. Each
+// Runs a recording with one ear to the outside: Ctrl-C and its like, errors that no thread of the program caught, a full disk. Each
 // ends the run, and the trace is closed as the format wants it. Must not know which flags were typed.
 import { record, type Recorded, type RecordOptions, type RunControl } from "../record/mod.ts";
 import { CliError, EXIT, isClosedPipe } from "./exit.ts";
@@ -13,7 +13,7 @@ export async function recordInto(output: OutputFile, io: Io, run: Run): Promise<
   const progress = io.progress(`record ${run.what.name}`);
   let control: RunControl = { stop() {}, fail() {}, flushIfDue() {}, finishNow() {} };
   const undo = [
-    io.onInterrupt(() => control.stop("Ctrl-C")),
+    io.onInterrupt((why) => control.stop(why)),
     io.onUncaught((error) => control.fail(error)),
     io.onExit(() => {
       control.finishNow("the program ended the process");

@@ -22,7 +22,7 @@ export interface FakeOptions {
 export function fakeSystem(folder = "/nowhere", { terminal = false, stdin = "" }: FakeOptions = {}): FakeSystem {
   const stdout = keptPort(terminal);
   const stderr = keptPort(terminal);
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(why: string) => void>();
   let time = 0;
   return {
     folder,
@@ -36,7 +36,7 @@ export function fakeSystem(folder = "/nowhere", { terminal = false, stdin = "" }
     advance: (milliseconds) => {
       time += milliseconds;
     },
-    interrupt: () => listeners.forEach((act) => act()),
+    interrupt: () => listeners.forEach((act) => act("Ctrl-C")),
     width: () => 80,
     noColor: false,
     self: "maptrail",

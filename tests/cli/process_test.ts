@@ -25,18 +25,41 @@ const LOOP = `export default async ({ machine, client }) => {
   for (;;) await machine.AdvanceTime({ Nanoseconds: 1 });
 };`;
 
+/** Records a program that says "ready" on standard error, and sends it a signal then. */
+async function signalled(place: Place, signal: Deno.Signal, words: readonly string[]): Promise<Said> {
+  const child = command(place, words).spawn();
+  const errors = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  let err = (await errors.read()).value ?? "";
+  assertMatch(err, /^ready/);
+  child.kill(signal);
+  for (let next = await errors.read(); !next.done; next = await errors.read()) err += next.value;
+  await child.stdout.cancel();
+  return { code: (await child.status).code, out: "", err };
+}
+
+Deno.test("SIGTERM and SIGHUP close the trace as Ctrl-C does, and it says which it was", () =>
+  inPlace(async (place) => {
+    place.put("loop.ts", LOOP);
+    place.put("waits.ts", LOOP.replace(/for .*/, "await new Promise((resolve) => setTimeout(resolve, 60_000));"));
+    const runs = [
+      ["SIGTERM", ["loop.ts", "-o", "a"], "SIGTERM"],
+      ["SIGHUP", ["waits.ts", "-o", "b"], "SIGHUP, the terminal was closed"],
+      ["SIGTERM", ["loop.ts", "-o", "c", "--ring", "64KB"], "SIGTERM"],
+    ] as const;
+    for (const [signal, words, why] of runs) {
+      const { code, err } = await signalled(place, signal, ["record", ...words]);
+      assertEquals(code, 5, err);
+      assert(err.includes(`The recording ended early (${why}): `), err);
+      const info = JSON.parse((await place.run(`info ${words[2]} --json`)).out);
+      assertEquals([info.complete, info.end.reason, info.end.message], [true, "interrupted", why]);
+    }
+  }));
+
 Deno.test("SIGINT closes the trace: exit code 5, whole, reason interrupted", () =>
   inPlace(async (place) => {
     place.put("loop.ts", LOOP);
-    const child = command(place, ["record", "loop.ts"]).spawn();
-    const errors = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
-    const { value: first = "" } = await errors.read();
-    assertMatch(first, /^ready/);
-    child.kill("SIGINT");
-    let err = "";
-    for (let next = await errors.read(); !next.done; next = await errors.read()) err += next.value;
-    await child.stdout.cancel();
-    assertEquals((await child.status).code, 5);
+    const { code, err } = await signalled(place, "SIGINT", ["record", "loop.ts"]);
+    assertEquals(code, 5);
     assertMatch(err, /The recording ended early \(Ctrl-C\): [\d,]+ events kept\.\nRecorded/);
     const audit = await place.run("audit loop.msgpack --json");
     assertEquals(audit.code, 0);
