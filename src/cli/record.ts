@@ -41,7 +41,7 @@ async function recordOne(args: RecordArgs, io: Io): Promise<number> {
   const choice = { output: args.output, name: traceName(found), force: args.force };
   const { output, segments } = args.ring === undefined
     ? { output: createOutput(io, choice), segments: null }
-    : createRing(io, choice);
+    : createRing(io, { ...choice, ringBytes: args.ring });
   const run = {
     ...prepare(args, io, { found, options }),
     ...(args.ring === undefined || segments === null ? {} : { ring: { bytes: args.ring, segments } }),

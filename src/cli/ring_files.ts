@@ -5,9 +5,18 @@
 import { basename, dirname } from "node:path";
 import { MemorySegments, type RingSegments } from "../record/mod.ts";
 import type { ByteSink, ByteSource } from "../trace/mod.ts";
+import { sizeText } from "../wire/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { Io } from "./io.ts";
-import { createOutput, type InputFile, openFile, type OutputChoice, type OutputFile, resolvePath } from "./paths.ts";
+import {
+  createOutput,
+  type InputFile,
+  openFile,
+  type OutputChoice,
+  type OutputFile,
+  resolvePath,
+  STANDARD_STREAM,
+} from "./paths.ts";
 
 /** An output, and where the segments of the ring that will fill it are kept. */
 export interface RingOutput {
@@ -15,11 +24,19 @@ export interface RingOutput {
   readonly segments: RingSegments;
 }
 
+/** How a ring's output is chosen, and how large the ring may be. */
+export interface RingChoice extends OutputChoice {
+  readonly ringBytes: number;
+}
+
+/** A ring that has no file is held in memory, so it is bounded. */
+const MOST_MEMORY_BYTES = 256 * 2 ** 20;
+
 /** Makes the output of a ring; what is no file of its own, as standard output, has its segments in memory. */
-export function createRing(io: Io, choice: OutputChoice): RingOutput {
+export function createRing(io: Io, choice: RingChoice): RingOutput {
   const output = createOutput(io, choice);
   const full = resolvePath(io.folder, output.path);
-  if (!isFile(full)) return { output, segments: new MemorySegments() };
+  if (output.path === STANDARD_STREAM || !isFile(full)) return inMemory(io, output, choice);
   try {
     clearParts(full, choice.force);
   } catch (error) {
@@ -28,6 +45,21 @@ export function createRing(io: Io, choice: OutputChoice): RingOutput {
   }
   const files = new RingFiles(io, output);
   return { output: files, segments: files };
+}
+
+/** A pipe takes nothing back, and which part of a run is its last is known when the run is over. */
+function inMemory(io: Io, output: OutputFile, { ringBytes }: RingChoice): RingOutput {
+  const where = output.path === STANDARD_STREAM ? "standard output" : `"${output.path}"`;
+  if (ringBytes > MOST_MEMORY_BYTES) {
+    output.discard();
+    const most = sizeText(MOST_MEMORY_BYTES);
+    throw new CliError(
+      EXIT.usage,
+      `Give -o FILE, or a ring of ${most} at most: ${where} takes nothing back, so memory has it.`,
+    );
+  }
+  io.talk(`The ring is kept in memory and goes to ${where} when the run ends; a kill leaves nothing of it.`);
+  return { output, segments: new MemorySegments() };
 }
 
 function isFile(path: string): boolean {

@@ -36,8 +36,17 @@ Deno.test("the same seed gives the same ring, in a file and on standard output",
     place.put("p.ts", PROGRAM);
     const words = "record p.ts --ring 64KB --wall-clock off --seed 3";
     assertEquals((await place.run(`${words} -o a`)).code, 0);
-    const { bytes } = await place.run(`${words} -o -`);
+    const { bytes, err } = await place.run(`${words} -o -`);
     assertEquals(bytes, place.bytes("a"));
+    assertStringIncludes(err, "The ring is kept in memory and goes to standard output when the run ends");
+  }));
+
+Deno.test("a ring on a pipe is bounded: memory holds it until the run ends", () =>
+  inPlace(async (place) => {
+    const { code, err, bytes } = await place.run("record double-map --ring 257MB -o -");
+    assertEquals([code, bytes.length], [2, 0]);
+    assertStringIncludes(err, "Give -o FILE, or a ring of 256 MB at most: standard output takes nothing back");
+    assertEquals((await place.run("record double-map --ring 256MB -o -")).code, 0);
   }));
 
 Deno.test("--ring refuses sizes that are none or too small, and flags that it cannot serve", () =>
