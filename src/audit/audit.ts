@@ -302,7 +302,7 @@ function findingsOf({ drafts, objects, notes }: Context): Finding[] {
 }
 
 function toFinding(draft: ReportedDraft, objects: ObjectTable): Finding {
-  const { rule, message, event, object, evidence, verdict, fingerprint } = draft;
+  const { rule, message, event, object, evidence, verdict, fingerprint, doubt } = draft;
   return {
     rule,
     code: RULES[rule].code,
@@ -315,6 +315,7 @@ function toFinding(draft: ReportedDraft, objects: ObjectTable): Finding {
     evidence,
     siblings: siblingsAt(draft.born ?? object, event, objects),
     sizeBytes: draft.sizeBytes ?? 0,
+    ...(doubt === "" ? {} : { doubt }),
   };
 }
 

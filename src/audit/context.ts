@@ -24,6 +24,8 @@ export interface ReportedDraft extends FindingDraft {
   readonly verdict: Verdict;
   readonly message: string;
   readonly fingerprint: string;
+  /** Why it is unproven; empty for any other verdict. */
+  readonly doubt: string;
 }
 
 /** What is the same for notes that say the same. */
@@ -89,7 +91,17 @@ export class Context implements AuditContext {
       return;
     }
     const message = typeof draft.message === "string" ? draft.message : draft.message();
-    this.drafts.push({ ...draft, verdict, message, fingerprint });
+    const doubt = verdict === "unproven" ? this.#doubt() : "";
+    this.drafts.push({ ...draft, verdict, message, fingerprint, doubt });
+  }
+
+  /** What the trace lacks here: events that were lost, those that its recorder was told to leave out, or what its maker never shows. */
+  #doubt(): string {
+    const lacks = [
+      ...(this.position < this.#firstLost ? [] : ["events were lost"]),
+      ...(this.header.leftOut.length === 0 ? [] : ["events were left out when it was recorded"]),
+    ];
+    return lacks.length === 0 ? "it does not show all that took part" : lacks.join(", and ");
   }
 
   evidence(call: CallView, role: string): Evidence {

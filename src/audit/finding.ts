@@ -42,6 +42,8 @@ export interface Finding {
   readonly siblings: Siblings | null;
   /** Bytes concerned, 0: does not apply. */
   readonly sizeBytes: number;
+  /** Why the trace cannot prove it, in words; left out for any verdict but `unproven`. */
+  readonly doubt?: string;
   /**
    * Notes of the same fingerprint that are counted and not listed, told with the first that is; left out where
    * there are none, and for whatever is no note.

@@ -113,7 +113,7 @@ function toJson({ findings, pairing, events, complete, off }: AuditResult, file:
 }
 
 function findingToJson(
-  { rule, code, severity, verdict, message, event, object, fingerprint, evidence, sizeBytes, siblings }: Finding,
+  { rule, code, severity, verdict, message, event, object, fingerprint, evidence, sizeBytes, siblings, doubt }: Finding,
 ): object {
   return {
     rule,
@@ -126,6 +126,7 @@ function findingToJson(
     fingerprint,
     evidence: evidence.map(({ event, role, site }) => ({ event, role, ...(site === null ? {} : { site }) })),
     ...(sizeBytes === 0 ? {} : { sizeBytes }),
+    ...(doubt === undefined ? {} : { doubt }),
     ...(siblings === null ? {} : { siblings: siblingsToJson(siblings) }),
   };
 }

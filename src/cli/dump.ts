@@ -4,7 +4,7 @@ import { dumpLines } from "../view/dump.ts";
 import type { DumpArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
 import { narrowing, open } from "./open.ts";
-import { tellLosses } from "./outline.ts";
+import { hasEventFilters, tellLosses } from "./outline.ts";
 import { cutNote } from "./terminal.ts";
 
 const HEADER = '{"schema":';
@@ -26,6 +26,7 @@ export async function runDump({ trace: path, filters, show }: DumpArgs, io: Io):
     }
     const note = cutNote(total, show.limit);
     if (note !== undefined) io.talk(note);
+    if (total === 0 && hasEventFilters(filters)) io.talk(`No event of ${opened.name} is what the filters ask for.`);
     return tellLosses(io, opened);
   } finally {
     opened.close();

@@ -10,8 +10,28 @@ import { inRange, withEvents } from "./open.ts";
 import { hasEventFilters } from "./outline.ts";
 import { unknownName } from "./suggest.ts";
 
-/** Refuses a filter that could admit nothing, and says of a call that nobody declared. */
-export function checkFilters(io: Io, { calls, sides, objects, rules }: Filters): void {
+/** Refuses a filter that could admit nothing, and says of a call that nobody declared: a foreign trace may have it. */
+export function checkFilters(io: Io, filters: Filters): void {
+  checkNames(filters);
+  for (const text of unknownCalls(filters)) io.talk(text);
+}
+
+/** Refuses a filter that can admit nothing of a run, whose calls are all declared. */
+export function checkRunFilters(filters: Filters): void {
+  checkNames(filters);
+  const [unknown] = unknownCalls(filters);
+  if (unknown !== undefined) {
+    throw new CliError(EXIT.usage, unknown.endsWith("?") ? unknown : `${unknown} explain lists them.`);
+  }
+}
+
+function unknownCalls({ calls }: Filters): readonly string[] {
+  const declared = CATALOGUE.map(({ name }) => name);
+  return calls.filter((glob) => !declared.some((name) => matchesGlob(glob, name)))
+    .map((glob) => unknownName("call", glob, declared));
+}
+
+function checkNames({ sides, objects, rules }: Filters): void {
   for (const glob of rules) checkRule(glob);
   for (const side of sides) {
     if (baseSide(side) === null) {
@@ -20,10 +40,6 @@ export function checkFilters(io: Io, { calls, sides, objects, rules }: Filters):
     }
   }
   for (const object of objects) objectOf(object);
-  const declared = CATALOGUE.map(({ name }) => name);
-  for (const glob of calls) {
-    if (!declared.some((name) => matchesGlob(glob, name))) io.talk(unknownName("call", glob, declared));
-  }
 }
 
 function checkRule(glob: string): void {

@@ -9,7 +9,7 @@ import { CliError, EXIT, type ExitCode } from "./exit.ts";
 import { checkExpectations } from "./expectations.ts";
 import type { RecordArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { checkFilters } from "./narrow.ts";
+import { checkRunFilters } from "./narrow.ts";
 import { hasEventFilters } from "./outline.ts";
 import { createOutput, type OutputFile, STANDARD_STREAM } from "./paths.ts";
 import { findProgram, type Found, traceName } from "./programs.ts";
@@ -26,7 +26,7 @@ import { VERSION } from "./version.ts";
 export async function runRecord(args: RecordArgs, io: Io): Promise<number> {
   if (args.list) return listPrograms(io, args.show);
   checkFlags(args);
-  checkFilters(io, args.filters);
+  checkRunFilters(args.filters);
   const undo = args.output === STANDARD_STREAM || args.show.json ? programsTalkOnStderr() : () => {};
   try {
     return await recordOne(args, io);
@@ -201,6 +201,9 @@ function tell(
   if (args.show.json) io.out.json({ schema: "maptrail.record/1", file, events, bytes, reason, seed: args.seed, kept });
   const each = kept.events < TELLING_EVENTS ? "" : `, ${(bytes / kept.events).toFixed(1)} bytes each`;
   const where = file === STANDARD_STREAM ? "standard output" : file;
+  if (kept.events === 0 && hasEventFilters(args.filters)) {
+    io.complain(`The trace is empty: none of the run's ${plural(events, "event")} is what the filters ask for.`);
+  }
   io.talk(`Recorded ${keptText(recorded)} into ${where}: ${sizeText(bytes)}${each}.`);
   if (file !== STANDARD_STREAM) io.talk(`next:  ${io.self} audit ${shellPath(file)}`);
 }

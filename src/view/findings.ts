@@ -2,7 +2,7 @@
 // It must not know where the text goes: colours come in as functions, width and limits as numbers.
 
 import { printObject } from "../api/mod.ts";
-import { type Evidence, type Finding, type RuleName, RULES, type Severity, type Verdict } from "../audit/mod.ts";
+import { type Evidence, type Finding, RULES, type Severity, type Verdict } from "../audit/mod.ts";
 import { escapeText } from "./escape.ts";
 import { sizeText } from "../wire/mod.ts";
 
@@ -91,7 +91,7 @@ function verdictText(verdict: Verdict): string {
 /** One defect in one sentence: its own message, or for several of a kind how many there are and where they come from. */
 export function headline({ first, findings }: FindingGroup): string {
   if (findings.length === 1) return first.message;
-  if (first.verdict !== "certain") return `${findings.length} ${uncertainText(first.rule, first.verdict)}`;
+  if (first.verdict !== "certain") return `${findings.length} ${uncertainText(first, first.verdict)}`;
   const leak = LEAKS[first.rule];
   const site = first.evidence.find(({ site }) => site !== null)?.site ?? null;
   const place = site === null
@@ -102,11 +102,11 @@ export function headline({ first, findings }: FindingGroup): string {
 }
 
 /** What several findings of one rule that a trace cannot prove are, by verdict. */
-function uncertainText(rule: RuleName, verdict: Exclude<Verdict, "certain">): string {
+function uncertainText({ rule, doubt }: Finding, verdict: Exclude<Verdict, "certain">): string {
   const things = LEAKS[rule]?.things ?? (rule.startsWith("gpuva-") ? "GPU address ranges" : "things");
   if (verdict === "pre-existing") return `${things} ended that were there before the trace began`;
   if (verdict === "live-at-end") return `${things} were still alive when the trace ended`;
-  return "findings that the trace cannot prove: events were lost";
+  return `findings that the trace cannot prove${doubt === undefined ? "" : `: ${doubt}`}`;
 }
 
 const LEAKS: Readonly<

@@ -1,5 +1,6 @@
 // The audit's core: joining, verdicts, order, filters, fingerprints, the second pass, pairing.
 import { audit, RULES } from "../../src/audit/mod.ts";
+import type { Loss } from "../../src/trace/mod.ts";
 import { assert, assertEquals, assertMatch, assertThrows } from "../support/assert.ts";
 import { EventList, header, ref, refused } from "../support/events.ts";
 import { auditStory, eventsOf, lineOf, MAP, OPEN, SHARED, traceOf } from "./story.ts";
@@ -38,6 +39,12 @@ Deno.test("audit() calls the end of what it never saw begin pre-existing in an i
   assertEquals(imported.pairing["gpadl-mapping"]?.preExisting, 1);
   const loss = { what: "events", firstEvent: 1, lastEvent: 1, offsetBytes: -1 };
   assertEquals(verdicts(traceOf(list.events, { losses: [loss] })), ["unproven"]);
+  const doubtsOf = (leftOut: readonly string[], losses: readonly Loss[]) =>
+    new Set(audit(traceOf(list.events, { header: header({ leftOut }), losses })).findings.map(({ doubt }) => doubt));
+  const [lost, leftOut] = ["events were lost", "events were left out when it was recorded"];
+  assertEquals(doubtsOf([], [loss]), new Set([lost]));
+  assertEquals(doubtsOf(["calls"], []), new Set([leftOut]));
+  assertEquals(doubtsOf(["calls"], [loss]), new Set([`${lost}, and ${leftOut}`]));
 });
 
 Deno.test("audit() orders findings by severity, then by event, and codes them", () => {

@@ -105,6 +105,8 @@ Deno.test("filters that make no sense while recording are refused before anythin
       const [flags, said] of [
         ["--rule G-07", "Leave --rule to the verb that reads"],
         ["--side nobody", "side"],
+        ["--call VmbChannelMapGpad", 'Unknown call "VmbChannelMapGpad". Did you mean "VmbChannelMapGpadl"'],
+        ["--call VmbChannelMapGpadl --call Nothing*", 'Unknown call "Nothing*". explain lists them.'],
         ["--object nothing#1", "nothing"],
         ["--range @9-@2", "smaller event first"],
       ] as const
@@ -113,6 +115,34 @@ Deno.test("filters that make no sense while recording are refused before anythin
       assertEquals([code, place.names()], [2, []], err);
       assertStringIncludes(err, said);
     }
+  }));
+
+Deno.test("filters that admit nothing of a run, or of a trace, say so", () =>
+  inPlace(async (place) => {
+    const flags = "--call VmbChannelMapGpadl --side gpu";
+    const ran = await place.run(`record gpu-pv -o t --quiet ${flags}`);
+    assertEquals(ran.code, 0);
+    assertMatch(ran.err, /^The trace is empty: none of the run's [\d,]+ events is what the filters ask for\.\n$/);
+    assertEquals((await place.run("record gpu-pv -o whole")).code, 0);
+    const { code, out, err } = await place.run(`dump whole ${flags}`);
+    assertEquals([code, out.includes("VmbChannel")], [0, false]);
+    assertEquals(err, "No event of whole is what the filters ask for.\n");
+  }));
+
+Deno.test("a finding that cannot be proven of a part of a run says that events were left out, not lost", () =>
+  inPlace(async (place) => {
+    await recorded(place, "--call VmbChannel*Gpadl");
+    const doubts = async (words: string) => {
+      const { findings } = JSON.parse((await place.run(`${words} --json`)).out);
+      return [...new Set(findings.map(({ doubt }: { doubt: string }) => doubt))];
+    };
+    assertEquals(await doubts("audit t"), ["events were left out when it was recorded"]);
+    const { out } = await place.run("audit t");
+    assertMatch(
+      out,
+      /\d findings that the trace cannot prove: events were left out when it was recorded \[unproven\]\n/,
+    );
+    assert(!out.includes("lost"), out);
   }));
 
 Deno.test("what a scenario expects of findings is not checked on a part of it, and that is said", () =>
