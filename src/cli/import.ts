@@ -112,8 +112,9 @@ function linesOf(bytes: Uint8Array): Iterable<string> {
   };
 }
 
-function reportToJson({ imported, skipped, unknown, undecodable, otherRecords, missing }: ImportReport): object {
-  return { imported, skipped, unknown, undecodable, otherRecords, missing };
+function reportToJson(report: ImportReport): object {
+  const { imported, skipped, unknown, undecodable, otherRecords, missing, notes } = report;
+  return { imported, skipped, unknown, undecodable, otherRecords, missing, ...(notes.length === 0 ? {} : { notes }) };
 }
 
 function tell(io: Io, report: ImportReport, limit: number): void {

@@ -1,6 +1,7 @@
 // JSON lines as a source of a trace: what `dump --json` writes, or what somebody's converter writes in that form.
 // Parsing is trace's; here is only what makes it an import: an end, a report. Tried with maptrail.trace/1 and
-// with lines that have no header. It drops members that nobody declared, and counts them. It must not know files.
+// with lines that have no header. It drops members of a line that nobody declared, and counts them; arguments that nobody
+// declared are refused. It must not know files.
 
 import { type IgnoredMembers, type JsonLinesOptions, type ParsedJsonLines, parseJsonLines } from "../trace/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
@@ -56,7 +57,11 @@ function indexEvents(parsed: ParsedJsonLines): EventIndex {
 
 function reportOf({ events, lines, counts }: EventIndex, ignored: IgnoredMembers): ImportReport {
   return {
-    notes: [...ignored.byPath].map(([path, count]) => `${count} × member ${path}, which nobody declared, was ignored`),
+    notes: Array.from(
+      ignored.byPath,
+      ([path, { count, firstLine }]) =>
+        `${count} × member ${path}, first on line ${firstLine}, which nobody declared, was ignored`,
+    ),
     imported: [...counts].map(([name, count]) => ({ id: null, name, count })),
     skipped: [],
     unknown: [],

@@ -49,11 +49,11 @@ export class JsonLinesError extends Error {
   }
 }
 
-/** Members that nobody declared: skipped, never an error. */
+/** Members of a line or of the header that nobody declared: skipped, never an error, as arguments of calls are. */
 export interface IgnoredMembers {
   readonly count: number;
-  /** How often each path was seen, array indexes as `[]`; at most 100 paths are kept. */
-  readonly byPath: ReadonlyMap<string, number>;
+  /** How often each path was seen, and on which line first; at most 100 paths are kept. */
+  readonly byPath: ReadonlyMap<string, { readonly count: number; readonly firstLine: number }>;
 }
 
 /** What a reader may be told. */
@@ -78,7 +78,7 @@ export class JsonLinesParser {
   #isFirst = true;
   #lastEvent = 0;
   #ignoredCount = 0;
-  readonly #ignored = new Map<string, number>();
+  readonly #ignored = new Map<string, { readonly count: number; readonly firstLine: number }>();
   readonly #handles = new HandleBook();
   readonly #findPlan: (name: string) => CallPlan | undefined;
 
@@ -213,7 +213,7 @@ export class JsonLinesParser {
   }
 
   #reading(path: string, fill: boolean): ValueReading & { readonly path: string } {
-    return { path, fill, handles: this.#handles, onIgnored: (member) => this.#ignore(member) };
+    return { path, fill, handles: this.#handles };
   }
 
   /** Arguments by position; what is left out is 0, null, false or empty. */
@@ -250,9 +250,8 @@ export class JsonLinesParser {
 
   #ignore(path: string): void {
     this.#ignoredCount += 1;
-    const known = path.replace(/\[[0-9]+\]/g, "[]");
-    const count = this.#ignored.get(known);
-    if (count !== undefined || this.#ignored.size < MAX_IGNORED_PATHS) this.#ignored.set(known, (count ?? 0) + 1);
+    const { count, firstLine } = this.#ignored.get(path) ?? { count: 0, firstLine: this.#line };
+    if (count > 0 || this.#ignored.size < MAX_IGNORED_PATHS) this.#ignored.set(path, { count: count + 1, firstLine });
   }
 }
 

@@ -3,6 +3,7 @@
 
 import {
   defaultValue,
+  didYouMean,
   INTEGER_BOUNDS,
   isArray,
   isRef,
@@ -89,8 +90,6 @@ export function hexOf(bytes: Uint8Array): string {
 /** What reading a value needs besides its declaration. */
 export interface ValueReading {
   readonly handles: HandleBook;
-  /** Told the path of each member that nobody declared. */
-  readonly onIgnored: (member: string) => void;
   /** Fill in members of structures that were left out, as for arguments. */
   readonly fill: boolean;
 }
@@ -110,16 +109,25 @@ function oneFromJson(param: ParamPlan, json: unknown, at: At): Value {
   return param.scalar === null ? null : scalarFromJson(param.scalar, param.word, { json, path: at.path });
 }
 
-/** Members by name. Exported for the arguments of a call, which are members too. */
+/**
+ * Members by name. One that nobody declared is misspelt, and what it was meant for would become 0: it is refused. Exported
+ * for the arguments of a call, which are members too.
+ */
 export function membersFromJson(members: readonly ParamPlan[], json: unknown, at: At): Map<string, Value> {
   const given = membersOf(json, at.path);
   const values = new Map<string, Value>();
   for (const [name, inner] of given) {
     const member = members.find((each) => each.name === name);
-    if (member === undefined) at.onIgnored(`${at.path}.${name}`);
-    else values.set(name, valueFromJson(member, inner, { ...at, path: `${at.path}.${name}` }));
+    if (member === undefined) throw undeclared(name, members, at.path);
+    values.set(name, valueFromJson(member, inner, { ...at, path: `${at.path}.${name}` }));
   }
   return values;
+}
+
+function undeclared(name: string, members: readonly ParamPlan[], path: string): JsonValueError {
+  const names = members.map((member) => member.name);
+  const hint = didYouMean(name, names) || (names.length === 0 ? " It takes none." : ` There are ${names.join(", ")}.`);
+  return new JsonValueError(`${path}.${name}`, `${path} has no member ${shown(name)}.${hint}`);
 }
 
 function structFromJson(members: readonly ParamPlan[], json: unknown, at: At): Value {

@@ -14,7 +14,7 @@ Deno.test("importJsonLines() ends lines without a header as imported, and says w
   assertEquals([imported.header.maker, imported.header.program.kind], ["json", "import"]);
   assertEquals(imported.end, { reason: "imported", message: "", events: 3 });
   assertEquals(imported.ignored.count, 1);
-  assertEquals(imported.report.notes, ["1 × member x, which nobody declared, was ignored"]);
+  assertEquals(imported.report.notes, ["1 × member x, first on line 3, which nobody declared, was ignored"]);
   assertEquals(imported.report.imported, [
     { id: null, name: "VmbChannelDisable", count: 2 },
     { id: null, name: "note", count: 1 },

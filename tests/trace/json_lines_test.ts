@@ -171,18 +171,19 @@ Deno.test("JsonLinesParser counts members that nobody declared, and __proto__ is
   const parser = new JsonLinesParser();
   parser.line('{"schema":"maptrail.trace/1","color":1,"options":{"__proto__":"x","new-option":"1"}}');
   const event = parser.line(
-    '{"kind":"call","side":"client","call":"VmbChannelDisable","__proto__":{"of":3},"args":{"__proto__":{"Channel":1},"Channel":null,"Extra":[1]}}',
+    '{"kind":"call","side":"client","call":"VmbChannelDisable","__proto__":{"of":3},"args":{"Channel":null}}',
   );
   assertEquals([event?.of, event?.ins], [0, [null]]);
-  assertEquals(parser.ignored.count, 6);
+  parser.line('{"kind":"note","__proto__":1}');
+  assertEquals(parser.ignored.count, 5);
   assertEquals([...parser.ignored.byPath.keys()], [
     "header.color",
     "header.options.__proto__",
     "header.options.new-option",
     "__proto__",
-    "args.__proto__",
-    "args.Extra",
   ]);
+  assertEquals(parser.ignored.byPath.get("header.color"), { count: 1, firstLine: 1 });
+  assertEquals(parser.ignored.byPath.get("__proto__"), { count: 2, firstLine: 2 });
   assertEquals(Object.hasOwn(Object.prototype, "Channel"), false);
 });
 
@@ -196,6 +197,21 @@ Deno.test("JsonLinesParser keeps at most 100 ignored paths and still counts", ()
 const WRONG_LINES: readonly (readonly [string, string, string])[] = [
   ["{", "", "is not JSON"],
   ["[]", "", "it must be an object"],
+  [
+    '{"kind":"call","side":"guest","call":"AllocateBuffer","args":{"ByteCuont":1},"outcome":"value","value":null}',
+    "args.ByteCuont",
+    'args has no member "ByteCuont". Did you mean "ByteCount"?',
+  ],
+  [
+    '{"kind":"call","side":"client","call":"VmbChannelDisable","args":{"__proto__":{"Channel":1}},"outcome":"void"}',
+    "args.__proto__",
+    'args has no member "__proto__". There are Channel.',
+  ],
+  [
+    '{"kind":"call","side":"client","call":"VmbChannelAllocate","outcome":"STATUS_SUCCESS","outs":{"Chanel":"channel#1"}}',
+    "outs.Chanel",
+    'outs has no member "Chanel". Did you mean "Channel"?',
+  ],
   ['{"event":1}', "kind", 'kind is missing; it must be "call"'],
   ['{"kind":"call","call":"VmbChannelDisable"}', "side", "side is missing"],
   ['{"kind":"call","side":"client"}', "call", "call is missing"],

@@ -1,6 +1,7 @@
 // The door of the notation: printing, reading, evaluating and comparing calls as text.
 
 export type * from "./syntax.ts";
+export { didYouMean } from "./near_names.ts";
 export { NotationError } from "./notation_error.ts";
 export { type ParseOptions, parseScenario } from "./parse.ts";
 export { type Environment, evaluate, evaluateArguments, evaluateOuts, evaluateReturn } from "./evaluate.ts";
