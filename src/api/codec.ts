@@ -5,7 +5,7 @@
 
 import { ByteRunColumns, type ByteTable, NumberColumn, type PlaneSink, writeColumn } from "../wire/mod.ts";
 import type { CallPlan, ParamPlan } from "./catalogue.ts";
-import { membersOf, UNSIGNED_LIMITS, valueTrouble, valueWeight, type Way } from "./fit.ts";
+import { elementCount, membersOf, UNSIGNED_LIMITS, valueTrouble, valueWeight, type Way } from "./fit.ts";
 import type { ObjectKind } from "./grammar.ts";
 import { DOES, DONE_WITH, FIRST_CODE, NULL_CODE, RAW_CODE, SIGN, SIGN_64 } from "./value_storage.ts";
 import type { Outcome, Ref, StructValue, Value } from "./values.ts";
@@ -119,6 +119,15 @@ function acceptAll(columns: readonly ValueColumns[], values: readonly Value[]): 
 /** About how many bytes an event's values take. */
 export function valuesWeight(ins: readonly Value[], outs: readonly Value[], outcome: Outcome | null): number {
   return valueWeight(ins) + valueWeight(outs) + (outcome?.form === "value" ? valueWeight(outcome.value) : 0);
+}
+
+/** How many elements of arrays an event's values have. */
+export function valuesElements(ins: readonly Value[], outs: readonly Value[], outcome: Outcome | null): number {
+  // A list of values is no array: what it holds are parameters.
+  return [...ins, ...outs, outcome?.form === "value" ? outcome.value : null].reduce<number>(
+    (sum, value) => sum + elementCount(value),
+    0,
+  );
 }
 
 /** The columns of one value: its own, for objects one of raw handle values, or those that it nests. */

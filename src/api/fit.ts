@@ -92,6 +92,20 @@ function wanted(param: ParamPlan, value: Value | undefined, what: string): strin
   return `${param.name} is ${shown}, wanted ${what} (${param.word})`;
 }
 
+/** How many elements of arrays a value has, and values that these are made of. */
+export function elementCount(value: Value): number {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array || isRef(value)) return 0;
+  if (isArray(value)) return value.reduce((sum: number, each) => sum + valueCount(each), 0);
+  return Object.values(value).reduce((sum: number, each: Value) => sum + elementCount(each), 0);
+}
+
+/** How many values a value is made of, itself included. */
+function valueCount(value: Value): number {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array || isRef(value)) return 1;
+  const inner: readonly Value[] = isArray(value) ? value : Object.values(value);
+  return inner.reduce((sum: number, each) => sum + valueCount(each), 1);
+}
+
 /** About how many bytes a value takes in columns: 8 a number, 3 a letter, 1 a byte. */
 export function valueWeight(value: Value): number {
   if (typeof value === "string") return 8 + 3 * value.length;

@@ -5,7 +5,6 @@
 import {
   type ByteContents,
   ByteRuns,
-  MAX_CELLS,
   type NumberValues,
   type PlaneSource,
   readBytes,
@@ -62,7 +61,7 @@ export class CallRows {
     from: { readonly source: PlaneSource; readonly interned: Interned },
   ) {
     const read = (param: ParamPlan, way: Way, count: number | undefined): ValueRows =>
-      new ValueRows(param, { ...from, way, rows: count ?? 0, depth: 0 });
+      new ValueRows(param, { ...from, way, rows: count ?? 0, depth: 0, isElement: false });
     this.#ins = plan.ins.map((param, index) => read(param, "in", rows.ins[index]));
     this.#outs = plan.outs.map((param, index) => read(param, "out", rows.outs[index]));
     this.#returned = plan.returned === null ? null : read(plan.returned, "out", rows.returned);
@@ -133,6 +132,8 @@ interface Reading {
   readonly rows: number;
   readonly way: Way;
   readonly depth: number;
+  /** Whether the rows are elements of arrays, or what these are made of. */
+  readonly isElement: boolean;
 }
 
 /** Rows of values that are made of others or of bytes. */
@@ -162,7 +163,8 @@ class ValueRows {
   #rawRow = 0;
 
   constructor(param: ParamPlan, reading: Reading) {
-    const { source, interned, rows, depth } = reading;
+    const { source, interned, rows, depth, isElement } = reading;
+    if (isElement) source.spendElements(rows);
     if (depth > MAX_NESTING) throw new WireError(`Cannot read ${param.name}: it nests deeper than ${MAX_NESTING}`, 0);
     this.#does = param.isArray ? DOES.nested : DONE_WITH[param.storage];
     this.#texts = interned.texts;
@@ -321,8 +323,7 @@ class ArrayRows implements NestedRows {
   constructor(param: ParamPlan, reading: Reading) {
     this.#lengths = readColumn(reading.source, reading.rows, 2 ** 32);
     const rows = this.#lengths.sum();
-    if (rows > MAX_CELLS) throw new WireError(`Cannot read ${param.name}: ${rows} elements exceed ${MAX_CELLS}`, 0);
-    this.#child = new ValueRows({ ...param, isArray: false }, { ...reading, rows });
+    this.#child = new ValueRows({ ...param, isArray: false }, { ...reading, rows, isElement: true });
   }
 
   get holdsObjects(): boolean {

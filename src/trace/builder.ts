@@ -2,9 +2,16 @@
 // chunk to chunk. It must not know files or blocks. An event that does not fit is refused before any column changes;
 // appending must not allocate but to grow and to intern a text, a shape or a plan that the chunk has not seen.
 
-import { CallColumns, type CallPlan, type Interning, type ObjectKind, valuesWeight } from "../api/mod.ts";
+import {
+  CallColumns,
+  type CallPlan,
+  type Interning,
+  type ObjectKind,
+  valuesElements,
+  valuesWeight,
+} from "../api/mod.ts";
 import { ByteTable, isUint64, NumberColumn, pack, type Packable, PlaneSink, writeColumn } from "../wire/mod.ts";
-import { CHUNK_EVENTS, countShapes, type EventCounts, MAX_EVENT_BYTES } from "./chunk_layout.ts";
+import { CHUNK_EVENTS, countShapes, type EventCounts, MAX_EVENT_BYTES, MAX_EVENT_ELEMENTS } from "./chunk_layout.ts";
 import { describePlan } from "./declarations.ts";
 import type { TraceEvent } from "./event.ts";
 import { MemoryColumns } from "./memory_columns.ts";
@@ -276,8 +283,11 @@ function weightOf(
     (memory === null || memoryTrouble(memory) === null) &&
     (columns === null ? fitsNoPlan(event) : (isKnown && !isWide) || columns.accepts(ins, outs, outcome));
   if (!fits) return -1;
-  const weight = (isWide ? valuesWeight(ins, outs, outcome) : 0) + (memory?.bytes?.length ?? 0);
-  return weight + 3 * text.length <= MAX_EVENT_BYTES ? weight : -1;
+  const valued = isWide ? valuesWeight(ins, outs, outcome) : 0;
+  const weight = valued + (memory?.bytes?.length ?? 0);
+  // An element weighs 8 at least: most events need no count.
+  const hasMany = valued > 8 * MAX_EVENT_ELEMENTS && valuesElements(ins, outs, outcome) > MAX_EVENT_ELEMENTS;
+  return weight + 3 * text.length <= MAX_EVENT_BYTES && !hasMany ? weight : -1;
 }
 
 function fitsNoPlan({ ins, outs, outcome }: TraceEvent): boolean {

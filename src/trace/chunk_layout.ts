@@ -46,6 +46,8 @@ export const COLUMN_POOLS = 3;
 export const RAW_PARTS: readonly number[] = [3, 5];
 /** Largest event, by `valueWeight`. */
 export const MAX_EVENT_BYTES = 32 * 2 ** 20;
+/** Most elements of arrays in an event, by `elementCount`: those that a chunk has besides weigh `CHUNK_WEIGHT_BYTES` at most. */
+export const MAX_EVENT_ELEMENTS = 2 ** 19;
 
 /** How many events there are of each kind, and of each call (whole calls, enters and callbacks, by name). */
 export interface EventCounts {

@@ -1,7 +1,7 @@
 // Writes a trace: the header at once, a block whenever a chunk is full, index and end at the end; what was written is
 // readable whenever the writing stops. It must not know who acts, nor where the bytes go.
 
-import { valuesWeight } from "../api/mod.ts";
+import { valuesElements, valuesWeight } from "../api/mod.ts";
 import { moveBlock, writeBlock } from "../wire/mod.ts";
 import { ChunkBuilder } from "./builder.ts";
 import {
@@ -10,6 +10,7 @@ import {
   CHUNK_PUT_BYTES,
   CHUNK_WEIGHT_BYTES,
   MAX_EVENT_BYTES,
+  MAX_EVENT_ELEMENTS,
   RAW_PARTS,
   TAGS,
 } from "./chunk_layout.ts";
@@ -243,7 +244,10 @@ function refusal(event: TraceEvent): Error {
   const trouble = eventTrouble(event);
   if (trouble !== null) return new TypeError(`Cannot write event ${event.event}: ${trouble}`);
   const weight = valuesWeight(ins, outs, outcome) + (memory?.bytes?.length ?? 0) + 3 * text.length;
+  const elements = valuesElements(ins, outs, outcome);
   return new RangeError(
-    `Cannot write event ${event.event} of about ${weight} bytes: the limit is ${MAX_EVENT_BYTES}`,
+    elements > MAX_EVENT_ELEMENTS
+      ? `Cannot write event ${event.event} with ${elements} elements of arrays: the limit is ${MAX_EVENT_ELEMENTS}`
+      : `Cannot write event ${event.event} of about ${weight} bytes: the limit is ${MAX_EVENT_BYTES}`,
   );
 }

@@ -8,6 +8,8 @@ import { ByteWriter } from "./byte_writer.ts";
 export const POOL_COUNT = 3;
 /** Numbers that one source may hold in columns that are not constant: 128 MiB of memory. */
 export const MAX_CELLS = 2 ** 24;
+/** Elements of arrays that one source may hold, and all that these are made of: they may be constant, and take no bytes. */
+export const MAX_ELEMENTS = 2 ** 19 + 2 ** 15;
 /** What a column's head starts with. */
 export const ENCODING = { constant: 0, planes: 1, deltas: 2 } as const;
 
@@ -28,6 +30,7 @@ export class PlaneSource {
   readonly heads: ByteReader;
   readonly pools: readonly ByteReader[];
   #cells = 0;
+  #elements = 0;
 
   constructor(heads: Uint8Array, pools: readonly Uint8Array[]) {
     this.heads = new ByteReader(heads);
@@ -44,6 +47,13 @@ export class PlaneSource {
   spend(cells: number): void {
     this.#cells += cells;
     if (this.#cells > MAX_CELLS) throw this.heads.error(`there are ${this.#cells} numbers, more than ${MAX_CELLS}`);
+  }
+
+  /** Counts elements of arrays; throws `WireError` above `MAX_ELEMENTS`. */
+  spendElements(elements: number): void {
+    this.#elements += elements;
+    if (this.#elements <= MAX_ELEMENTS) return;
+    throw this.heads.error(`there are ${this.#elements} elements of arrays, more than ${MAX_ELEMENTS}`);
   }
 
   /** Bytes of the pool of this number. */

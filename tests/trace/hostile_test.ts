@@ -1,10 +1,11 @@
 // Traces made to do harm: forged lengths, counts and nesting with right checksums.
 
 import fc from "fast-check";
-import { bytesSource, openTrace, TraceFormatError } from "../../src/trace/mod.ts";
+import { planOf } from "../../src/api/mod.ts";
+import { bytesSource, openTrace, type TraceEvent, TraceFormatError } from "../../src/trace/mod.ts";
 import { pack, type Packable, PREFIX_BYTES, readBody, readPrefix, unpack, writeBlock } from "../../src/wire/mod.ts";
-import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { sampleStory, writeTrace } from "../support/sample_events.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
+import { sampleEvent, sampleStory, writeTrace } from "../support/sample_events.ts";
 import { blockStarts } from "../support/trace_blocks.ts";
 
 const EVENTS = sampleStory(40);
@@ -114,6 +115,32 @@ Deno.test("a memory delta that leaves its page is lost", () => {
   const trace = openTrace(bytesSource(wide));
   assertEquals([...trace.events()].map(({ event }) => event), [1]);
   assertStringIncludes(trace.losses[0]?.what ?? "", "events 2 to 4 are lost");
+});
+
+/** A call that gives back so many page numbers, all alike: they take no bytes. */
+function pagesOf(count: number): TraceEvent {
+  const plan = planOf("MmGetMdlPfnArray");
+  const outs = [Array.from({ length: count }, () => 7n)];
+  return sampleEvent(1, { kind: "call", plan, side: "host", ins: [null], outs, outcome: { form: "void" } });
+}
+
+Deno.test("an array that claims more elements than an event may have is lost before they take memory", () => {
+  const wide = writeTrace([pagesOf(300_000)]);
+  assertEquals([...openTrace(bytesSource(wide)).events()].length, 1);
+  const forged = forgedIn(wide, {
+    block: 0,
+    // Both are varints of three bytes: the next one claims 2,097,151.
+    edit: (part, index) => index === 0 ? withBytes(part, [0xe0, 0xa7, 0x12], [0xff, 0xff, 0x7f]) : part,
+  });
+  const trace = openTrace(bytesSource(forged));
+  assertEquals([...trace.events()], []);
+  assertStringIncludes(trace.losses[0]?.what ?? "", "2097151 elements of arrays, more than 557056");
+});
+
+Deno.test("an event with more elements than a reader takes is refused by the writer", () => {
+  assertEquals([...openTrace(bytesSource(writeTrace([pagesOf(2 ** 19)]))).events()].length, 1);
+  const error = assertThrows(() => writeTrace([pagesOf(2 ** 19 + 1)]), RangeError);
+  assertStringIncludes(error.message, "Cannot write event 1 with 524289 elements of arrays: the limit is 524288");
 });
 
 /** A part that is a map, with another value under this name. */
