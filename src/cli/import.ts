@@ -35,7 +35,8 @@ function checkFlags({ files, output, filters, show }: ImportArgs): void {
 }
 
 async function importOne(args: ImportArgs, io: Io, file: string): Promise<boolean> {
-  const imported = read(await readInput(io, file), file === STANDARD_STREAM ? "standard input" : file);
+  const name = file === STANDARD_STREAM ? "standard input" : file;
+  const imported = read(await readInput(io, file, (first) => void formatOf(first, name)), name);
   const output = createOutput(io, { output: args.output, name: stemOf(file), force: args.force });
   const events = write(io, { file, imported, output });
   const { path } = output;
@@ -80,14 +81,19 @@ function write(io: Io, { file, imported, output }: Writing): number {
 }
 
 function read(bytes: Uint8Array<ArrayBuffer>, file: string): Imported {
-  const format = detectFormat(bytes);
+  const format = formatOf(bytes, file);
   try {
-    if (format === "etl") return importEtl(bytes, { toolVersion: VERSION });
-    if (format === "json-lines") return importJsonLines(linesOf(bytes));
+    return format === "etl" ? importEtl(bytes, { toolVersion: VERSION }) : importJsonLines(linesOf(bytes));
   } catch (error) {
     if (error instanceof Error) error.message = `${file}: ${error.message}`;
     throw error;
   }
+}
+
+/** The format of a log that can be imported; `CliError` for what is none. */
+function formatOf(bytes: Uint8Array, file: string): "etl" | "json-lines" {
+  const format = detectFormat(bytes);
+  if (format === "etl" || format === "json-lines") return format;
   const hint = format === "maptrail"
     ? "it is a trace already; audit it, or dump it"
     : bytes.length === 0

@@ -19,8 +19,8 @@ export interface System {
   readonly folder: string;
   readonly stdout: Port;
   readonly stderr: Port;
-  /** All of standard input. */
-  readonly stdin: () => Promise<Uint8Array<ArrayBuffer>>;
+  /** Standard input, piece by piece. */
+  readonly stdin: () => AsyncIterable<Uint8Array>;
   /** Milliseconds from any start. */
   readonly now: () => number;
   /** Columns of the terminal; 80 where there is none. */
@@ -70,7 +70,7 @@ export interface Io {
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly self: string;
-  readonly stdin: () => Promise<Uint8Array<ArrayBuffer>>;
+  readonly stdin: System["stdin"];
   readonly now: () => number;
   readonly onInterrupt: System["onInterrupt"];
   readonly onUncaught: System["onUncaught"];
@@ -233,7 +233,7 @@ export function denoSystem(): System {
     folder,
     stdout: denoPort(Deno.stdout),
     stderr: denoPort(Deno.stderr),
-    stdin: () => new Response(Deno.stdin.readable).bytes(),
+    stdin: () => Deno.stdin.readable,
     now: () => performance.now(),
     width: terminalWidth,
     noColor: Deno.noColor,

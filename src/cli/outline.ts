@@ -1,9 +1,9 @@
 // Opens files as traces, or as no more than a trace's outline: header, blocks and end, which load and read little. Says what
 // a trace lacks. It must not know events.
 
-import { type ByteSource, TraceOutline } from "../trace/outline.ts";
+import { type ByteSource, expectTrace, TraceOutline } from "../trace/outline.ts";
 import type { Trace } from "../trace/mod.ts";
-import { EXIT } from "./exit.ts";
+import { CliError, EXIT } from "./exit.ts";
 import type { Filters } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { openInput, STANDARD_STREAM, traceOrNewest } from "./paths.ts";
@@ -24,7 +24,7 @@ export interface Opened<T> {
 export async function openAs<T>(io: Io, path: string | undefined, read: (source: ByteSource) => T): Promise<Opened<T>> {
   const chosen = traceOrNewest(io, path);
   const name = chosen === STANDARD_STREAM ? "standard input" : chosen;
-  const file = await openInput(io, chosen);
+  const file = await naming(name, () => openInput(io, chosen, expectTrace));
   const { sizeInBytes } = file;
   const source: ByteSource = {
     size: sizeInBytes,
@@ -32,10 +32,20 @@ export async function openAs<T>(io: Io, path: string | undefined, read: (source:
     readInto: (offsetBytes, bytes) => file.readInto(offsetBytes, bytes),
   };
   try {
-    return { trace: read(source), path: chosen, name, sizeInBytes, source, close: () => file.close() };
+    const trace = await naming(name, () => read(source));
+    return { trace, path: chosen, name, sizeInBytes, source, close: () => file.close() };
   } catch (error) {
     file.close();
-    if (error instanceof Error) error.message = `${name}: ${error.message}`;
+    throw error;
+  }
+}
+
+/** What is wrong with the bytes of a trace says of which one. */
+async function naming<T>(name: string, act: () => T | Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof Error && !(error instanceof CliError)) error.message = `${name}: ${error.message}`;
     throw error;
   }
 }

@@ -3,6 +3,7 @@
 import { basename, extname, join, resolve } from "node:path";
 import { CliError, EXIT, isClosedPipe, isDiskFull } from "./exit.ts";
 import type { Io } from "./io.ts";
+import { readStream } from "./streams.ts";
 
 /** The name that means standard input or output. */
 export const STANDARD_STREAM = "-";
@@ -105,23 +106,29 @@ export interface InputFile {
   close(): void;
 }
 
+/** Told the first bytes of what has no size: throws where reading on makes no sense. */
+type Check = (first: Uint8Array) => void;
+
 /** All bytes of a file, or of standard input for `-`. */
-export function readInput(io: Io, path: string): Promise<Uint8Array<ArrayBuffer>> {
-  if (path === STANDARD_STREAM) return io.stdin();
-  const full = resolvePath(io.folder, path);
-  return Promise.resolve(reading(path, () => {
-    if (Deno.statSync(full).isDirectory) throw new Deno.errors.IsADirectory(path);
-    return Deno.readFileSync(full);
-  }));
+export async function readInput(io: Io, path: string, check?: Check): Promise<Uint8Array<ArrayBuffer>> {
+  if (isSized(io, path)) return reading(path, () => Deno.readFileSync(resolvePath(io.folder, path)));
+  const how = { name: path === STANDARD_STREAM ? "standard input" : `"${path}"`, ...(check && { check }) };
+  if (path === STANDARD_STREAM) return await readStream(io.stdin(), how);
+  const file = reading(path, () => Deno.openSync(resolvePath(io.folder, path)));
+  return await readStream(file.readable, how);
 }
 
 /** Opens a file for reading piece by piece; `-` and pipes, which have no size, are read whole first. */
-export async function openInput(io: Io, path: string): Promise<InputFile> {
-  const full = resolvePath(io.folder, path);
-  const info = path === STANDARD_STREAM ? undefined : reading(path, () => Deno.statSync(full));
-  if (info === undefined || !(info.isFile || info.isDirectory)) return inMemory(path, await readInput(io, path));
-  if (info.isDirectory) throw unreadable(path, new Deno.errors.IsADirectory(path));
-  return openFile(io, path);
+export async function openInput(io: Io, path: string, check?: Check): Promise<InputFile> {
+  return isSized(io, path) ? openFile(io, path) : inMemory(path, await readInput(io, path, check));
+}
+
+/** Whether it is a file and no stream. Throws for what cannot be read, a folder for one. */
+function isSized(io: Io, path: string): boolean {
+  if (path === STANDARD_STREAM) return false;
+  const { isFile, isDirectory } = reading(path, () => Deno.statSync(resolvePath(io.folder, path)));
+  if (isDirectory) throw unreadable(path, new Deno.errors.IsADirectory(path));
+  return isFile;
 }
 
 /** Opens a file of known size for reading. */

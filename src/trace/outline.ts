@@ -48,6 +48,11 @@ export function bytesSource(bytes: Uint8Array): ByteSource {
   return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
 }
 
+/** Throws `TraceFormatError` where bytes that begin so can be no trace. */
+export function expectTrace(first: Uint8Array): void {
+  readHeader(first);
+}
+
 /** A trace's header and blocks. `TraceFormatError` where it cannot be read at all; else see `losses` and `complete`. */
 export class TraceOutline {
   readonly source: ByteSource;

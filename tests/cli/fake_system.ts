@@ -15,7 +15,7 @@ export interface FakeSystem extends System {
 /** What a System may have besides its folder. */
 export interface FakeOptions {
   readonly terminal?: boolean;
-  readonly stdin?: string | Uint8Array<ArrayBuffer>;
+  readonly stdin?: string | Uint8Array<ArrayBuffer> | AsyncIterable<Uint8Array>;
 }
 
 /** A System that stands in `folder`. */
@@ -31,7 +31,7 @@ export function fakeSystem(folder = "/nowhere", { terminal = false, stdin = "" }
     output: () => new TextDecoder().decode(stdout.bytes()),
     outputBytes: stdout.bytes,
     errors: () => new TextDecoder().decode(stderr.bytes()),
-    stdin: () => Promise.resolve(typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin),
+    stdin: () => typeof stdin === "string" || stdin instanceof Uint8Array ? onePiece(stdin) : stdin,
     now: () => time,
     advance: (milliseconds) => {
       time += milliseconds;
@@ -47,6 +47,10 @@ export function fakeSystem(folder = "/nowhere", { terminal = false, stdin = "" }
     onUncaught: () => () => {},
     onExit: () => () => {},
   };
+}
+
+function onePiece(input: string | Uint8Array): AsyncIterable<Uint8Array> {
+  return ReadableStream.from([typeof input === "string" ? new TextEncoder().encode(input) : input]);
 }
 
 function keptPort(terminal: boolean): { readonly port: Port; readonly bytes: () => Uint8Array<ArrayBuffer> } {
