@@ -3,7 +3,16 @@
 // know files or blocks. `next` must not allocate but the event.
 
 import { type CallPlan, CallRows, type Interned } from "../api/mod.ts";
-import { ByteContents, Fields, type NumberValues, PlaneSource, readColumn, unpack, WireError } from "../wire/mod.ts";
+import {
+  ByteContents,
+  type ColumnBuffers,
+  Fields,
+  type NumberValues,
+  PlaneSource,
+  readColumn,
+  unpack,
+  WireError,
+} from "../wire/mod.ts";
 import { CHUNK_EVENTS, COLUMN_POOLS, type EventCounts } from "./chunk_layout.ts";
 import { ObjectTables } from "./chunk_objects.ts";
 import { ChunkShapes, type EventShape } from "./chunk_shapes.ts";
@@ -29,6 +38,8 @@ export interface ChunkFrame {
   /** The pools behind the head. */
   readonly pools: readonly Uint8Array[];
   readonly history: KindHistory;
+  /** Where its numbers are put together: they are good until these are used again. */
+  readonly buffers: ColumnBuffers;
 }
 
 /** The head's fields of a chunk's parts. */
@@ -76,7 +87,7 @@ export class Chunk {
     this.#numbers = frame.events;
     this.#events = events;
     this.#history = frame.history;
-    const source = new PlaneSource(head.bytes("columns"), frame.pools.slice(0, COLUMN_POOLS));
+    const source = new PlaneSource(head.bytes("columns"), frame.pools.slice(0, COLUMN_POOLS), frame.buffers);
     const texts = head.texts("strings");
     const plans = head.list("calls").map(restorePlan);
     const rows = { sites: checkedRows(head.count("sites"), events), shapes: checkedRows(head.count("shapes"), events) };

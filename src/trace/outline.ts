@@ -165,8 +165,8 @@ function firstBytes(source: ByteSource): Uint8Array {
   return wanted > bytes.length && wanted <= MAX_HEADER_BYTES ? source.read(0, Math.min(source.size, wanted)) : bytes;
 }
 
-/** The source, each of whose reads overwrites the one before: new memory for every block costs more than its checksum. */
-function inOneBuffer(source: ByteSource): ByteSource {
+/** The source, each of whose reads may overwrite the one before: new memory for every block costs more than its checksum. */
+export function inOneBuffer(source: ByteSource): ByteSource {
   const { size } = source;
   let buffer = new Uint8Array(0);
   return {

@@ -1,13 +1,14 @@
 // Opens a trace: header, blocks, events chunk by chunk. What is damaged is left out and said; nothing is made up.
 // One decoded chunk is held at a time. It must not know where the bytes come from.
 
+import { ColumnBuffers } from "../wire/mod.ts";
 import { Chunk, readChunkHead } from "./chunk.ts";
 import { addTo, TAGS } from "./chunk_layout.ts";
 import { type ByteSource, readBlock } from "./directory.ts";
 import type { EventKind, Keyframe, Loss, Trace, TraceEnd, TraceEvent, TraceHeader } from "./event.ts";
 import type { IndexedBlock } from "./footer.ts";
 import { KindHistory } from "./kind_history.ts";
-import { type Counted, type OpenOptions, TraceOutline, type TraceSummary } from "./outline.ts";
+import { type Counted, inOneBuffer, type OpenOptions, TraceOutline, type TraceSummary } from "./outline.ts";
 import { upgradeFields } from "./upgrade.ts";
 import type { VisitOptions, Visitor } from "./visit.ts";
 
@@ -21,6 +22,13 @@ export interface TraceFile extends Trace {
 /** Opens a trace. `TraceFormatError` where it cannot be read at all; else see `losses` and `complete`. */
 export function openTrace(source: ByteSource, options: OpenOptions = {}): TraceFile {
   return new OpenTrace(new TraceOutline(source, options), options);
+}
+
+/** What a walk holds: what it knows of events behind it, and memory that each chunk uses again. */
+interface Walk {
+  readonly history: KindHistory;
+  readonly buffers: ColumnBuffers;
+  readonly source: ByteSource;
 }
 
 class OpenTrace implements TraceFile {
@@ -73,11 +81,11 @@ class OpenTrace implements TraceFile {
   /** The chunks that may hold wanted events, one decoded at a time. */
   *#chunks(options: VisitOptions): IterableIterator<{ readonly chunk: Chunk; readonly block: IndexedBlock }> {
     const { from = 1, to = Infinity } = options;
-    const history = new KindHistory();
+    const walk = this.#walk();
     for (const block of this.#outline.directory.blocks) {
       if (block.tag !== TAGS.events || block.first + block.count <= from) continue;
       if (block.first > to) return;
-      const chunk = this.#outline.attempt(block, () => this.#decode(block, history));
+      const chunk = this.#outline.attempt(block, () => this.#decode(block, walk));
       if (chunk === undefined) continue;
       chunk.want(options);
       yield { chunk, block };
@@ -107,13 +115,13 @@ class OpenTrace implements TraceFile {
   #counted(): Counted {
     const calls = new Map<string, number>();
     const kinds = new Map<EventKind, number>();
-    const history = new KindHistory();
+    const walk = this.#walk();
     let firstTimeNs: bigint | null = null;
     let lastTimeNs = 0n;
     let lastWallNs = 0;
     for (const block of this.#outline.directory.blocks) {
       if (block.tag !== TAGS.events) continue;
-      const chunk = this.#outline.attempt(block, () => this.#decode(block, history));
+      const chunk = this.#outline.attempt(block, () => this.#decode(block, walk));
       if (chunk === undefined) continue;
       const counts = chunk.counts();
       for (const [name, events] of counts.calls) addTo(calls, name, events);
@@ -135,12 +143,19 @@ class OpenTrace implements TraceFile {
     }
   }
 
-  #decode(block: IndexedBlock, history: KindHistory): Chunk {
-    const { source, directory, version } = this.#outline;
+  #walk(): Walk {
+    return { history: new KindHistory(), buffers: new ColumnBuffers(), source: inOneBuffer(this.#outline.source) };
+  }
+
+  /** Decodes a chunk; the one before it on the same walk is of no use any more. */
+  #decode(block: IndexedBlock, { history, buffers, source }: Walk): Chunk {
+    const { directory, version } = this.#outline;
+    buffers.reuse();
     const parts = readBlock(source, block, directory.file);
     const { upgrades } = this.#options;
     const from = { version, part: "chunk", ...(upgrades && { upgrades }) } as const;
     const head = upgradeFields(readChunkHead(parts), from);
-    return new Chunk({ firstEvent: block.first, events: block.count, head, pools: parts.slice(1), history });
+    const { first: firstEvent, count: events } = block;
+    return new Chunk({ firstEvent, events, head, pools: parts.slice(1), history, buffers });
   }
 }

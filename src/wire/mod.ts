@@ -7,6 +7,7 @@ export { ByteReader } from "./byte_reader.ts";
 export { ByteRunColumns } from "./byte_run_columns.ts";
 export { ByteTable } from "./byte_table.ts";
 export { ByteWriter } from "./byte_writer.ts";
+export { ColumnBuffers } from "./column_buffers.ts";
 export { writeBytes, writeColumn } from "./column_writer.ts";
 export { crc32 } from "./compress.ts";
 export { Fields } from "./fields.ts";

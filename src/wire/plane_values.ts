@@ -2,6 +2,7 @@
 // when the first of them is asked for, and columns that fit 32 bits take half of the memory. Normative in
 // trace/FORMAT.md. It must not know what the numbers mean. Asking for a number must not allocate but a bigint.
 
+import type { ColumnBuffers } from "./column_buffers.ts";
 import { HIGH_HALF, LOW_HALF } from "./number_column.ts";
 import { ENCODING, type PlaneSource } from "./planes.ts";
 import { WireError } from "./wire_error.ts";
@@ -28,6 +29,7 @@ interface Packed {
 export class NumberValues {
   readonly length: number;
   readonly #packed: Packed;
+  readonly #buffers: ColumnBuffers;
   /** 0: all numbers are the first; -1: each row has its own. */
   readonly #mask: 0 | -1;
   /** Null until a number is asked for. */
@@ -35,9 +37,10 @@ export class NumberValues {
   #high: Uint32Array | null = null;
   #whole: BigUint64Array | null = null;
 
-  constructor(length: number, packed: Packed) {
+  constructor(length: number, packed: Packed, buffers: ColumnBuffers) {
     this.length = length;
     this.#packed = packed;
+    this.#buffers = buffers;
     this.#mask = packed.count === 1 ? 0 : -1;
   }
 
@@ -129,7 +132,7 @@ export class NumberValues {
   #toWhole(): BigUint64Array {
     const low = this.#low ?? this.#unpack();
     const high = this.#high;
-    const whole = new BigUint64Array(low.length);
+    const whole = this.#buffers.wholes(low.length);
     const halves = new Uint32Array(whole.buffer);
     for (let row = 0; row < low.length; row += 1) halves[2 * row + LOW_HALF] = low[row] ?? 0;
     if (high !== null) { for (let row = 0; row < high.length; row += 1) halves[2 * row + HIGH_HALF] = high[row] ?? 0; }
@@ -149,7 +152,7 @@ function mostOf(numbers: Uint32Array): number {
 
 /** Reads a column of `count` numbers; `below` is a limit that every number must keep (2^64 where left out). */
 export function readColumn(source: PlaneSource, count: number, below?: number): NumberValues {
-  const values = new NumberValues(count, count === 0 ? constant(0n) : readPacked(source, count));
+  const values = new NumberValues(count, count === 0 ? constant(0n) : readPacked(source, count), source.buffers);
   if (below !== undefined) values.expectBelow(below);
   return values;
 }
@@ -164,7 +167,7 @@ function readPacked(source: PlaneSource, count: number): Packed {
   if (encoding !== ENCODING.deltas) throw source.heads.error(`there is no encoding ${encoding}`);
   const first = source.heads.varint();
   const deltas = readPlanes(source, count - 1);
-  return { count, least: 0, most: Infinity, unpack: () => sumDeltas(first, deltas) };
+  return { count, least: 0, most: Infinity, unpack: () => sumDeltas(first, deltas, source.buffers) };
 }
 
 function constant(value: bigint): Packed {
@@ -182,9 +185,11 @@ class Planes implements Packed {
   readonly most: number;
   readonly #shift: number;
   readonly #planes: readonly Uint8Array[];
+  readonly #buffers: ColumnBuffers;
 
-  constructor(count: number, base: bigint, { shift, planes }: Pick<PlaneHead, "shift" | "planes">) {
+  constructor(count: number, { base, shift, planes }: PlaneHead, buffers: ColumnBuffers) {
     this.count = count;
+    this.#buffers = buffers;
     this.base = base;
     this.#shift = shift;
     this.#planes = planes;
@@ -203,7 +208,7 @@ class Planes implements Packed {
   unpack(): Halves {
     if (this.most < WORD) return { low: this.#lows(0, Number(this.base)), high: null };
     const { low, high } = this.rests(0);
-    const highs = high ?? new Uint32Array(low.length);
+    const highs = high ?? this.#buffers.words(low.length);
     addBase(low, highs, this.base);
     return { low, high: highs };
   }
@@ -211,8 +216,8 @@ class Planes implements Packed {
   /** The numbers without their base, behind this many zeros. */
   rests(from: number): Halves {
     if (8 * this.#planes.length + this.#shift <= 32) return { low: this.#lows(from, 0), high: null };
-    const low = new Uint32Array(from + this.count);
-    const high = new Uint32Array(from + this.count);
+    const low = this.#buffers.words(from + this.count);
+    const high = this.#buffers.words(from + this.count);
     for (const [place, plane] of this.#planes.entries()) {
       addPlane(place < 4 ? low : high, plane, { from, shift: 8 * (place & 3) });
     }
@@ -222,7 +227,7 @@ class Planes implements Packed {
 
   /** The numbers where they have no high halves. */
   #lows(from: number, base: number): Uint32Array<ArrayBuffer> {
-    const low = new Uint32Array(from + this.count);
+    const low = this.#buffers.words(from + this.count);
     const [first, ...others] = this.#planes;
     if (first !== undefined) setPlane(low, first, { from, shift: this.#shift, base });
     for (const [place, plane] of others.entries()) {
@@ -245,7 +250,7 @@ function readPlanes(source: PlaneSource, count: number): Planes {
   if (shift > 63 || width > 8) throw source.heads.error(`shift ${shift} and width ${width}, at most 63 and 8`);
   const planes = Array.from({ length: width }, () => source.take(source.heads.u8(), count));
   source.spend(count);
-  return new Planes(count, base, { shift, planes });
+  return new Planes(count, { base, shift, planes }, source.buffers);
 }
 
 function setPlane(
@@ -287,9 +292,9 @@ function addBase(low: Uint32Array, high: Uint32Array, base: bigint): void {
 }
 
 /** Sums of differences whose sign bit was flipped, modulo 2^64. */
-function sumDeltas(first: bigint, deltas: Planes): Halves {
+function sumDeltas(first: bigint, deltas: Planes, buffers: ColumnBuffers): Halves {
   const { low, high } = deltas.rests(1);
-  const highs = high ?? new Uint32Array(low.length);
+  const highs = high ?? buffers.words(low.length);
   const stepLow = Number(deltas.base & 0xffffffffn) | 0;
   const stepHigh = Number(deltas.base >> 32n) ^ 0x80000000;
   let lowSum = Number(first & 0xffffffffn) | 0;

@@ -3,6 +3,7 @@
 
 import { ByteReader } from "./byte_reader.ts";
 import { ByteWriter } from "./byte_writer.ts";
+import { ColumnBuffers } from "./column_buffers.ts";
 
 /** How many pools there are; the last is for bytes that no compressor shrinks. */
 export const POOL_COUNT = 3;
@@ -29,10 +30,13 @@ export class PlaneSink {
 export class PlaneSource {
   readonly heads: ByteReader;
   readonly pools: readonly ByteReader[];
+  /** Where the numbers are put together. */
+  readonly buffers: ColumnBuffers;
   #cells = 0;
   #elements = 0;
 
-  constructor(heads: Uint8Array, pools: readonly Uint8Array[]) {
+  constructor(heads: Uint8Array, pools: readonly Uint8Array[], buffers = new ColumnBuffers()) {
+    this.buffers = buffers;
     this.heads = new ByteReader(heads);
     this.pools = pools.map((pool) => new ByteReader(pool));
   }
