@@ -10,7 +10,8 @@ import type { ObjectKind } from "./grammar.ts";
 import { DOES, DONE_WITH, FIRST_CODE, NULL_CODE, RAW_CODE, SIGN, SIGN_64 } from "./value_storage.ts";
 import type { Outcome, Ref, StructValue, Value } from "./values.ts";
 
-export { type CallRowCounts, CallRows, type CodedObjects, type Interned } from "./value_rows.ts";
+export { type CallRowCounts, CallRows } from "./call_rows.ts";
+export type { CodedObjects, Interned } from "./value_rows.ts";
 export { INTEGER_BOUNDS, membersOf, valueTrouble, valueWeight, type Way } from "./fit.ts";
 
 // As constants of this file these are numbers to the compiler; members of what another file exports are looked up each time.

@@ -1,6 +1,7 @@
-// Columns of a declared type, for reading: what `codec.ts` wrote comes back as values, row after row. Every number is
-// checked when its column is read, but for the codes of objects. It must not know any particular call, nor how chunks
-// are framed. `next` must not allocate but the value, `skip` nothing.
+// Columns of a declared type, for reading: what `codec.ts` wrote, row after row. Stepping to a row resolves the objects in
+// it, whose codes depend on the rows before, and makes what is nested; all else becomes a value when it is asked for.
+// Every number is checked when its column is read, but for the codes of objects. It must not know any particular call, nor
+// how chunks are framed. `step` must not allocate but what is nested, `skip` nothing.
 
 import {
   type ByteContents,
@@ -11,7 +12,7 @@ import {
   readColumn,
   WireError,
 } from "../wire/mod.ts";
-import type { CallPlan, ParamPlan } from "./catalogue.ts";
+import type { ParamPlan } from "./catalogue.ts";
 import { membersOf, UNSIGNED_LIMITS, type Way } from "./fit.ts";
 import type { ObjectKind } from "./grammar.ts";
 import type { Ref, Value } from "./values.ts";
@@ -29,104 +30,19 @@ export interface Interned {
 
 /** The objects of one kind by the codes that they were given. */
 export interface CodedObjects {
-  /** The index of a code's object; 0 is for the next one that no row has mentioned. `WireError` for one that names nothing. */
+  /** The index of a code's object; 0 is for the next one that no row has mentioned. `WireError` for one that names nothing, or cannot be. */
   indexOf(code: number): number;
-  /** The object of an index. */
+  /** The object of an index that `indexOf` gave. */
   at(index: number): Ref;
+  /** Its number, and the value of its handle. */
+  numberAt(index: number): number;
+  handleAt(index: number): number;
 }
 
 const MAX_NESTING = 8;
-const NONE: readonly Value[] = [];
 
-/** How many rows each column of a call has. */
-export interface CallRowCounts {
-  readonly ins: readonly number[];
-  readonly outs: readonly number[];
-  readonly returned: number;
-}
-
-/** The columns of one call's events, while reading: row after row. */
-export class CallRows {
-  readonly #ins: readonly ValueRows[];
-  readonly #outs: readonly ValueRows[];
-  readonly #returned: ValueRows | null;
-  /** Arrays of the full lengths, to be copied: a copy takes no room for more. */
-  readonly #blankIns: readonly Value[];
-  readonly #blankOuts: readonly Value[];
-
-  /** Reads the columns that `CallColumns.write` wrote; `WireError` where they are not of the declared types. */
-  constructor(
-    plan: CallPlan,
-    rows: CallRowCounts,
-    from: { readonly source: PlaneSource; readonly interned: Interned },
-  ) {
-    const read = (param: ParamPlan, way: Way, count: number | undefined): ValueRows =>
-      new ValueRows(param, { ...from, way, rows: count ?? 0, depth: 0, isElement: false });
-    this.#ins = plan.ins.map((param, index) => read(param, "in", rows.ins[index]));
-    this.#outs = plan.outs.map((param, index) => read(param, "out", rows.outs[index]));
-    this.#returned = plan.returned === null ? null : read(plan.returned, "out", rows.returned);
-    this.#blankIns = this.#ins.map(() => null);
-    this.#blankOuts = this.#outs.map(() => null);
-  }
-
-  /** Whether a value is an object, or holds some. */
-  get holdsObjects(): boolean {
-    return this.#all().some((rows) => rows.holdsObjects);
-  }
-
-  /** Whether a row mentions an object that no row before it did: only then what other calls mention depends on these rows. */
-  get mentionsObjects(): boolean {
-    return this.#all().some((rows) => rows.mentionsObjects);
-  }
-
-  /** The next row's first `count` in parameters. */
-  ins(count: number): readonly Value[] {
-    return nextOf(this.#ins, count, this.#blankIns);
-  }
-
-  /** The next row's first `count` out parameters. */
-  outs(count: number): readonly Value[] {
-    return nextOf(this.#outs, count, this.#blankOuts);
-  }
-
-  /** The next returned value. */
-  returned(): Value {
-    return this.#returned?.next() ?? null;
-  }
-
-  /** Passes over the next row's first in and out parameters and, where there is one, its returned value. */
-  skip(ins: number, outs: number, returnsValue: boolean): void {
-    for (let index = 0; index < ins; index += 1) this.#ins[index]?.skip();
-    for (let index = 0; index < outs; index += 1) this.#outs[index]?.skip();
-    if (returnsValue) this.#returned?.skip();
-  }
-
-  #all(): readonly ValueRows[] {
-    return [...this.#ins, ...this.#outs, ...(this.#returned === null ? [] : [this.#returned])];
-  }
-}
-
-/** Arrays are made in one piece: one that grows takes room for many more. */
-function nextOf(rows: readonly ValueRows[], count: number, blank: readonly Value[]): readonly Value[] {
-  if (count === 0) return NONE;
-  const first = rows[0]?.next() ?? null;
-  if (count === 1) return [first];
-  const second = rows[1]?.next() ?? null;
-  if (count === 2) return [first, second];
-  const third = rows[2]?.next() ?? null;
-  if (count === 3) return [first, second, third];
-  const fourth = rows[3]?.next() ?? null;
-  if (count === 4) return [first, second, third, fourth];
-  const values = blank.slice(0, count);
-  values[0] = first;
-  values[1] = second;
-  values[2] = third;
-  values[3] = fourth;
-  for (let index = 4; index < count; index += 1) values[index] = rows[index]?.next() ?? null;
-  return values;
-}
-
-interface Reading {
+/** Where a value's columns are read from. */
+export interface Reading {
   readonly source: PlaneSource;
   readonly interned: Interned;
   readonly rows: number;
@@ -144,8 +60,12 @@ interface NestedRows {
   skip(): void;
 }
 
+/** What the row of an object holds where it is none of the objects: null, or a raw handle value. */
+const NO_OBJECT = -1;
+const RAW_HANDLE = -2;
+
 /** The columns of one value: its own, for objects one of raw handle values, or those that it nests. */
-class ValueRows {
+export class ValueRows {
   readonly #does: (typeof DOES)[keyof typeof DOES];
   readonly #values: NumberValues;
   readonly #mask: number;
@@ -156,11 +76,14 @@ class ValueRows {
   /** The column's numbers, from the first time that one is asked for. */
   #words: Uint32Array | null = null;
   #wholes: BigUint64Array | null = null;
-  /** The object of the last row, and that object once it was mentioned twice in turn: most are not, and keeping what is new costs more than making it. */
-  #lastIndex = -1;
-  #lastObject: Ref | null = null;
-  #row = 0;
-  #rawRow = 0;
+  /** The row's object by index, and that object once somebody asked: it is kept while rows mention it in turn. */
+  #index = NO_OBJECT;
+  #object: Ref | null = null;
+  /** What the row nests. */
+  #held: Value = null;
+  #rawRow = -1;
+  /** The row that it was told of last. */
+  row = -1;
 
   constructor(param: ParamPlan, reading: Reading) {
     const { source, interned, rows, depth, isElement } = reading;
@@ -188,34 +111,69 @@ class ValueRows {
     return this.#objects !== null && this.#values.countOf(FIRST_CODE) > 0;
   }
 
+  /** Whether a row depends on those before it: it has to be told of each. */
+  get isTold(): boolean {
+    return this.#objects !== null || this.#nested !== null;
+  }
+
+  /** Steps to the next row. */
+  step(): void {
+    this.row += 1;
+    if (this.#objects !== null) this.#resolve(this.#at(this.row & this.#mask), this.#objects);
+    else if (this.#nested !== null) this.#held = this.#nested.next();
+  }
+
+  /** Passes over the next row. */
+  skip(): void {
+    this.row += 1;
+    if (this.#objects !== null) this.#resolve(this.#at(this.row & this.#mask), this.#objects);
+    else if (this.#nested !== null) this.#nested.skip();
+  }
+
   /** The next row's value. */
   next(): Value {
-    const row = this.#row++ & this.#mask;
+    this.step();
+    return this.valueAt(this.row);
+  }
+
+  /** The row's value. */
+  value(): Value {
+    return this.valueAt(this.row);
+  }
+
+  /** A row's value; of what has to be told of each row, that row only. */
+  valueAt(row: number): Value {
     switch (this.#does) {
       case DOES.unsigned:
-        return this.#at(row);
+        return this.#at(row & this.#mask);
       case DOES.object:
-        return this.#object(this.#at(row));
+        return this.#ref();
       case DOES.unsigned64:
-        return this.#wholeAt(row);
+        return this.#wholeAt(row & this.#mask);
       case DOES.signed:
-        return this.#at(row) ^ SIGN;
+        return this.#at(row & this.#mask) ^ SIGN;
       case DOES.signed64:
-        return BigInt.asIntN(64, this.#wholeAt(row) ^ SIGN_64);
+        return BigInt.asIntN(64, this.#wholeAt(row & this.#mask) ^ SIGN_64);
       case DOES.flag:
-        return this.#at(row) === 1;
+        return this.#at(row & this.#mask) === 1;
       case DOES.text:
-        return this.#texts[this.#at(row) - 1] ?? null;
+        return this.#texts[this.#at(row & this.#mask) - 1] ?? null;
       default:
-        return this.#nested === null ? null : this.#nested.next();
+        return this.#held;
     }
   }
 
-  /** Passes over the next row's value. */
-  skip(): void {
-    const row = this.#row++ & this.#mask;
-    if (this.#does === DOES.object) this.#passObject(this.#at(row));
-    else if (this.#nested !== null) this.#nested.skip();
+  /** The same as a number, rounded above 2^53; 0 where it is none. */
+  numberAt(row: number): number {
+    if (this.#does === DOES.unsigned) return this.#at(row & this.#mask);
+    if (this.#does === DOES.unsigned64) return this.#values.numberAt(row);
+    const value = this.valueAt(row);
+    return typeof value === "number" || typeof value === "bigint" ? Number(value) : 0;
+  }
+
+  /** The number of the row's object, -1: none. */
+  get objectNumber(): number {
+    return this.#index < 0 || this.#objects === null ? -1 : this.#objects.numberAt(this.#index);
   }
 
   #at(row: number): number {
@@ -228,19 +186,19 @@ class ValueRows {
     return wholes[row] ?? 0n;
   }
 
-  #object(code: number): Value {
-    if (code === NULL_CODE || this.#objects === null) return null;
-    if (code === RAW_CODE) return this.#raw?.numberAt(this.#rawRow++) ?? null;
-    const index = this.#objects.indexOf(code - FIRST_CODE);
-    if (index === this.#lastIndex) return this.#lastObject ?? (this.#lastObject = this.#objects.at(index));
-    this.#lastIndex = index;
-    this.#lastObject = null;
-    return this.#objects.at(index);
+  #resolve(code: number, objects: CodedObjects): void {
+    const index = code >= FIRST_CODE ? objects.indexOf(code - FIRST_CODE) : code === NULL_CODE ? NO_OBJECT : RAW_HANDLE;
+    if (index === RAW_HANDLE) this.#rawRow += 1;
+    if (index === this.#index) return;
+    this.#index = index;
+    this.#object = null;
   }
 
-  #passObject(code: number): void {
-    if (code >= FIRST_CODE) this.#objects?.indexOf(code - FIRST_CODE);
-    else if (code === RAW_CODE) this.#rawRow += 1;
+  #ref(): Value {
+    if (this.#object !== null || this.#objects === null || this.#index === NO_OBJECT) return this.#object;
+    if (this.#index === RAW_HANDLE) return this.#raw?.numberAt(this.#rawRow) ?? null;
+    this.#object = this.#objects.at(this.#index);
+    return this.#object;
   }
 }
 

@@ -1,6 +1,5 @@
-// Reads a chunk: its tables, its columns, then event after event. What a column or a shape says is checked when it is
-// read, so that walking cannot go wrong but for an object, a memory delta or an event that another points to. It must not
-// know files or blocks. `next` must not allocate but the event.
+// Reads a chunk: its tables and its columns. What a column or a shape says is checked when it is read. A cursor goes
+// through its events, once. It must not know files or blocks.
 
 import { type CallPlan, CallRows, type Interned } from "../api/mod.ts";
 import {
@@ -16,7 +15,9 @@ import {
 import { CHUNK_EVENTS, COLUMN_POOLS, type EventCounts } from "./chunk_layout.ts";
 import { ObjectTables } from "./chunk_objects.ts";
 import { ChunkShapes, type EventShape } from "./chunk_shapes.ts";
+import { ChunkCursor, type WantedRows, WAY } from "./chunk_cursor.ts";
 import { restorePlan } from "./declarations.ts";
+import { EventNumbers } from "./event_numbers.ts";
 import type { TraceEvent } from "./event.ts";
 import { type KindHistory, MARK, MARK_OF } from "./kind_history.ts";
 import { MemoryRows } from "./memory_rows.ts";
@@ -25,8 +26,6 @@ import type { VisitOptions } from "./visit.ts";
 const WORD = 2 ** 32;
 const SAFE = 2 ** 53;
 const MAX_TABLE_ROWS = 2 ** 22;
-/** What is done with the events of a shape: passed without a look, walked through for what later ones need, told. */
-const WAY = { pass: 0, walk: 1, tell: 2 } as const;
 
 /** What a chunk's block says of it, and what is known of the events before. */
 export interface ChunkFrame {
@@ -47,16 +46,14 @@ export function readChunkHead(parts: readonly Uint8Array[]): Fields {
   return new Fields(unpack(parts[0] ?? new Uint8Array(0)), "a chunk's head");
 }
 
-const NONE: TraceEvent["ins"] = [];
-
 /** One chunk, decoded. `WireError` where it is not one. */
 export class Chunk {
   readonly #firstEvent: number;
   /** How many event numbers it covers, and how many events it holds. */
   readonly #numbers: number;
   readonly #events: number;
-  /** How many numbers were left out up to each row; null: none. */
-  readonly #leftOut: Uint32Array | null;
+  readonly #rows: EventNumbers;
+  readonly #isGapless: boolean;
   readonly #history: KindHistory;
   readonly #shapeTable: ChunkShapes;
   readonly #shapes: readonly EventShape[];
@@ -71,11 +68,6 @@ export class Chunk {
   readonly #time: NumberValues;
   readonly #wall: NumberValues | null;
   readonly #memory: MemoryRows;
-  /** What is done with the events of each shape from row `start` on; before it, none is told. */
-  #ways: Uint8Array;
-  #start = 0;
-  #end: number;
-  #row = 0;
 
   constructor(frame: ChunkFrame) {
     const { head } = frame;
@@ -100,15 +92,15 @@ export class Chunk {
     this.#of = unlessZero(readColumn(source, events, SAFE));
     this.#time = readColumn(source, events);
     this.#wall = unlessZero(readColumn(source, events, SAFE));
-    this.#leftOut = head.has("events") ? readGaps(source, { events, numbers: frame.events - events }) : null;
+    const leftOut = head.has("events") ? readGaps(source, { events, numbers: frame.events - events }) : null;
+    this.#isGapless = leftOut === null;
+    this.#rows = new EventNumbers(frame.firstEvent, { events, leftOut });
     this.#memory = new MemoryRows(source, { carries: this.#carries(), contents });
     this.#shapes = this.#shapeTable.withRows(
       this.#readRows(plans, { source, interned: { texts, objects: (kind) => objects.of(kind), contents } }),
     );
     source.expectEnd();
     this.#marks = Uint8Array.from(this.#shapes, ({ kind }) => MARK_OF[kind]);
-    this.#ways = new Uint8Array(rows.shapes).fill(WAY.tell);
-    this.#end = events;
   }
 
   /** Events by kind and call. */
@@ -131,32 +123,42 @@ export class Chunk {
     return this.#wall === null ? 0 : this.#wall.numberAt(this.#events - 1);
   }
 
-  /** The event that `next` gave or refused last. */
-  get lastEvent(): number {
-    return this.#numberOf(Math.max(0, this.#row - 1));
-  }
-
   /** Tells the history what the events are, for chunks behind this one. */
   remember(): void {
-    const isPlain = this.#leftOut === null &&
+    const isPlain = this.#isGapless &&
       this.#marks.every((mark, shape) => mark === MARK.other || this.#uses[shape] === 0);
     const end = this.#firstEvent + this.#numbers;
     this.#history.add({ first: this.#firstEvent, end, marks: isPlain ? null : this.#packMarks() });
   }
 
-  /** Makes `next` give only events that are wanted; before its first use. */
-  want({ from = 1, to = Infinity, hears }: VisitOptions): void {
-    this.#start = this.#rowFrom(from);
-    this.#end = this.#rowFrom(to + 1);
-    if (hears === undefined) return;
+  /** A walk through the events that are wanted; the chunk is good for one. */
+  cursor(options: VisitOptions): ChunkCursor {
+    const columns = {
+      shapeOf: this.#shapeOf,
+      cause: this.#cause,
+      of: this.#of,
+      time: this.#time,
+      wall: this.#wall,
+      memory: this.#memory,
+    };
+    const checkPointers = (event: number, shape: EventShape, to: Pick<TraceEvent, "cause" | "of">): void =>
+      this.#checkPointers(event, shape, to);
+    const events = { columns, shapes: this.#shapes, numbers: this.#rows, checkPointers };
+    return new ChunkCursor(events, this.#wanted(options));
+  }
+
+  #wanted({ from = 1, to = Infinity, hears }: VisitOptions): WantedRows {
+    const start = this.#rows.rowFrom(from);
+    const end = this.#rows.rowFrom(to + 1);
+    if (hears === undefined) return { start, end, ways: new Uint8Array(this.#shapes.length).fill(WAY.tell) };
     const told = new Set(this.#shapes.filter(({ plan, kind }) => hears(plan, kind)));
     const walked = this.#rowsToWalk(new Set([...told].map(({ rows }) => rows)));
     const needsMemory = [...told].some(({ memory }) => memory !== 0);
-    this.#ways = Uint8Array.from(this.#shapes, (shape) => {
+    const ways = Uint8Array.from(this.#shapes, (shape) => {
       if (told.has(shape)) return WAY.tell;
       return walked.has(shape.rows) || (needsMemory && shape.memory !== 0) ? WAY.walk : WAY.pass;
     });
-    if (told.size === 0) this.#end = 0;
+    return { start, end: told.size === 0 ? 0 : end, ways };
   }
 
   /** The calls whose rows others depend on: those with events that are told, and where objects are told, those that mention new ones. */
@@ -166,57 +168,12 @@ export class Chunk {
     return new Set(all.filter((rows) => rows !== null && (told.has(rows) || (needsObjects && rows.mentionsObjects))));
   }
 
-  /** The next event that is wanted, in order, once; null behind the last. `WireError` for one that cannot be. */
-  next(): TraceEvent | null {
-    while (this.#row < this.#end) {
-      const row = this.#row++;
-      const number = this.#shapeOf.at(row);
-      const way = this.#ways[number];
-      if (way === WAY.pass) continue;
-      const shape = this.#shapes[number];
-      if (shape === undefined) throw new WireError(`Cannot read event ${this.#numberOf(row)}: it has no shape`, 0);
-      if (way === WAY.tell && row >= this.#start) return this.#tell(row, shape);
-      if (shape.rows !== null) shape.rows.skip(shape.ins, shape.outs, shape.returnsValue);
-      if (shape.memory !== 0) this.#memory.next(shape.memory);
-    }
-    return null;
-  }
-
-  #tell(row: number, shape: EventShape): TraceEvent {
-    const event = this.#numberOf(row);
-    const { rows } = shape;
-    const cause = this.#cause === null ? 0 : back(event, this.#cause.numberAt(row));
-    const of = this.#of === null ? 0 : back(event, this.#of.numberAt(row));
-    if (cause !== 0 || of !== 0 || shape.answers !== 0) this.#checkPointers(event, { cause, of, shape });
-    // In this order values were written, and objects got their codes.
-    const ins = rows === null ? NONE : rows.ins(shape.ins);
-    const outs = rows === null ? NONE : rows.outs(shape.outs);
-    return {
-      event,
-      kind: shape.kind,
-      plan: shape.plan,
-      side: shape.side,
-      actor: shape.actor,
-      level: shape.level,
-      cause,
-      of,
-      timeNs: this.#time.bigintAt(row),
-      wallNs: this.#wall === null ? 0 : this.#wall.numberAt(row),
-      site: shape.site,
-      ins,
-      outs,
-      outcome: shape.returnsValue && rows !== null ? { form: "value", value: rows.returned() } : shape.outcome,
-      memory: shape.memory === 0 ? null : this.#memory.next(shape.memory),
-      text: shape.text,
-    };
-  }
-
   /** Throws where an event points to one that it cannot point to, as far as that one is known. */
   #checkPointers(
     event: number,
-    { cause, of, shape }: { readonly cause: number; readonly of: number; readonly shape: EventShape },
+    { kind, answers }: EventShape,
+    { cause, of }: Pick<TraceEvent, "cause" | "of">,
   ): void {
-    const { kind, answers } = shape;
     if ((of !== 0) !== (answers !== 0)) {
       throw new WireError(`Cannot read event ${event}: a ${kind} is of event ${of}`, 0);
     }
@@ -231,33 +188,17 @@ export class Chunk {
 
   #markOf(event: number): number {
     if (event < this.#firstEvent) return this.#history.markOf(event);
-    const row = this.#rowFrom(event);
-    return this.#numberOf(row) === event ? this.#marks[this.#shapeOf.at(row)] ?? MARK.unknown : MARK.unknown;
+    const row = this.#rows.rowFrom(event);
+    return this.#rows.of(row) === event ? this.#marks[this.#shapeOf.at(row)] ?? MARK.unknown : MARK.unknown;
   }
 
   #packMarks(): Uint8Array {
     const packed = new Uint8Array((this.#numbers + 1) >> 1);
     for (let row = 0; row < this.#events; row += 1) {
-      const at = row + (this.#leftOut === null ? 0 : this.#leftOut[row] ?? 0);
+      const at = row + this.#rows.gapsBefore(row);
       packed[at >> 1] = (packed[at >> 1] ?? 0) | (this.#marks[this.#shapeOf.at(row)] ?? 0) << (4 * (at & 1));
     }
     return packed;
-  }
-
-  #numberOf(row: number): number {
-    return this.#firstEvent + row + (this.#leftOut === null ? 0 : this.#leftOut[row] ?? 0);
-  }
-
-  /** The first row whose event has this number or a higher one; the end where none has. */
-  #rowFrom(event: number): number {
-    let [low, high] = [0, Math.max(0, Math.min(this.#events, event - this.#firstEvent))];
-    if (this.#leftOut === null) return high;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#numberOf(middle) < event) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   /** Which memory deltas carry bytes, in order. */
@@ -323,12 +264,6 @@ function readGaps(
 
 function unlessZero(values: NumberValues): NumberValues | null {
   return values.isZero ? null : values;
-}
-
-/** The event that lies `distance` back, 0: none. */
-function back(event: number, distance: number): number {
-  if (distance >= event) throw new WireError(`Cannot read event ${event}: it points ${distance} events back`, 0);
-  return distance === 0 ? 0 : event - distance;
 }
 
 function checkedRows(rows: number, most: number): number {

@@ -46,7 +46,7 @@ interface ObjectColumns {
   readonly step: number;
 }
 
-/** Each object is made when it is asked for: a table may claim many that no event mentions. */
+/** Each object is checked when it is mentioned first, and made when it is asked for: a table may claim many that no event mentions. */
 class ObjectTable implements CodedObjects {
   readonly #kind: ObjectKind;
   readonly #numbers: NumberValues;
@@ -67,14 +67,28 @@ class ObjectTable implements CodedObjects {
     if (index < 0 || index >= this.#numbers.length) {
       throw new WireError(`Cannot read event: code ${code} names no ${this.#kind} of this chunk`, 0);
     }
-    if (code === 0) this.#mentioned = index + 1;
+    if (code === 0) {
+      this.#check(index);
+      this.#mentioned = index + 1;
+    }
     return index;
   }
 
   at(index: number): Ref {
-    const number = this.#numbers.numberAt(index);
-    const handle = this.#rests.signedAt(index) + this.#step * number;
-    if (handle >= 0 && handle < SAFE && Number.isInteger(handle)) return { kind: this.#kind, number, handle };
-    throw new WireError(`Cannot read ${this.#kind}#${number}: its handle would be ${handle}`, 0);
+    return { kind: this.#kind, number: this.#numbers.numberAt(index), handle: this.handleAt(index) };
+  }
+
+  numberAt(index: number): number {
+    return this.#numbers.numberAt(index);
+  }
+
+  handleAt(index: number): number {
+    return this.#rests.signedAt(index) + this.#step * this.#numbers.numberAt(index);
+  }
+
+  #check(index: number): void {
+    const handle = this.handleAt(index);
+    if (handle >= 0 && handle < SAFE && Number.isInteger(handle)) return;
+    throw new WireError(`Cannot read ${this.#kind}#${this.numberAt(index)}: its handle would be ${handle}`, 0);
   }
 }

@@ -1,7 +1,7 @@
 // The rows of a trace: what one event is, what a header says, what was lost. The one model that every tool reads.
 // It must not know bytes (reader and writer do) nor the engine.
 
-import type { VisitOptions, Visitor } from "./visit.ts";
+import type { Viewer, VisitOptions, Visitor } from "./visit.ts";
 import type { CallPlan, Level, ModelOptions, Outcome, Value } from "../api/mod.ts";
 
 /** Every event kind, in the order of their numbers in the file. */
@@ -168,5 +168,7 @@ export interface Trace {
   events(range?: { readonly from?: number; readonly to?: number }): IterableIterator<TraceEvent>;
   /** As `visitEvents` does it, faster than by walking `events`; left out: there is no faster way. */
   visit?(visitor: Visitor, options: VisitOptions): void;
+  /** As `viewEvents` does it, without making events that nobody keeps; left out: there is no faster way. */
+  view?(viewer: Viewer, options: VisitOptions): void;
   keyframes(): IterableIterator<Keyframe>;
 }

@@ -9,7 +9,8 @@ export { type JoinOptions, joinTraces } from "./join.ts";
 export { decodeKeyframe, encodeKeyframe } from "./keyframe.ts";
 export { TraceFormatError, type TraceFormatReason } from "./trace_format_error.ts";
 export { FORMAT_VERSION } from "./upgrade.ts";
-export { visitEvents, type VisitOptions, type Visitor } from "./visit.ts";
+export { type EventView, KeptEvent } from "./event_view.ts";
+export { type Viewer, viewEvents, visitEvents, type VisitOptions, type Visitor } from "./visit.ts";
 export { eventTrouble, type TraceProblem, validate, validateEvent } from "./validate.ts";
 export {
   eventFilter,

@@ -3,6 +3,7 @@
 
 import { ColumnBuffers } from "../wire/mod.ts";
 import { Chunk, readChunkHead } from "./chunk.ts";
+import type { ChunkCursor } from "./chunk_cursor.ts";
 import { addTo, TAGS } from "./chunk_layout.ts";
 import { type ByteSource, readBlock } from "./directory.ts";
 import type { EventKind, Keyframe, Loss, Trace, TraceEnd, TraceEvent, TraceHeader } from "./event.ts";
@@ -10,7 +11,7 @@ import type { IndexedBlock } from "./footer.ts";
 import { KindHistory } from "./kind_history.ts";
 import { type Counted, inOneBuffer, type OpenOptions, TraceOutline, type TraceSummary } from "./outline.ts";
 import { upgradeFields } from "./upgrade.ts";
-import type { VisitOptions, Visitor } from "./visit.ts";
+import type { Viewer, VisitOptions, Visitor } from "./visit.ts";
 
 /** A trace in a file. */
 export interface TraceFile extends Trace {
@@ -29,6 +30,12 @@ interface Walk {
   readonly history: KindHistory;
   readonly buffers: ColumnBuffers;
   readonly source: ByteSource;
+}
+
+/** A walk through a chunk. */
+interface ChunkWalk {
+  readonly cursor: ChunkCursor;
+  readonly block: IndexedBlock;
 }
 
 class OpenTrace implements TraceFile {
@@ -65,21 +72,23 @@ class OpenTrace implements TraceFile {
   }
 
   *events(range: { readonly from?: number; readonly to?: number } = {}): IterableIterator<TraceEvent> {
-    for (const { chunk, block } of this.#chunks(range)) {
-      for (let event = this.#next(chunk, block); event !== null; event = this.#next(chunk, block)) yield event;
-    }
+    for (const walk of this.#walks(range)) while (this.#step(walk)) yield walk.cursor.keep();
   }
 
   visit(visitor: Visitor, options: VisitOptions): void {
-    for (const { chunk, block } of this.#chunks(options)) {
-      for (let event = this.#next(chunk, block); event !== null; event = this.#next(chunk, block)) {
-        if (visitor(event) === false) return;
-      }
+    for (const walk of this.#walks(options)) {
+      while (this.#step(walk)) if (visitor(walk.cursor.keep()) === false) return;
     }
   }
 
-  /** The chunks that may hold wanted events, one decoded at a time. */
-  *#chunks(options: VisitOptions): IterableIterator<{ readonly chunk: Chunk; readonly block: IndexedBlock }> {
+  view(viewer: Viewer, options: VisitOptions): void {
+    for (const walk of this.#walks(options)) {
+      while (this.#step(walk)) if (viewer(walk.cursor) === false) return;
+    }
+  }
+
+  /** Walks through the chunks that may hold wanted events, one decoded at a time. */
+  *#walks(options: VisitOptions): IterableIterator<ChunkWalk> {
     const { from = 1, to = Infinity } = options;
     const walk = this.#walk();
     for (const block of this.#outline.directory.blocks) {
@@ -87,8 +96,8 @@ class OpenTrace implements TraceFile {
       if (block.first > to) return;
       const chunk = this.#outline.attempt(block, () => this.#decode(block, walk));
       if (chunk === undefined) continue;
-      chunk.want(options);
-      yield { chunk, block };
+      const cursor = this.#outline.attempt(block, () => chunk.cursor(options));
+      if (cursor !== undefined) yield { cursor, block };
       chunk.remember();
     }
   }
@@ -133,13 +142,13 @@ class OpenTrace implements TraceFile {
     return { calls, kinds, firstTimeNs: firstTimeNs ?? 0n, lastTimeNs, lastWallNs };
   }
 
-  /** The chunk's next event that is wanted; null behind the last, and where bytes make no sense. */
-  #next(chunk: Chunk, block: IndexedBlock): TraceEvent | null {
+  /** Steps to the next event that is wanted; false behind the last, and where bytes make no sense. */
+  #step({ cursor, block }: ChunkWalk): boolean {
     try {
-      return chunk.next();
+      return cursor.step();
     } catch (error) {
-      this.#outline.lose(block, error, chunk.lastEvent);
-      return null;
+      this.#outline.lose(block, error, cursor.last);
+      return false;
     }
   }
 

@@ -10,6 +10,7 @@ import {
   defaultValue,
   type Interned,
   type Interning,
+  isRef,
   type Ref,
   type Value,
   valueTrouble,
@@ -37,7 +38,14 @@ function tables(): { readonly interning: Interning; readonly interned: Omit<Inte
   const none = { kind: "mdl", number: 0, handle: 0 } as const;
   let read = 0;
   const indexOf = (code: number): number => code === 0 ? read++ : read - code;
-  const interned = { texts, objects: () => ({ indexOf, at: (index: number): Ref => refs[index] ?? none }) };
+  const at = (index: number): Ref => refs[index] ?? none;
+  const objects = {
+    indexOf,
+    at,
+    numberAt: (index: number) => at(index).number,
+    handleAt: (index: number) => at(index).handle,
+  };
+  const interned = { texts, objects: () => objects };
   return { interning, interned };
 }
 
@@ -96,7 +104,15 @@ Deno.test("CallRows gives back rows of every storage, whole, in part and none", 
       const read = new CallRows(PLAN, counts, { source, interned: { ...interned, contents } });
       source.expectEnd();
       for (const { ins, outs, kept, returned } of rows) {
+        read.step(ins.length, kept, returned !== null);
+        ins.forEach((value, place) => {
+          assertEquals(read.in(place), value);
+          assertEquals(read.inObject(place), isRef(value) ? value.number : -1);
+          const isNumber = typeof value === "number" || typeof value === "bigint";
+          assertEquals(read.inNumber(place), isNumber ? Number(value) : 0);
+        });
         assertEquals(read.ins(ins.length), ins);
+        outs.slice(0, kept).forEach((value, place) => assertEquals(read.out(place), value));
         assertEquals(read.outs(kept), outs.slice(0, kept));
         if (returned !== null) assertEquals(read.returned(), returned);
       }

@@ -1,12 +1,15 @@
 // Walks by visitor: what is told is what `events` gives, whatever is not heard; and nothing is told that cannot be.
 
 import fc from "fast-check";
-import { planOf } from "../../src/api/mod.ts";
+import { isRef, planOf, type Value } from "../../src/api/mod.ts";
 import {
   bytesSource,
   EVENT_KINDS,
+  type EventView,
   openTrace,
+  type Trace,
   type TraceEvent,
+  viewEvents,
   visitEvents,
   type VisitOptions,
 } from "../../src/trace/mod.ts";
@@ -36,6 +39,74 @@ Deno.test("visitEvents() tells what is heard of a range, as events() gives it", 
     }),
     { seed: 1, numRuns: 150 },
   );
+});
+
+/** What a view shows, asked in an order that depends on the event. */
+function seen(view: EventView): Partial<TraceEvent> & { readonly numbers: readonly unknown[] } {
+  const { kind, plan, side, actor, level, cause, of, site, event } = view;
+  const numbersOf = (): readonly unknown[] => {
+    const places = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+    return places.map((place) => [
+      view.inNumber(place),
+      view.inObject(place),
+      view.inRef(place),
+      view.outNumber(place),
+      view.outRef(place),
+    ]);
+  };
+  const early = event % 2 === 0 ? numbersOf() : null;
+  const { ins, outs, outcome } = view;
+  const numbers = early ?? numbersOf();
+  return { event, kind, plan, side, actor, level, cause, of, site, ins, outs, outcome, numbers };
+}
+
+/** The same of an event that is kept. */
+function told(each: TraceEvent): ReturnType<typeof seen> {
+  const { event, kind, plan, side, actor, level, cause, of, site, ins, outs, outcome } = each;
+  const numberOf = (value: Value | undefined): number =>
+    typeof value === "number" || typeof value === "bigint" ? Number(value) : 0;
+  const refOf = (value: Value | undefined): Value => isRef(value) ? value : null;
+  const numbers = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map((place) => {
+    const [value, answer] = [ins[place], outs[place]];
+    return [numberOf(value), isRef(value) ? value.number : -1, refOf(value), numberOf(answer), refOf(answer)];
+  });
+  return { event, kind, plan, side, actor, level, cause, of, site, ins, outs, outcome, numbers };
+}
+
+Deno.test("viewEvents() shows what events() gives, and keeps what it is told to", () => {
+  fc.assert(
+    fc.property(arbitraryEvents, fc.integer({ min: 1, max: 50 }), fc.nat(80), (events, chunkEvents, least) => {
+      const trace = openTrace(bytesSource(writeTrace(events, { chunkEvents })));
+      const iterated: Trace = {
+        header: trace.header,
+        end: trace.end,
+        eventCount: trace.eventCount,
+        complete: trace.complete,
+        losses: trace.losses,
+        events: (range) => trace.events(range),
+        keyframes: () => trace.keyframes(),
+      };
+      const hears: VisitOptions["hears"] = (plan) => (plan?.id ?? 99) >= least;
+      const wanted = events.filter(({ event, plan, kind }) => event >= 3 && hears(plan, kind));
+      for (const each of [trace, iterated]) {
+        const [shown, kept]: [ReturnType<typeof seen>[], TraceEvent[]] = [[], []];
+        viewEvents(each, (view) => {
+          shown.push(seen(view));
+          kept.push(view.keep());
+        }, { from: 3, hears });
+        assertEquals(shown, wanted.map(told));
+        assertEquals(kept, wanted);
+      }
+    }),
+    { seed: 2, numRuns: 150 },
+  );
+});
+
+Deno.test("viewEvents() ends where the viewer says so", () => {
+  const trace = openTrace(bytesSource(writeTrace(sampleStory(10), { chunkEvents: 7 })));
+  const numbers: number[] = [];
+  viewEvents(trace, ({ event }) => numbers.push(event) < 9);
+  assertEquals(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
 Deno.test("visitEvents() names objects that only events which nobody hears have mentioned first", () => {
