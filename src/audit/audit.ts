@@ -196,7 +196,7 @@ class FirstPass implements Walker {
     if (call.shape.isWrite) this.hasWrites = true;
     if (route.ends) {
       this.#countUnmatched(call);
-      this.#ended(context.objects.destroy(call));
+      this.#ended(context.objects.destroy(call), call);
     }
     if (route.isExit) this.#exited(call);
   }
@@ -261,10 +261,10 @@ class FirstPass implements Walker {
     else this.#context.pairing.pair(thing);
   }
 
-  #ended(objects: readonly Ended[]): void {
+  #ended(objects: readonly Ended[], call: JoinedCall): void {
     if (objects.length === 0) return;
     for (const { ref } of objects) this.#count(ref.kind, "pair");
-    for (const detector of this.#detectors) detector.ended?.(objects, this.#context);
+    for (const detector of this.#detectors) detector.ended?.(objects, this.#context, call);
   }
 
   /** An end that succeeded, of an object that was never seen to begin. */
@@ -282,7 +282,7 @@ class FirstPass implements Walker {
 
   #exited(call: JoinedCall): void {
     const side = exitedSide(call);
-    if (side !== null) this.#ended(this.#context.objects.endProcess(side, call.returnedAt));
+    if (side !== null) this.#ended(this.#context.objects.endProcess(side, call.returnedAt), call);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Pairing } from "./pairing.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import type { RuleName, Severity } from "./rules.ts";
 
-/** A call, whole or still waiting. */
+/** A call, whole or still waiting, while a hook looks at it: a whole one is gone afterwards unless it is kept. */
 export interface CallView {
   /** Its call or enter event. */
   readonly event: number;
@@ -40,6 +40,14 @@ export interface CallView {
   objectAt(place: number): Ref | null;
   /** The in value at a place of `shape.at` as a number, 0 where there is none; above 2^53 it is not exact. */
   numberAt(place: number): number;
+  /** The number of the object at a place of `shape.at`, -1: none. */
+  objectNumberAt(place: number): number;
+  /** The object at a place of the outs, or null. */
+  madeAt(place: number): Ref | null;
+  /** The out value at a place as `numberAt` gives it. */
+  answerAt(place: number): number;
+  /** The call as it is now, for later. */
+  keep(): CallView;
 }
 
 /** A finding before codes, fingerprint and siblings are filled in. */
@@ -92,7 +100,7 @@ export interface Detector {
   /** A callback returned; `returned` is the event with its outcome. */
   callbackReturned?(callback: TraceEvent, context: AuditContext, returned: TraceEvent): void;
   /** Objects that a call ended, and what went along: they are dead in the table. After `returned` of that call. */
-  ended?(objects: readonly Ended[], context: AuditContext): void;
+  ended?(objects: readonly Ended[], context: AuditContext, call: CallView): void;
   /** The trace is over. */
   end?(context: AuditContext): void;
 }

@@ -3,6 +3,7 @@
 
 import { printObject, type Ref } from "../api/mod.ts";
 import type { Trace } from "../trace/mod.ts";
+import type { CallView } from "./detector.ts";
 import type { Evidence, Finding } from "./finding.ts";
 import { GuestPages, runsOf } from "./guest_pages.ts";
 import { type JoinedCall, walk, type Walker } from "./join.ts";
@@ -33,7 +34,7 @@ export function withEvidence(
 
 /** The newest write to an object: the call, and which of the pages that it wrote was the object's last. */
 interface LastWrite {
-  readonly call: JoinedCall;
+  readonly call: CallView;
   readonly page: number;
   readonly pages: number;
 }
@@ -149,7 +150,7 @@ class SecondPass implements Walker {
     const pages = pageCount(runs);
     for (const { user } of this.#users.sharing(runs)) {
       const watched = this.#byUser[user];
-      if (watched !== undefined) watched.last = { call, page: lastShared(runs, watched.runs), pages };
+      if (watched !== undefined) watched.last = { call: call.keep(), page: lastShared(runs, watched.runs), pages };
     }
   }
 

@@ -30,7 +30,7 @@ class GpuPendingDetector implements Detector {
         report(call, pending, context);
       }
     }
-    if (isPending(call.outcome)) this.#pending = call;
+    if (isPending(call.outcome)) this.#pending = call.keep();
   }
 }
 

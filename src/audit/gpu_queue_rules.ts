@@ -32,7 +32,6 @@ class GpuQueueDetector implements Detector {
   /** Those of queues that ended, by sync object, and by handle as long as nothing else has it. */
   readonly #dead = new Newest<number, QueueFence>(DEAD_KEPT);
   readonly #handles = new Newest<number, QueueFence | null>(DEAD_KEPT);
-  #endedBy: CallView | null = null;
 
   hears(shape: PlanShape): boolean {
     return shape.names("syncObject") || shape.destroys.length > 0;
@@ -46,7 +45,6 @@ class GpuQueueDetector implements Detector {
   }
 
   returned(call: CallView, context: AuditContext): void {
-    this.#endedBy = call;
     if (!call.succeeded) return;
     const made = createdBy(call);
     const fence = made.find(({ kind }) => kind === "syncObject");
@@ -57,12 +55,12 @@ class GpuQueueDetector implements Detector {
     this.#live.set(fence.number, { queue, fence, created: context.evidence(call, "created"), ended: null });
   }
 
-  ended(objects: readonly Ended[], context: AuditContext): void {
+  ended(objects: readonly Ended[], context: AuditContext, call: CallView): void {
     for (const { ref } of objects) {
       const known = ref.kind === "syncObject" ? this.#live.get(ref.number) : undefined;
       if (known === undefined) continue;
       this.#live.delete(ref.number);
-      const ended = this.#endedBy === null ? null : context.evidence(this.#endedBy, "ended");
+      const ended = context.evidence(call, "ended");
       this.#dead.set(ref.number, { ...known, ended });
       this.#handles.set(ref.handle, { ...known, ended });
     }

@@ -46,8 +46,6 @@ interface Counts {
 class GpuResidencyDetector implements Detector {
   readonly #world: GpuWorld;
   readonly #counts = new Map<number, Counts>();
-  /** The newest call that ended something: what ends after it ended by it. */
-  #endedBy: CallView | null = null;
 
   constructor(world: GpuWorld) {
     this.#world = world;
@@ -62,14 +60,12 @@ class GpuResidencyDetector implements Detector {
     const role = ROLES.get(call.plan.name);
     if (role !== undefined) return this.#count(call, role, context);
     if (call.shape.object("context") >= 0) this.#judgeAccesses(call, context);
-    if (call.shape.destroys.length > 0 || isProcessExit(call.plan)) this.#endedBy = call;
   }
 
-  ended(objects: readonly Ended[], context: AuditContext): void {
-    const call = this.#endedBy;
+  ended(objects: readonly Ended[], context: AuditContext, call: CallView): void {
     for (const { ref } of objects) {
       const counts = ref.kind === "allocation" ? this.#counts.get(ref.number) : undefined;
-      if (counts === undefined || call === null) continue;
+      if (counts === undefined) continue;
       this.#counts.delete(ref.number);
       if (isProcessExit(call.plan)) continue;
       const isOwn = destroyedBy(call).some(({ kind }) => kind === "allocation" || kind === "resource");

@@ -67,8 +67,6 @@ class GpuVaDetector implements Detector {
   #lastRange = 0;
   /** What the trace's options say, once they were asked for. */
   #limits: Omit<RequestFacts, "allocationPages"> | null = null;
-  /** The newest call that succeeded: what ended after it ended by it. */
-  #endedBy: CallView | null = null;
 
   constructor(world: GpuWorld) {
     this.#world = world;
@@ -88,13 +86,13 @@ class GpuVaDetector implements Detector {
     if (call.succeeded) this.#fold(call, asked, context);
   }
 
-  ended(objects: readonly Ended[], context: AuditContext): void {
+  ended(objects: readonly Ended[], context: AuditContext, call: CallView): void {
     const refs = objects.flatMap(({ ref }) => isGpuKind(ref.kind) ? [ref] : []);
     if (refs.length === 0) return;
     for (const { kind, number } of refs) {
       if (kind === "pagingQueue") this.#complete({ queue: number, fence: LAST_FENCE });
     }
-    for (const ref of refs) if (ref.kind === "allocation") this.#releaseAllocation(ref, context);
+    for (const ref of refs) if (ref.kind === "allocation") this.#releaseAllocation(ref, call, context);
     this.#fences.end(refs);
     this.#handles.end(refs);
   }
@@ -204,9 +202,8 @@ class GpuVaDetector implements Detector {
   }
 
   #fold(call: CallView, asked: Asked | null, context: AuditContext): void {
-    this.#endedBy = call;
     if (asked !== null) this.#foldRange(call, asked, context);
-    for (const ref of destroyedBy(call)) if (ref.kind === "allocation") this.#releaseAllocation(ref, context);
+    for (const ref of destroyedBy(call)) if (ref.kind === "allocation") this.#releaseAllocation(ref, call, context);
     const side = exitedSide(call);
     if (side !== null) this.#exit(side, context);
     this.#handles.take(call);
@@ -258,9 +255,8 @@ class GpuVaDetector implements Detector {
     for (const space of this.#spaces.values()) space.complete(point);
   }
 
-  #releaseAllocation(ref: Ref, context: AuditContext): void {
-    if (this.#endedBy === null) return;
-    const released = context.evidence(this.#endedBy, "released");
+  #releaseAllocation(ref: Ref, call: CallView, context: AuditContext): void {
+    const released = context.evidence(call, "released");
     for (const space of this.#spaces.values()) this.#paired(space.releaseAllocation(ref.number, released), context);
     this.#unique.delete(ref.number);
   }

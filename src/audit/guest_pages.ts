@@ -96,8 +96,9 @@ export class GuestPages {
   readonly #mdls = new NumberMap<MdlRecord>();
   readonly #gpadls = new NumberMap<Extent>();
   readonly #allocations = new NumberMap<Extent>();
-  /** What the newest call asked for: several rules want to know. */
-  #asked: { readonly call: CallView; readonly request: Request | null } | null = null;
+  /** What the call of this event asked for, until something changes: several rules want to know. */
+  #askedAt = 0;
+  #asked: Request | null = null;
 
   /** What an object stands for, while it lives and is known; undefined otherwise. */
   extentOf(ref: Ref): Extent | undefined {
@@ -123,12 +124,12 @@ export class GuestPages {
     if (gpadlVerb === "create") this.#addGpadl(call);
     else if (gpadlVerb === "map") this.#addMapping(call);
     if (shape.createsAllocations) this.#addAllocations(call);
-    this.#asked = null;
+    this.#askedAt = 0;
   }
 
   /** Forgets an object; a buffer's pages are free again. */
   ended(ref: Ref): void {
-    this.#asked = null;
+    this.#askedAt = 0;
     if (ref.kind === "gpadl") this.#gpadls.delete(ref.number);
     else if (ref.kind === "allocation") this.#allocations.delete(ref.number);
     else if (ref.kind === "mdl") this.#mdls.delete(ref.number);
@@ -140,10 +141,10 @@ export class GuestPages {
 
   /** What a call asks a GPADL to describe; null where its source is dead or was never seen. */
   request(call: CallView): Request | null {
-    if (this.#asked?.call === call) return this.#asked.request;
-    const request = this.#request(call);
-    this.#asked = { call, request };
-    return request;
+    if (this.#askedAt === call.event) return this.#asked;
+    this.#asked = this.#request(call);
+    this.#askedAt = call.event;
+    return this.#asked;
   }
 
   #request(call: CallView): Request | null {

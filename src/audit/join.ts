@@ -1,17 +1,16 @@
 // Walks a trace and joins what belongs together: enter with leave, callback with return.
 // It must not know any rule, nor what a call does.
 
+import { type CallPlan, hasSucceeded, isRef, type Operand, type Outcome, type Ref, type Value } from "../api/mod.ts";
 import {
-  type CallPlan,
-  type CallValues,
-  hasSucceeded,
-  isRef,
-  type Operand,
-  type Outcome,
-  type Ref,
-  type Value,
-} from "../api/mod.ts";
-import { type EventKind, type Site, type Trace, type TraceEvent, visitEvents } from "../trace/mod.ts";
+  type EventKind,
+  type EventView,
+  KeptEvent,
+  type Site,
+  type Trace,
+  type TraceEvent,
+  viewEvents,
+} from "../trace/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import { type PlanShape, shapeOf } from "./plan_shape.ts";
@@ -29,24 +28,36 @@ export interface Walker {
   memory(event: TraceEvent): void;
 }
 
-/** A call of the trace; it waits until `answer`. It holds its events, so that making one costs next to nothing. */
+/**
+ * A call of the trace; it waits until `answer`. It looks at its events where the trace shows them: a whole call costs
+ * nothing that nobody asks for, and is over when its walker returns. Whoever wants it later keeps it.
+ */
 export class JoinedCall implements CallView {
-  readonly plan: CallPlan;
-  readonly shape: PlanShape;
-  readonly insideCallback: number;
+  plan: CallPlan;
+  shape: PlanShape;
+  insideCallback: number;
   succeeded = false;
-  readonly #began: TraceEvent;
-  #returned: TraceEvent | null = null;
+  event: number;
+  returnedAt = 0;
+  #began: EventView;
+  #returned: EventView | null = null;
 
-  constructor(began: TraceEvent, plan: CallPlan, insideCallback: number, shape: PlanShape = shapeOf(plan)) {
+  constructor(began: EventView, plan: CallPlan, insideCallback: number, shape: PlanShape = shapeOf(plan)) {
     this.#began = began;
     this.plan = plan;
     this.shape = shape;
     this.insideCallback = insideCallback;
+    this.event = began.event;
   }
 
-  get event(): number {
-    return this.#began.event;
+  /** Becomes another call, whole. */
+  become(whole: EventView, plan: CallPlan, shape: PlanShape): void {
+    this.#began = whole;
+    this.plan = plan;
+    this.shape = shape;
+    this.event = whole.event;
+    this.insideCallback = 0;
+    this.answer(whole);
   }
 
   get side(): string {
@@ -65,10 +76,6 @@ export class JoinedCall implements CallView {
     return this.#began.ins;
   }
 
-  get returnedAt(): number {
-    return this.#returned === null ? 0 : this.#returned.event;
-  }
-
   get outs(): readonly Value[] {
     return this.#returned === null ? NONE : this.#returned.outs;
   }
@@ -78,9 +85,17 @@ export class JoinedCall implements CallView {
   }
 
   /** Takes what its call or leave event says. */
-  answer(returned: TraceEvent): void {
+  answer(returned: EventView): void {
     this.#returned = returned;
+    this.returnedAt = returned.event;
     this.succeeded = hasSucceeded(returned.outcome);
+  }
+
+  keep(): CallView {
+    const began = this.#began.keep();
+    const kept = new JoinedCall(new KeptEvent(began), this.plan, this.insideCallback, this.shape);
+    if (this.#returned !== null) kept.answer(new KeptEvent(this.#returned.keep()));
+    return kept;
   }
 
   in(word: string): Value | undefined {
@@ -103,30 +118,34 @@ export class JoinedCall implements CallView {
   }
 
   objectAt(place: number): Ref | null {
-    if (place < 0) return null;
-    const value = this.ins[place];
-    return isRef(value) ? value : null;
+    return place < 0 ? null : this.#began.inRef(place);
+  }
+
+  objectNumberAt(place: number): number {
+    return place < 0 ? -1 : this.#began.inObject(place);
   }
 
   numberAt(place: number): number {
-    if (place < 0) return 0;
-    const value = this.ins[place];
-    if (typeof value === "number") return value;
-    return typeof value === "bigint" ? Number(value) : 0;
+    return place < 0 ? 0 : this.#began.inNumber(place);
+  }
+
+  madeAt(place: number): Ref | null {
+    return place < 0 || this.#returned === null ? null : this.#returned.outRef(place);
+  }
+
+  answerAt(place: number): number {
+    return place < 0 || this.#returned === null ? 0 : this.#returned.outNumber(place);
   }
 }
 
 const NONE: readonly Value[] = [];
 
 /** The object that an operand of a call's effect holds, where it holds one by itself; null: none, or in a list or structure. */
-export function operandRef({ ins, outs, outcome }: CallValues, { from, index }: Operand): Ref | null {
-  const value = from === "in"
-    ? ins[index]
-    : from === "out"
-    ? outs[index]
-    : outcome?.form === "value"
-    ? outcome.value
-    : undefined;
+export function operandRef(call: CallView, { from, index }: Operand): Ref | null {
+  if (from === "in") return call.objectAt(index);
+  if (from === "out") return call.madeAt(index);
+  const { outcome } = call;
+  const value = outcome?.form === "value" ? outcome.value : undefined;
   return isRef(value) ? value : null;
 }
 
@@ -147,7 +166,7 @@ export function walk(
   const { onProgress } = options;
   const joiner = new Joiner(walker);
   let next = PROGRESS_EVENTS;
-  visitEvents(trace, (event) => {
+  viewEvents(trace, (event) => {
     joiner.take(event);
     if (event.event < next) return;
     onProgress?.(event.event);
@@ -167,69 +186,76 @@ class Joiner {
   readonly #walker: Walker;
   readonly #waiting = new Map<number, JoinedCall>();
   readonly #running = new Map<number, TraceEvent>();
+  /** All whole calls, one after the other. */
+  #whole: JoinedCall | null = null;
   /** The newest call's: calls come in runs. */
   #plan: CallPlan | null = null;
-  #shape: PlanShape | undefined;
+  #shape: PlanShape | null = null;
 
   constructor(walker: Walker) {
     this.#walker = walker;
   }
 
-  take(event: TraceEvent): void {
+  take(event: EventView): void {
     const { kind, plan } = event;
     if (kind === "call") {
       if (plan !== null) this.#call(event, plan);
-    } else if (kind === "memory") this.#walker.memory(event);
+    } else if (kind === "memory") this.#walker.memory(event.keep());
     else if (plan !== null) this.#part(event, plan);
   }
 
-  #part(event: TraceEvent, plan: CallPlan): void {
+  #part(event: EventView, plan: CallPlan): void {
     switch (event.kind) {
       case "enter":
         return this.#enter(event, plan);
       case "leave":
         return this.#leave(event);
-      case "callback":
-        this.#running.set(event.event, event);
-        return this.#walker.callback(event);
+      case "callback": {
+        const kept = event.keep();
+        this.#running.set(kept.event, kept);
+        return this.#walker.callback(kept);
+      }
       case "return":
         return this.#return(event);
     }
   }
 
-  #call(event: TraceEvent, plan: CallPlan): void {
-    if (plan !== this.#plan) {
+  #call(event: EventView, plan: CallPlan): void {
+    let shape = this.#shape;
+    if (plan !== this.#plan || shape === null) {
       this.#plan = plan;
-      this.#shape = shapeOf(plan);
+      shape = shapeOf(plan);
+      this.#shape = shape;
     }
-    const call = new JoinedCall(event, plan, this.#inside(event), this.#shape);
-    call.answer(event);
+    const call = this.#whole ?? (this.#whole = new JoinedCall(event, plan, 0, shape));
+    call.become(event, plan, shape);
+    if (event.cause !== 0) call.insideCallback = this.#inside(event);
     this.#walker.called(call);
     this.#walker.returned(call);
   }
 
-  #enter(event: TraceEvent, plan: CallPlan): void {
-    const call = new JoinedCall(event, plan, this.#inside(event));
+  #enter(event: EventView, plan: CallPlan): void {
+    const call = new JoinedCall(new KeptEvent(event.keep()), plan, this.#inside(event));
     this.#waiting.set(event.event, call);
     this.#walker.called(call);
   }
 
-  #inside({ cause }: TraceEvent): number {
+  #inside({ cause }: EventView): number {
     return cause !== 0 && this.#running.has(cause) ? cause : 0;
   }
 
-  #leave(event: TraceEvent): void {
+  #leave(event: EventView): void {
     const call = this.#waiting.get(event.of);
     if (call === undefined) return;
     this.#waiting.delete(event.of);
-    call.answer(event);
+    call.answer(new KeptEvent(event.keep()));
     this.#walker.returned(call);
   }
 
-  #return(event: TraceEvent): void {
+  #return(event: EventView): void {
     const callback = this.#running.get(event.of);
     if (callback === undefined) return;
     this.#running.delete(event.of);
-    this.#walker.callbackReturned(callback, event);
+    this.#walker.callbackReturned(callback, event.keep());
   }
 }

@@ -58,7 +58,7 @@ function returned(call: JoinedCall, detectors: readonly Detector[], context: Con
   const side = call.plan.name === "ExitProcess" ? call.in("sideName") : undefined;
   const exited = typeof side === "string" ? context.objects.endProcess(canonicalSide(side), call.returnedAt) : [];
   const ended = [...context.objects.destroy(call), ...exited];
-  if (ended.length > 0) { for (const detector of detectors) detector.ended?.(ended, context); }
+  if (ended.length > 0) { for (const detector of detectors) detector.ended?.(ended, context, call); }
 }
 
 function traceOf(events: readonly TraceEvent[], options: DetectOptions): Trace {

@@ -3,6 +3,7 @@ import { audit } from "../../src/audit/mod.ts";
 import { JoinedCall } from "../../src/audit/join.ts";
 import { ObjectTable } from "../../src/audit/object_table.ts";
 import { findPlan, type Value } from "../../src/api/mod.ts";
+import { KeptEvent } from "../../src/trace/mod.ts";
 import { assertEquals } from "../support/assert.ts";
 import { EventList, type Named, ref } from "../support/events.ts";
 import { traceOf } from "./story.ts";
@@ -11,8 +12,8 @@ function answered(list: EventList): JoinedCall {
   const event = list.events.at(-1);
   const plan = event?.plan;
   if (event === undefined || plan == null) throw new RangeError("no call");
-  const call = new JoinedCall(event, plan, 0);
-  call.answer(event);
+  const call = new JoinedCall(new KeptEvent(event), plan, 0);
+  call.answer(new KeptEvent(event));
   return call;
 }
 
