@@ -13,6 +13,7 @@ export { ntSuccess, STATUS, statusName, SYMBOLS } from "./symbols.ts";
 export { KMCL } from "./kmcl.ts";
 export { KMCL_CALLBACKS, REGISTERED_CALLBACKS, STATE_CALLBACKS, type StateCallback } from "./kmcl_callbacks.ts";
 export { CALLBACK_ORDERS, type CallbackOrder } from "./callback_orders.ts";
+export * from "./channel_image.ts";
 export * from "./clauses.ts";
 export { GPU_VA } from "./gpu_va.ts";
 export { GPU_VA_CALLBACKS } from "./gpu_va_kernel.ts";

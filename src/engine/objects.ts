@@ -1,7 +1,7 @@
 // What the engine knows of each object beyond its declaration, by kind. Plain data: numbers name other objects,
 // so that a snapshot is a copy.
 
-import type { ObjectKind, Ref } from "../api/mod.ts";
+import type { ImagePosition, ObjectKind, Ref, SavedGpadl, SavedPacket } from "../api/mod.ts";
 import type { CompletionData, PacketData, TransportData } from "./packet_data.ts";
 
 export type {
@@ -76,27 +76,6 @@ export interface ChannelData {
   /** What was restored, up to the next Enable; null: nothing. */
   restore: RestoreData | null;
   readonly transport: TransportData;
-}
-
-/** Where a chunk stands in a saved image: its number from 0, and the checksum of the chunk before. */
-export interface ImagePosition {
-  readonly sequence: number;
-  readonly checksum: number;
-}
-
-/** A packet in use, as it is saved: what the library knows of it, and the driver's own bytes. */
-export interface SavedPacket {
-  readonly context: Uint8Array;
-  readonly driverBytes: Uint8Array;
-}
-
-/** What a server's end knows of a GPADL (kmcl.md 5.9). */
-export interface SavedGpadl {
-  readonly handle: number;
-  readonly isReadOnly: boolean;
-  readonly isDeleting: boolean;
-  readonly isMapped: boolean;
-  readonly pieces: readonly Piece[];
 }
 
 /** A save that is open (kmcl.md 6.2). */

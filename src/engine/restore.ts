@@ -1,17 +1,19 @@
 // Restoring a channel from its saved bytes: chunks in, the driver called for each packet. Rules: kmcl.md 2.6, 3, 6.2.
-// What the bytes look like is `channel_image.ts`. The model knows no saved VM: a restored channel is offered anew, and what it
+// What the bytes look like is `api/channel_image.ts`. The model knows no saved VM: a restored channel is offered anew, and what it
 // knew of the old connection (GPADLs, packets in flight) is its own affair from then on.
 
-import { isRef, ntSuccess, STATUS } from "../api/mod.ts";
-import { answer, type Behaviour, blocked, optionStatus, type Reply, type Scope, success } from "./behaviour.ts";
 import {
   type ChannelSettings,
   type ChunkContent,
   IMAGE_START,
+  isRef,
+  ntSuccess,
   type PacketContext,
   readChunks,
   readContext,
-} from "./channel_image.ts";
+  STATUS,
+} from "../api/mod.ts";
+import { answer, type Behaviour, blocked, optionStatus, type Reply, type Scope, success } from "./behaviour.ts";
 import type { Channel } from "./ends.ts";
 import type { ChannelData, EngineObject, RestoreData } from "./objects.ts";
 import { endTransaction, inFlightStatus } from "./transactions.ts";

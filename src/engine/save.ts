@@ -1,7 +1,17 @@
 // Saving a channel: what is written next, and the driver's part of it, packet by packet. Rules: kmcl.md 2.6, 3, 6.2.
-// What the bytes look like is `channel_image.ts`. A packet is in use from its send to the end of its transaction.
+// What the bytes look like is `api/channel_image.ts`. A packet is in use from its send to the end of its transaction.
 
-import { ntSuccess, STATUS, type Value } from "../api/mod.ts";
+import {
+  type ChunkContent,
+  IMAGE_START,
+  ntSuccess,
+  positionAfter,
+  type SavedGpadl,
+  STATUS,
+  type Value,
+  writeChunk,
+  writeContext,
+} from "../api/mod.ts";
 import {
   answer,
   type Behaviour,
@@ -13,9 +23,8 @@ import {
   type Scope,
   success,
 } from "./behaviour.ts";
-import { type ChunkContent, IMAGE_START, positionAfter, writeChunk, writeContext } from "./channel_image.ts";
 import type { Channel } from "./ends.ts";
-import type { ChannelData, EngineObject, Outgoing, SaveData, SavedGpadl } from "./objects.ts";
+import type { ChannelData, EngineObject, Outgoing, SaveData } from "./objects.ts";
 import type { World } from "./world.ts";
 
 const SAVE_PACKET = "EvtVmbChannelSavePacket";

@@ -4,26 +4,26 @@
 
 import {
   HANDLE_SPACES,
+  type ImagePosition,
   type ObjectKind,
   OBJECTS,
   OPTIONS,
   type Outcome,
   type Ref,
+  type SavedGpadl,
+  type SavedPacket,
   type Value,
   WIRE,
 } from "../api/mod.ts";
 import { type PartitionState } from "./memory.ts";
 import type {
   AllocationData,
-  ImagePosition,
   ObjectDataByKind,
   ObjectState,
   PageIn,
   Piece,
   RestoreData,
   SaveData,
-  SavedGpadl,
-  SavedPacket,
 } from "./objects.ts";
 import type { DyingAllocation } from "./allocation_end.ts";
 import type { FenceTarget, GpuAccess, GpuCommand, GpuQueue } from "./gpu_work.ts";

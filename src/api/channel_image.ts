@@ -6,9 +6,37 @@
 // Kinds: 1 the channel's settings, always the first; 2 a GPADL; 3 a packet; 4 the end, always the last, without a body.
 // A packet's body holds its context, which a driver hands to VmbPacketRestore, and the driver's own bytes.
 
-import { PAGE_BYTES } from "../api/mod.ts";
 import { ByteReader, ByteWriter, crc32, WireError } from "../wire/mod.ts";
-import type { ImagePosition, Piece, SavedGpadl, SavedPacket } from "./objects.ts";
+import { PAGE_BYTES } from "./types.ts";
+
+/** Where a chunk stands in a saved image: its number from 0, and the checksum of the chunk before. */
+export interface ImagePosition {
+  readonly sequence: number;
+  readonly checksum: number;
+}
+
+/** A packet in use, as it is saved: what the library knows of it, and the driver's own bytes. */
+export interface SavedPacket {
+  readonly context: Uint8Array;
+  readonly driverBytes: Uint8Array;
+}
+
+/** A range of a saved GPADL: bytes of pages that follow each other logically. */
+export interface SavedPiece {
+  readonly pages: readonly number[];
+  /** Into the first page. */
+  readonly byteOffset: number;
+  readonly byteCount: number;
+}
+
+/** What a server's end knows of a GPADL (kmcl.md 5.9). */
+export interface SavedGpadl {
+  readonly handle: number;
+  readonly isReadOnly: boolean;
+  readonly isDeleting: boolean;
+  readonly isMapped: boolean;
+  readonly pieces: readonly SavedPiece[];
+}
 
 /** What a channel is configured with, but for function pointers and the driver's own pointer. */
 export interface ChannelSettings {
@@ -252,7 +280,7 @@ function readGpadl(reader: ByteReader): SavedGpadl {
 }
 
 /** A range has just the pages that its bytes touch (kmcl.md 5.9: invalid ranges are not restored). */
-function readPiece(reader: ByteReader): Piece {
+function readPiece(reader: ByteReader): SavedPiece {
   const byteOffset = readCount(reader, { low: 0, high: PAGE_BYTES - 1 });
   const byteCount = readCount(reader, { low: 1, high: MAX_GPADL_BYTES });
   const length = Math.ceil((byteOffset + byteCount) / PAGE_BYTES);

@@ -5,14 +5,14 @@ import {
   type ChannelSettings,
   type ChunkContent,
   IMAGE_START,
+  PAGE_BYTES,
   positionAfter,
   readChunks,
   readContext,
+  type SavedPiece,
   writeChunk,
   writeContext,
-} from "../../src/engine/channel_image.ts";
-import { PAGE_BYTES } from "../../src/api/mod.ts";
-import type { Piece } from "../../src/engine/objects.ts";
+} from "../../src/api/mod.ts";
 import { assertEquals } from "../support/assert.ts";
 
 const SETTINGS: ChannelSettings = {
@@ -112,7 +112,7 @@ Deno.test("readChunks() refuses chunks out of order, twice, left out, behind the
 });
 
 /** One GPADL behind the settings, as read. */
-function readGpadl(pieces: readonly Piece[]): unknown {
+function readGpadl(pieces: readonly SavedPiece[]): unknown {
   const gpadl = { handle: 1, isReadOnly: false, isDeleting: false, isMapped: false, pieces };
   const chunks = chunksOf([{ kind: "channel", settings: SETTINGS }, { kind: "gpadl", gpadl }]);
   return readChunks(joined(...chunks), IMAGE_START)?.contents[1] ?? null;
