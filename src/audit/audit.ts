@@ -3,6 +3,7 @@
 
 import { type CallPlan, type ObjectKind, objectKind, OBJECTS, operandRefs, type Ref } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
+import { UNLOAD } from "./call_shapes.ts";
 import { channelDetector } from "./channel_rules.ts";
 import { ChannelStates } from "./channel_states.ts";
 import { Context, defectOf, type ReportedDraft, severityOf } from "./context.ts";
@@ -147,6 +148,7 @@ interface Route {
   readonly creates: boolean;
   readonly ends: boolean;
   readonly isExit: boolean;
+  readonly isUnload: boolean;
 }
 
 class FirstPass implements Walker {
@@ -199,6 +201,7 @@ class FirstPass implements Walker {
       this.#ended(context.objects.destroy(call), call);
     }
     if (route.isExit) this.#exited(call);
+    if (route.isUnload) this.#unloaded(call);
   }
 
   callback(event: TraceEvent): void {
@@ -245,6 +248,7 @@ class FirstPass implements Walker {
       creates: shape.creates.length > 0,
       ends: shape.destroys.length > 0,
       isExit: isProcessExit(shape.plan),
+      isUnload: shape.plan.name === UNLOAD,
     };
     this.#routes.set(shape, route);
     return route;
@@ -278,6 +282,11 @@ class FirstPass implements Walker {
         this.#context.pairing.unmatchedEnd(thing, this.#context.historyVerdict() !== "certain");
       }
     }
+  }
+
+  #unloaded({ returnedAt }: JoinedCall): void {
+    const { objects } = this.#context;
+    for (const { ref } of objects.all("gpadl")) this.#ended(objects.end(ref, returnedAt));
   }
 
   #exited(call: JoinedCall): void {

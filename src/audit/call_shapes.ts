@@ -10,6 +10,11 @@ export const START: CallName = "VmbChannelStart";
 /** See `START`. */
 export const PAUSE: CallName = "VmbChannelPause";
 
+/** The guest leaves the bus: it closes every channel and ends every GPADL, which no effect tells. */
+export const UNLOAD: CallName = "UnloadVmbus";
+/** A restored channel is what its image says; no effect tells that. */
+export const RESTORE: CallName = "VmbChannelRestoreFromBuffer";
+
 /** Whether a call can break a rule: one that is not modelled makes no finding, but what it did counts. */
 export function isModelled(plan: CallPlan): boolean {
   return plan.declaration.modelled !== false;

@@ -1,9 +1,18 @@
 // Where each channel endpoint is in life, folded from calls and callbacks alone (kmcl.md 1.2, 1.3), and which endpoint is
 // its peer. It judges nothing. Where a trace says otherwise than the fold expected, the trace is right.
 
-import { isStruct, ntSuccess, type Ref, STATE_CALLBACKS, type StateCallback } from "../api/mod.ts";
+import {
+  IMAGE_START,
+  isStruct,
+  ntSuccess,
+  readChunks,
+  type Ref,
+  STATE_CALLBACKS,
+  type StateCallback,
+  STATUS,
+} from "../api/mod.ts";
 import type { TraceEvent, TraceHeader } from "../trace/mod.ts";
-import { isInitSetter, isStateCallback, PAUSE, refOf, START } from "./call_shapes.ts";
+import { isInitSetter, isStateCallback, PAUSE, refOf, RESTORE, START, UNLOAD } from "./call_shapes.ts";
 import {
   advance,
   after,
@@ -23,12 +32,20 @@ export type { ChannelRecord } from "./channel_connection.ts";
 
 const CALLBACKS_STRUCT = "VMB_CHANNEL_STATE_CHANGE_CALLBACKS";
 
+/** A guest that leaves the bus. */
+export interface Unload {
+  readonly call: CallView;
+  /** Every connection is down: the host is letting go of GPADLs. */
+  isSent: boolean;
+}
+
 /** All live endpoints. */
 export class ChannelStates {
   readonly #records = new Map<number, ChannelRecord>();
   readonly #initialCallbacks: readonly string[];
   readonly #openedFailure: ChannelState;
   #connections = 0;
+  #unload: Unload | null = null;
 
   constructor({ options }: TraceHeader) {
     this.#initialCallbacks = options["initial-callbacks"] === "every" ? Object.keys(STATE_CALLBACKS) : [];
@@ -45,10 +62,17 @@ export class ChannelStates {
     return this.#records.get(number);
   }
 
+  /** The unload that has not returned; null: there is none. */
+  get unload(): Unload | null {
+    return this.#unload;
+  }
+
   /** Takes the beginning of a call, whole or waiting: all of them act at once. */
   called(call: CallView): void {
-    if (call.outcome !== null && !call.succeeded) return;
     const { plan, event, shape: { channelVerb: verb, at } } = call;
+    if (plan.name === RESTORE) return this.#restored(call);
+    if (call.outcome !== null && !call.succeeded) return;
+    if (plan.name === UNLOAD) return this.#unloads(call);
     if (verb === "create") return this.#created(call);
     const record = this.find(call.objectAt(at.channel));
     if (record === undefined) return;
@@ -61,12 +85,14 @@ export class ChannelStates {
     } else if (plan.name === PAUSE) this.#paused(record, event);
   }
 
-  /** Takes a call that returned: a Disable is over, whatever callbacks the trace lost. */
+  /** Takes a call that returned: a Disable or an unload is over, whatever callbacks the trace lost. */
   returned(call: CallView): void {
-    if (call.shape.channelVerb !== "close" || !call.succeeded) return;
-    const record = this.find(call.objectAt(call.shape.at.channel));
+    if (!call.succeeded) return;
+    const { plan, shape, returnedAt } = call;
+    if (plan.name === UNLOAD) return this.#unloaded(returnedAt);
+    const record = this.find(call.objectAt(shape.at.channel));
     if (record === undefined) return;
-    if (record.isDisabling && record.isUp) this.#down(record, { event: call.returnedAt, serverState: "disabled" });
+    if (shape.channelVerb === "close") this.#disableReturned(record, returnedAt);
   }
 
   /** Takes the beginning of a callback. */
@@ -91,6 +117,11 @@ export class ChannelStates {
     this.#advance(record, event);
   }
 
+  /** All live endpoints of the guest, oldest first. */
+  *clients(): IterableIterator<ChannelRecord> {
+    for (const record of this.#records.values()) if (!record.isServer) yield record;
+  }
+
   /** The last packet that was delivered to an endpoint is completed: what waited for it goes on. */
   settled(record: ChannelRecord, event: number): void {
     this.#advance(record, event);
@@ -99,6 +130,42 @@ export class ChannelStates {
   /** Forgets an endpoint that was cleaned up. */
   ended(ref: Ref): void {
     this.#records.delete(ref.number);
+  }
+
+  /** Bytes that a restore took: where they begin an image, they say who the channel is. A refused one never waits. */
+  #restored(call: CallView): void {
+    const { outcome, shape: { at } } = call;
+    const status = outcome?.form === "status" ? outcome.status : STATUS.STATUS_SUCCESS;
+    if (!ntSuccess(status) && status !== STATUS.STATUS_MORE_PROCESSING_REQUIRED) return;
+    const record = this.find(call.objectAt(at.channel));
+    const bytes = call.in("bytes");
+    if (record === undefined || !(bytes instanceof Uint8Array)) return;
+    const [first] = readChunks(bytes.subarray(0, call.numberAt(at.byteCount)), IMAGE_START)?.contents ?? [];
+    if (first?.kind !== "channel") return;
+    record.identity = [first.settings.interfaceType, first.settings.interfaceInstance];
+  }
+
+  /** Every channel of the guest closes as if it were disabled. */
+  #unloads(call: CallView): void {
+    this.#unload = { call, isSent: false };
+    for (const client of this.clients()) if (client.state !== "disabled") this.#disabled(client, call.event);
+    this.#sendUnload();
+  }
+
+  #unloaded(event: number): void {
+    for (const client of this.clients()) this.#disableReturned(client, event);
+    this.#unload = null;
+  }
+
+  /** When the last connection is down at both ends, the host begins to let go of GPADLs. */
+  #sendUnload(): void {
+    if (this.#unload === null || this.#unload.isSent) return;
+    for (const client of this.clients()) if (client.isUp || livePeer(client) !== null) return;
+    this.#unload.isSent = true;
+  }
+
+  #disableReturned(record: ChannelRecord, event: number): void {
+    if (record.isDisabling && record.isUp) this.#down(record, { event, serverState: "disabled" });
   }
 
   #of({ plan, ins }: TraceEvent): readonly [ChannelRecord | undefined, StateCallback | null] {
@@ -145,6 +212,7 @@ export class ChannelStates {
 
   #advance(record: ChannelRecord, event: number): void {
     if (advance(record, event)) this.#connectWaiting(event);
+    this.#sendUnload();
   }
 
   #down(record: ChannelRecord, how: Parameters<typeof goDown>[1]): void {

@@ -1,6 +1,7 @@
 // Findings about GPADLs in the making: what all of them say alike. It decides nothing but flag bits.
 
 import { printObject } from "../api/mod.ts";
+import { UNLOAD } from "./call_shapes.ts";
 import type { CallView, FindingDraft } from "./detector.ts";
 import { type GpadlRecord, historyOf, READ_ONLY } from "./gpadl_states.ts";
 import { evidenceOf } from "./join.ts";
@@ -23,6 +24,12 @@ export function about(
     evidence: [...past, evidenceOf(call, role)],
     sizeBytes: gpadl.byteCount,
   };
+}
+
+/** What ends a GPADL: its delete, or the unload of the guest. */
+export function endingText({ ref, deletion }: GpadlRecord): string {
+  const name = printObject(ref);
+  return deletion?.began.call === UNLOAD ? `The unload that ends ${name}` : `The delete of ${name}`;
 }
 
 /** Those that are findings, in order; most often none is. */

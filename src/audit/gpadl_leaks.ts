@@ -4,7 +4,7 @@
 import { printObject, type Ref } from "../api/mod.ts";
 import type { AuditContext, FindingDraft } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
-import { sized } from "./gpadl_drafts.ts";
+import { endingText, sized } from "./gpadl_drafts.ts";
 import { type GpadlRecord, type Gpadls, historyOf, type Mapping, mappingsOf } from "./gpadl_states.ts";
 import type { WaitGraph } from "./wait_graph.ts";
 import { placeText } from "./wording.ts";
@@ -112,7 +112,7 @@ function deadlock(
   const by = `the mapping made by the ${mapping.mapped.side} ${placeText(mapping.mapped)}`;
   return {
     rule: "gpadl-delete-deadlock",
-    message: `The delete of ${printObject(gpadl.ref)} @${event} waits for ${by}, which was never unmapped${
+    message: `${endingText(gpadl)} @${event} waits for ${by}, which was never unmapped${
       cycle === null ? "" : `: ${cycle.text}`
     }`,
     event,

@@ -6,15 +6,17 @@
 // - G-11 and G-07 are two rules: one that is alive when Closed returned and never deleted breaks both.
 // - G-21 compares handle values of one channel: the automaton's key is channel and handle.
 // - With the option `mapping-limit=many` a second mapping is legal (kmcl.md X17).
+// - An unload ends every GPADL: what no driver deleted is not leaked then (kmcl.md 7.3), but G-11 where its Closed returned
+//   before. A view that holds the unload up is G-09.
 // - A mapping that outlives its GPADL (`rescind-delete=returns`) still wants its unmap.
 
 import { isRef, printObject, type Ref, type Value } from "../api/mod.ts";
-import { isStateCallback, refOf } from "./call_shapes.ts";
+import { isStateCallback, refOf, UNLOAD } from "./call_shapes.ts";
 import { handleMisuse } from "./channel_rules.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import { createMisuses } from "./gpadl_create_rules.ts";
-import { about, badFlags, drafted, sized } from "./gpadl_drafts.ts";
+import { about, badFlags, drafted, endingText, sized } from "./gpadl_drafts.ts";
 import { left, leftBehind, mappedAfterClosed } from "./gpadl_leaks.ts";
 import { type GpadlRecord, type Gpadls, historyOf, type Mapping, READ_ONLY } from "./gpadl_states.ts";
 import type { GuestPages } from "./guest_pages.ts";
@@ -36,24 +38,35 @@ const CLOSED = "EvtVmbChannelClosed";
 /** Watches GPADLs; it also keeps the states that other rules ask for. */
 export function gpadlDetector(folds: GpadlFolds): Detector {
   return {
-    hears: (shape) => shape.gpadlVerb !== null,
+    hears: (shape) => shape.gpadlVerb !== null || shape.plan.name === UNLOAD,
     hearsCallback: isStateCallback,
     called: (call, context) => called(call, folds, context),
     returned: (call, context) => returned(call, folds, context),
     callbackReturned(callback, context, { event }) {
       const isClosed = callback.plan !== null && isStateCallback(callback.plan) && callback.plan.name === CLOSED;
       if (isClosed) afterClosed(refOf(callback.ins, "channel"), folds, { context, event });
+      unloading(folds);
     },
     ended(objects, context) {
       for (const { ref, endedAt } of objects) {
         if (ref.kind === "channel") leftBehind(ref, folds.gpadls, { context, cleanedUpAt: endedAt });
       }
     },
-    end: (context) => left(folds.gpadls, folds.waits, context),
+    end(context) {
+      unloading(folds);
+      left(folds.gpadls, folds.waits, context);
+    },
   };
 }
 
+/** What the host lets go of when the guest has left is being deleted, whether or not a driver asked for it (kmcl.md 5.6). */
+function unloading({ channels, gpadls }: GpadlFolds): void {
+  if (channels.unload?.isSent !== true) return;
+  for (const gpadl of gpadls.live()) gpadls.deleteBegan(channels.unload.call, gpadl);
+}
+
 function called(call: CallView, folds: GpadlFolds, context: AuditContext): void {
+  unloading(folds);
   const verb = call.shape.gpadlVerb;
   if (verb === null) return;
   const isElsewhere = handleMisuse(call, context) !== null;
@@ -196,6 +209,9 @@ function countUnmatched(
 }
 
 function returned(call: CallView, { channels, gpadls, pages }: GpadlFolds, context: AuditContext): void {
+  if (call.plan.name === UNLOAD && call.succeeded) {
+    for (const gpadl of gpadls.live()) deleted(call, gpadl, { gpadls, context });
+  }
   const verb = call.shape.gpadlVerb;
   if (verb === null || !call.succeeded) return;
   if (verb === "create") {
@@ -209,7 +225,7 @@ function returned(call: CallView, { channels, gpadls, pages }: GpadlFolds, conte
     gpadls.mapped(call, gpadl);
     context.pairing.start("gpadl-mapping");
   } else if (verb === "unmap") unmapped(gpadls.unmapped(call, gpadl), { call, pages, context });
-  else if (verb === "destroy") deleted(call, gpadl, { gpadls, context });
+  else if (verb === "destroy" && gpadl.deletedAt === 0) deleted(call, gpadl, { gpadls, context });
 }
 
 /** The MDL of a mapping ends with its unmap, which no `destroy` effect says. */
@@ -237,9 +253,7 @@ function deleted(
   gpadls.deleted(gpadl, call.returnedAt);
   context.pairing.pair("gpadl");
   if (waited == null) return;
-  const text = `The delete of ${printObject(gpadl.ref)} had to wait until @${call.returnedAt} for the unmap ${
-    placeText(waited)
-  }`;
+  const text = `${endingText(gpadl)} had to wait until @${call.returnedAt} for the unmap ${placeText(waited)}`;
   context.report({ ...about(gpadl, "gpadl-delete-deadlock", { call, role: "blocked", text }), severity: "note" });
 }
 

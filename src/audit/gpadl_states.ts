@@ -156,7 +156,7 @@ export class Gpadls {
     return mapping;
   }
 
-  /** Takes a delete that was let in. */
+  /** Takes a delete that was let in, or an unload that ends all of them. */
   deleteBegan(call: CallView, gpadl: GpadlRecord): void {
     gpadl.deletion ??= { began: evidenceOf(call, "blocked"), waitsFor: gpadl.mapping };
   }

@@ -2,7 +2,7 @@
 // One misuse is one finding, the most specific.
 //
 // Decisions where the documents leave room:
-// - P-06 is looked for at the end: a Pause or Disable waits, and packets that were delivered to that end, else to its peer,
+// - P-06 is looked for at the end: a Pause, Disable or unload waits, and packets that were delivered to that end, else to its peer,
 //   are not completed. Those packets are not P-23 as well.
 // - A packet that will be delivered again (deferred, STATUS_PENDING) is not the driver's to complete: no P-23.
 // - P-24 is also a PacketFail after the completion; P-25 also a GetExternalData after it. A defer after it is P-27.
@@ -14,7 +14,7 @@
 
 import { type CallName, isRef, printObject, type Ref } from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
-import { isJudged, isStateCallback, PAUSE, refOf } from "./call_shapes.ts";
+import { isJudged, isStateCallback, PAUSE, refOf, UNLOAD } from "./call_shapes.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import {
   type Deliveries,
@@ -58,7 +58,7 @@ export function deliveryDetector(channels: ChannelStates, deliveries: Deliveries
 
 /** A call that may wait for packets. */
 function isWait({ channelVerb, plan }: PlanShape): boolean {
-  return channelVerb === "close" || plan.name === PAUSE;
+  return channelVerb === "close" || plan.name === PAUSE || plan.name === UNLOAD;
 }
 
 class DeliveryWatch {
@@ -178,11 +178,7 @@ class DeliveryWatch {
 
   #reportHang(call: CallView, blamed: Set<DeliveryRecord>, context: AuditContext): void {
     const channel = call.objectAt(call.shape.at.channel);
-    if (channel === null) return;
-    const peer = this.#channels.find(channel)?.peer?.ref ?? null;
-    const own = this.#outstandingAt(channel);
-    const isOwn = own.length > 0 || peer === null || call.plan.name === PAUSE;
-    const holders = isOwn ? own : this.#outstandingAt(peer);
+    const holders = channel === null ? this.#holdersOfUnload(call) : this.#holdersOf(call, channel);
     const [first] = holders;
     if (first === undefined) return;
     for (const each of holders) blamed.add(each);
@@ -192,7 +188,10 @@ class DeliveryWatch {
     const cycle = this.#graph.cycleOf(call.event);
     context.report({
       rule: "packet-never-completed-hang",
-      message: `${call.plan.name} of ${printObject(channel)} @${call.event} waits for ${deliveryText(first)}${more}, ` +
+      message:
+        `${call.plan.name}${channel === null ? "" : ` of ${printObject(channel)}`} @${call.event} waits for ${
+          deliveryText(first)
+        }${more}, ` +
         `which nobody completed${cycle === null ? "" : `: ${cycle.text}`}`,
       event: call.event,
       object: first.ref,
@@ -205,6 +204,19 @@ class DeliveryWatch {
       ].sort((left, right) => left.event - right.event),
       verdict: context.leakVerdict(),
     });
+  }
+
+  #holdersOf(call: CallView, channel: Ref): readonly DeliveryRecord[] {
+    const peer = this.#channels.find(channel)?.peer?.ref ?? null;
+    const own = this.#outstandingAt(channel);
+    return own.length > 0 || peer === null || call.plan.name === PAUSE ? own : this.#outstandingAt(peer);
+  }
+
+  /** An unload closes every channel of the guest: packets at either end hold it. */
+  #holdersOfUnload({ plan }: CallView): readonly DeliveryRecord[] {
+    if (plan.name !== UNLOAD || this.#channels.unload?.isSent === true) return [];
+    const ends = [...this.#channels.clients()].flatMap(({ ref, peer }) => peer === null ? [ref] : [ref, peer.ref]);
+    return ends.flatMap((end) => this.#outstandingAt(end));
   }
 
   #outstandingAt(channel: Ref): readonly DeliveryRecord[] {

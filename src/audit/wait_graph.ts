@@ -2,19 +2,19 @@
 // callbacks that run, mappings and delivered packets. It judges nothing: rules that found a wait ask it for what stands behind.
 //
 // A wait that comes back to itself is a deadlock. One that ends at somebody who waits for nothing that the trace shows is a
-// hang. What holds a wait: a mapping that of a delete, callbacks and delivered packets of both ends that of a Disable, of its
-// own end that of a Pause, the delivered request that of a synchronous request. What keeps a callback from returning are the
+// hang. What holds a wait: a mapping that of a delete, callbacks and delivered packets of both ends that of a Disable (of the
+// guest's channels that of an unload, and then every mapping), of its own end that of a Pause, the delivered request that of a synchronous request. What keeps a callback from returning are the
 // calls that wait inside it; a packet from being completed, its callback; a mapping from being unmapped, the calls in which
 // the thread that made it waits.
 
 import { printObject, type Ref } from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
-import { refOf } from "./call_shapes.ts";
+import { refOf, UNLOAD } from "./call_shapes.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { Deliveries, DeliveryRecord } from "./delivery_states.ts";
 import type { CallView, Detector } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
-import { type Gpadls, type Mapping, mappingsOf } from "./gpadl_states.ts";
+import { type GpadlRecord, type Gpadls, type Mapping, mappingsOf } from "./gpadl_states.ts";
 import { evidenceOf } from "./join.ts";
 import { packetShapeOf } from "./packet_shapes.ts";
 import type { PlanShape } from "./plan_shape.ts";
@@ -106,6 +106,7 @@ export class WaitGraph {
   #heldCall(call: CallView): readonly Node[] {
     const { shape } = call;
     if (shape.gpadlVerb === "destroy") return this.#mappings(call);
+    if (call.plan.name === UNLOAD) return this.#heldUnload();
     const channel = call.objectAt(shape.at.channel);
     if (channel === null) return [];
     if (packetShapeOf(shape)?.role === "request") return this.#answers(call, channel);
@@ -117,7 +118,15 @@ export class WaitGraph {
   #mappings(call: CallView): readonly Node[] {
     const gpadl = call.objectAt(call.shape.at.gpadl);
     const record = gpadl === null ? undefined : this.#folds.gpadls.find(gpadl);
-    return record === undefined ? [] : [...mappingsOf(record)].map((mapping) => ({ form: "mapping", mapping }));
+    return record === undefined ? [] : mappingNodes(record);
+  }
+
+  /** Every connection of the guest first; when all are down, every view. */
+  #heldUnload(): readonly Node[] {
+    const { channels, gpadls } = this.#folds;
+    if (channels.unload?.isSent === true) return gpadls.live().flatMap(mappingNodes);
+    const ends = [...channels.clients()].flatMap(({ ref, peer }) => peer === null ? [ref] : [ref, peer.ref]);
+    return ends.flatMap((end) => [...this.#callbacksOf(end), ...this.#deliveriesTo(end)]);
   }
 
   /** Who answers a request: the peer that has it; before that, its own Started has to return, or what the peer works on. */
@@ -149,6 +158,10 @@ export class WaitGraph {
   #waitsIn(belongs: (call: CallView) => boolean): readonly Node[] {
     return [...this.#waits.values()].filter(belongs).map((call) => ({ form: "call", call }));
   }
+}
+
+function mappingNodes(gpadl: GpadlRecord): readonly Node[] {
+  return [...mappingsOf(gpadl)].map((mapping) => ({ form: "mapping", mapping }));
 }
 
 /** A call that the declarations let wait. */

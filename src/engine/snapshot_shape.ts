@@ -16,15 +16,7 @@ import {
   WIRE,
 } from "../api/mod.ts";
 import { type PartitionState } from "./memory.ts";
-import type {
-  AllocationData,
-  ObjectDataByKind,
-  ObjectState,
-  PageIn,
-  Piece,
-  RestoreData,
-  SaveData,
-} from "./objects.ts";
+import type { AllocationData, ObjectDataByKind, ObjectState, PageIn, Piece, RestoreData, SaveData } from "./objects.ts";
 import type { DyingAllocation } from "./allocation_end.ts";
 import type { FenceTarget, GpuAccess, GpuCommand, GpuQueue } from "./gpu_work.ts";
 import { COMPLETION, PACKET, TRANSPORT } from "./packet_shape.ts";
