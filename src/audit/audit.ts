@@ -284,9 +284,9 @@ class FirstPass implements Walker {
     }
   }
 
-  #unloaded({ returnedAt }: JoinedCall): void {
+  #unloaded(call: JoinedCall): void {
     const { objects } = this.#context;
-    for (const { ref } of objects.all("gpadl")) this.#ended(objects.end(ref, returnedAt));
+    for (const { ref } of objects.all("gpadl")) this.#ended(objects.end(ref, call.returnedAt), call);
   }
 
   #exited(call: JoinedCall): void {

@@ -147,7 +147,7 @@ export class ChannelStates {
 
   /** Every channel of the guest closes as if it were disabled. */
   #unloads(call: CallView): void {
-    this.#unload = { call, isSent: false };
+    this.#unload = { call: call.keep(), isSent: false };
     for (const client of this.clients()) if (client.state !== "disabled") this.#disabled(client, call.event);
     this.#sendUnload();
   }
