@@ -20,6 +20,33 @@ export const COMMAND_HEADER = layout(
   "0 command_id u64; 8 process u32; 12 channel_type u32; 16 command_type u32; 20 padding u32",
 );
 
+/** The interface types of the two channels: that of the whole machine, and that of a virtual GPU. */
+export const DXG_CHANNELS = {
+  global: "{dde9cbc0-5060-4436-9448-ea1254a5d177}",
+  vgpu: "{6e382d18-3336-4f4b-acc4-2b7703d4df4a}",
+} as const;
+
+/** A command as it was sent. */
+export interface DxgCommand {
+  /** `command_type`. */
+  readonly id: number;
+  /** The host's handle of the guest process. */
+  readonly process: number;
+  /** From the command header on. */
+  readonly bytes: Uint8Array;
+}
+
+/** The command in a message whose interface version nobody knows; null: there is none. An extended header says where it begins; a plain one begins with 0. */
+export function dxgCommandIn(bytes: Uint8Array): DxgCommand | null {
+  if (bytes.length < COMMAND_HEADER.bytes) return null;
+  const start = Number(EXTENDED_HEADER.decode(bytes)["command_offset"]);
+  if (start !== 0 && start !== EXTENDED_HEADER.bytes) return null;
+  const command = bytes.subarray(start);
+  if (command.length < COMMAND_HEADER.bytes) return null;
+  const { command_type: id, process } = COMMAND_HEADER.decode(command);
+  return { id: Number(id), process: Number(process), bytes: command };
+}
+
 /** A command: its id, what is sent, what comes back. */
 export interface DxgMessage {
   readonly id: number;

@@ -42,6 +42,8 @@ import { type RuleName, RULES, SEVERITIES } from "./rules.ts";
 import { saveDetector } from "./save_rules.ts";
 import { Saves } from "./save_states.ts";
 import { statusDetector } from "./status_rules.ts";
+import { sysmemDetector } from "./sysmem_rules.ts";
+import { Stores } from "./sysmem_states.ts";
 import { WaitGraph } from "./wait_graph.ts";
 
 /** What an audit looks for, and what it does on the way. */
@@ -86,6 +88,7 @@ export function audit(trace: Trace, options: AuditOptions = {}): AuditResult {
 function detectorsFor({ header }: Trace, { onClause }: AuditOptions): readonly Detector[] {
   const channels = new ChannelStates(header);
   const gpadls = new Gpadls();
+  const stores = new Stores({ channels, gpadls });
   const pages = new GuestPages();
   const packets = new Packets(channels, header);
   const deliveries = new Deliveries({ channels, packets, header });
@@ -98,7 +101,8 @@ function detectorsFor({ header }: Trace, { onClause }: AuditOptions): readonly D
     saveDetector(saves, packets),
     channelDetector(channels),
     waits.detector(),
-    gpadlDetector({ channels, gpadls, pages, waits }),
+    sysmemDetector({ channels, gpadls, stores }),
+    gpadlDetector({ channels, gpadls, pages, stores, waits }),
     memoryDetector(gpadls, pages),
     packetDetector({ channels, packets, pages }),
     deliveryDetector(channels, deliveries, waits),

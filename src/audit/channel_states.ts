@@ -67,6 +67,11 @@ export class ChannelStates {
     return this.#unload;
   }
 
+  /** All of them, in the order in which they were allocated. */
+  all(): IterableIterator<ChannelRecord> {
+    return this.#records.values();
+  }
+
   /** Takes the beginning of a call, whole or waiting: all of them act at once. */
   called(call: CallView): void {
     const { plan, event, shape: { channelVerb: verb, at } } = call;

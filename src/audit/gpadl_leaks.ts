@@ -6,21 +6,31 @@ import type { AuditContext, FindingDraft } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
 import { endingText, sized } from "./gpadl_drafts.ts";
 import { type GpadlRecord, type Gpadls, historyOf, type Mapping, mappingsOf } from "./gpadl_states.ts";
+import { sysmemLeak } from "./sysmem_rules.ts";
+import type { Store, Stores } from "./sysmem_states.ts";
 import type { WaitGraph } from "./wait_graph.ts";
 import { placeText } from "./wording.ts";
 import { sizeText } from "../wire/mod.ts";
 
+/** What is asked about GPADLs that are left. */
+export interface LeakFolds {
+  readonly gpadls: Gpadls;
+  readonly stores: Stores;
+  readonly waits: WaitGraph;
+}
+
 /** A channel was cleaned up: what it still had will never be given back. */
 export function leftBehind(
   channel: Ref,
-  gpadls: Gpadls,
+  { gpadls, stores }: LeakFolds,
   { context, cleanedUpAt }: { readonly context: AuditContext; readonly cleanedUpAt: number },
 ): void {
   const when = `when ${printObject(channel)} was cleaned up @${cleanedUpAt}`;
   for (const gpadl of gpadls.live()) {
     if (gpadl.channel !== channel.number && gpadl.server !== channel.number) continue;
     for (const mapping of mappingsOf(gpadl)) reportMapping(mapping, { context, text: `was still mapped ${when}` });
-    if (gpadl.channel === channel.number) reportGpadl(gpadl, { context, text: `was not deleted ${when}` });
+    if (gpadl.channel !== channel.number) continue;
+    reportGpadl(gpadl, { context, text: `was not deleted ${when}`, store: stores.of(gpadl) });
   }
 }
 
@@ -37,10 +47,10 @@ export function mappedAfterClosed(
 }
 
 /** The trace is over. */
-export function left(gpadls: Gpadls, waits: WaitGraph, context: AuditContext): void {
+export function left({ gpadls, stores, waits }: LeakFolds, context: AuditContext): void {
   const verdict = context.leakVerdict();
   for (const gpadl of gpadls.live()) {
-    const isLeaked = reportGpadl(gpadl, { context, text: "was never deleted", verdict });
+    const isLeaked = reportGpadl(gpadl, { context, text: "was never deleted", verdict, store: stores.of(gpadl) });
     context.pairing.left("gpadl", isLeaked && verdict === "certain");
     const { mapping } = gpadl;
     if (gpadl.deletion !== null && mapping !== null) context.report(deadlock(gpadl, { mapping, waits, context }));
@@ -81,21 +91,28 @@ function byEvent(left: { readonly event: number }, right: { readonly event: numb
   return left.event - right.event;
 }
 
-/** Whether it is leaked: a delete that waits is none. */
-function reportGpadl(gpadl: GpadlRecord, { context, text, verdict }: Leak): boolean {
+/** Whether it is leaked: a delete that waits is none. What an allocation left behind is V-32's. */
+function reportGpadl(
+  gpadl: GpadlRecord,
+  { context, text, verdict, store }: Leak & { readonly store: Store | undefined },
+): boolean {
   if (gpadl.deletion !== null) return false;
   if (gpadl.isReported) return true;
   gpadl.isReported = true;
-  context.report({
+  const draft = store === undefined ? gpadlLeak(gpadl, text) : sysmemLeak(gpadl, { store, text });
+  context.report({ ...draft, ...(verdict === undefined ? {} : { verdict }) });
+  return true;
+}
+
+function gpadlLeak(gpadl: GpadlRecord, text: string): FindingDraft {
+  return {
     rule: "gpadl-leak",
     message: `${sized(gpadl)} ${text}`,
     event: gpadl.created.event,
     object: gpadl.ref,
     evidence: historyOf(gpadl),
     sizeBytes: gpadl.byteCount,
-    ...(verdict === undefined ? {} : { verdict }),
-  });
-  return true;
+  };
 }
 
 /** The delete waits and nobody unmaps any more (G-09). */

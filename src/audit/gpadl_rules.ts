@@ -21,6 +21,7 @@ import { left, leftBehind, mappedAfterClosed } from "./gpadl_leaks.ts";
 import { type GpadlRecord, type Gpadls, historyOf, type Mapping, READ_ONLY } from "./gpadl_states.ts";
 import type { GuestPages } from "./guest_pages.ts";
 import type { RuleName } from "./rules.ts";
+import type { Stores } from "./sysmem_states.ts";
 import type { WaitGraph } from "./wait_graph.ts";
 import { handleText, placeText } from "./wording.ts";
 
@@ -29,6 +30,7 @@ export interface GpadlFolds {
   readonly channels: ChannelStates;
   readonly gpadls: Gpadls;
   readonly pages: GuestPages;
+  readonly stores: Stores;
   readonly waits: WaitGraph;
 }
 
@@ -49,12 +51,12 @@ export function gpadlDetector(folds: GpadlFolds): Detector {
     },
     ended(objects, context) {
       for (const { ref, endedAt } of objects) {
-        if (ref.kind === "channel") leftBehind(ref, folds.gpadls, { context, cleanedUpAt: endedAt });
+        if (ref.kind === "channel") leftBehind(ref, folds, { context, cleanedUpAt: endedAt });
       }
     },
     end(context) {
       unloading(folds);
-      left(folds.gpadls, folds.waits, context);
+      left(folds, context);
     },
   };
 }
@@ -72,8 +74,8 @@ function called(call: CallView, folds: GpadlFolds, context: AuditContext): void 
   const isElsewhere = handleMisuse(call, context) !== null;
   const gpadl = recordOf(call, folds.gpadls);
   if (!isElsewhere) {
-    const { channels, gpadls, pages, waits } = folds;
-    const scene = { channels, gpadls, pages, waits, gpadl, context };
+    const { channels, gpadls, pages, stores, waits } = folds;
+    const scene = { channels, gpadls, pages, stores, waits, gpadl, context };
     for (const draft of misusesOf(verb, call, scene)) context.report(draft);
     countUnmatched(verb, call, { gpadl, context });
   }

@@ -1,6 +1,6 @@
 // Rules of GPU virtual addresses and of the GPU's objects, work and residency (V): gpuva.md 7.
 
-import { later, type Rule } from "./rule.ts";
+import type { Rule } from "./rule.ts";
 
 /** Rules by name. */
 export const GPU_RULES = {
@@ -191,12 +191,18 @@ export const GPU_RULES = {
     doc: "A device or adapter ended with children alive.",
     source: "D3DKMTDestroyDevice",
   },
-  "sysmem-gpadl-leak": later("V-32", "error", "An allocation over guest memory left its GPADL behind."),
-  "sysmem-teardown-before-destroy": later(
-    "V-33",
-    "error",
-    "A GPADL was torn down before the host dropped the allocation.",
-  ),
+  "sysmem-gpadl-leak": {
+    code: "V-32",
+    severity: "error",
+    doc: "An allocation over guest memory left its GPADL behind.",
+    source: "gpuva.md 5.7, G1",
+  },
+  "sysmem-teardown-before-destroy": {
+    code: "V-33",
+    severity: "error",
+    doc: "A GPADL was torn down before the host was told to drop the allocation.",
+    source: "gpuva.md 5.7, G2",
+  },
   "gpuva-free-then-reserve": {
     code: "V-34",
     severity: "warning",

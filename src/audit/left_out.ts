@@ -3,7 +3,7 @@
 
 import type { TraceHeader } from "../trace/mod.ts";
 import type { AuditResult } from "./finding.ts";
-import { type Rule, type RuleName, RULES } from "./rules.ts";
+import { type RuleName, RULES } from "./rules.ts";
 
 /** Rules whose condition is about the values of one call. */
 const OF_ONE_CALL: ReadonlySet<RuleName> = new Set<RuleName>([
@@ -31,9 +31,7 @@ export function needsLeftOut({ leftOut }: TraceHeader, rule: RuleName): boolean 
 export function rulesOfLeftOut(header: TraceHeader): AuditResult["off"] {
   if (header.leftOut.length === 0) return [];
   const reason = `left out when it was recorded: ${header.leftOut.join("; ")}`;
-  return Object.entries<Rule>(RULES).flatMap(([rule, { audited }]) =>
-    isRuleName(rule) && audited !== false && needsLeftOut(header, rule) ? [{ rule, reason }] : []
-  );
+  return Object.keys(RULES).flatMap((rule) => isRuleName(rule) && needsLeftOut(header, rule) ? [{ rule, reason }] : []);
 }
 
 function isRuleName(name: string): name is RuleName {

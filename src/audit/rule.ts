@@ -15,11 +15,4 @@ export interface Rule {
   readonly source: string;
   /** Why no run of the model can break it. */
   readonly unreachable?: string;
-  /** Not looked for yet. */
-  readonly audited?: false;
-}
-
-/** A rule that is not looked for yet: its name and code stand. */
-export function later<C extends string, S extends Severity>(code: C, severity: S, doc: string) {
-  return { code, severity, doc, source: "kmcl.md 2.9, gpuva.md 7", audited: false } as const;
 }

@@ -1,7 +1,7 @@
 // The two channels between a guest's graphics kernel and its host: one for the whole machine, one for the virtual GPU
 // (gpuva.md 5.1). Offered by the host, opened by the guest. It must not know what goes over them.
 
-import { EXTENDED_HEADER, MAX_DXG_MESSAGE_BYTES } from "../api/mod.ts";
+import { DXG_CHANNELS, EXTENDED_HEADER, MAX_DXG_MESSAGE_BYTES } from "../api/mod.ts";
 import { type Mailbox, on, type ProgramContext } from "../driver/mod.ts";
 
 /** Each ring has 256 KB (gpuva.md 5.1). */
@@ -17,9 +17,9 @@ export interface ChannelPlan {
 }
 
 /** The channel of the whole machine. */
-export const GLOBAL_CHANNEL = { name: "dxg-global", interfaceType: "{dde9cbc0-5060-4436-9448-ea1254a5d177}" } as const;
+export const GLOBAL_CHANNEL = { name: "dxg-global", interfaceType: DXG_CHANNELS.global } as const;
 /** The channel of a virtual GPU. */
-export const VGPU_CHANNEL = { name: "dxg-vgpu", interfaceType: "{6e382d18-3336-4f4b-acc4-2b7703d4df4a}" } as const;
+export const VGPU_CHANNEL = { name: "dxg-vgpu", interfaceType: DXG_CHANNELS.vgpu } as const;
 
 /** Both ends of a channel. */
 export interface ChannelEnds {

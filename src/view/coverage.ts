@@ -2,7 +2,7 @@
 // declarations and from the table of rules. It must not read traces: what they show comes in.
 
 import { type CallPlan, type Clause, clauseName, CLAUSES, clausesOf, ORDER_CLAUSES } from "../api/mod.ts";
-import { byTable, FAMILIES, isAudited, type NamedRule, RULE_LIST, sourceText, wrapWords } from "./explain_names.ts";
+import { byTable, FAMILIES, type NamedRule, RULE_LIST, sourceText, wrapWords } from "./explain_names.ts";
 import type { Paints } from "./findings.ts";
 
 /** What one trace shows. */
@@ -92,7 +92,7 @@ function ruleFamilies(): Family[] {
 const FIRES = "found";
 
 function ruleClause(rule: NamedRule): Clause {
-  const unreachable = isAudited(rule) ? rule.unreachable ?? null : "no audit looks for it yet";
+  const unreachable = rule.unreachable ?? null;
   return { of: rule.name, text: FIRES, source: rule.source, unreachable };
 }
 

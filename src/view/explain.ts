@@ -7,7 +7,6 @@ import {
   callsOf,
   FAMILIES,
   findRule,
-  isAudited,
   labelled,
   type NamedRule,
   RULE_LIST,
@@ -34,13 +33,11 @@ function headOf(rule: NamedRule, paint: Paints): string[] {
     doc,
     "",
     ...labelled("source", [sourceText(source)]),
-    ...labelled("audited", [isAudited(rule) ? "yes" : "not yet: no trace makes a finding of it"]),
   ];
 }
 
 function exampleLines(rule: NamedRule, paint: Paints): string[] {
   const example = exampleOf(rule.name);
-  if (example === null) return labelled("example", ["none: the rule is not audited yet"]);
   const given = setupText(example);
   const origin = example.foreign === true ? ["# the model never answers so; a trace of another system may"] : [];
   const remarks = [...(given === "" ? [] : [`# given: ${given}`]), ...origin].map(paint.faint);
@@ -67,10 +64,9 @@ function ruleIndex(paint: Paints): string[] {
   const width = Math.max(...RULE_LIST.map(({ name }) => name.length));
   return FAMILIES.flatMap(({ letter, title }) => {
     const rules = RULE_LIST.filter(({ code }) => code.startsWith(`${letter}-`));
-    const lines = rules.map((rule) => {
-      const line = `  ${rule.code.padEnd(5)} ${rule.name.padEnd(width)}  ${rule.severity.padEnd(7)}  ${rule.doc}`;
-      return isAudited(rule) ? line : paint.faint(`${line} Not audited yet.`);
-    });
+    const lines = rules.map(({ code, name, severity, doc }) =>
+      `  ${code.padEnd(5)} ${name.padEnd(width)}  ${severity.padEnd(7)}  ${doc}`
+    );
     return [paint.strong(`Rules: ${title}`), ...lines, ""];
   });
 }

@@ -24,11 +24,6 @@ export function findRule(text: string): NamedRule | null {
   return RULE_LIST.find(({ name, code }) => name === wanted || code.toLowerCase() === wanted) ?? null;
 }
 
-/** Whether an audit looks for a rule. */
-export function isAudited({ audited }: Rule): boolean {
-  return audited !== false;
-}
-
 /** Whether the engine can make a call happen; a captured event is only ever seen. */
 export function isModelled({ declaration }: CallPlan): boolean {
   return declaration.modelled !== false && declaration.observes === undefined;

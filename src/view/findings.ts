@@ -113,6 +113,7 @@ const LEAKS: Readonly<
   Record<string, { readonly things: string; readonly born: string; readonly fate: string } | undefined>
 > = {
   "gpadl-leak": { things: "GPADLs", born: "created", fate: "were never deleted" },
+  "sysmem-gpadl-leak": { things: "GPADLs of allocations", born: "created", fate: "were never deleted" },
   "gpadl-mapping-leak": { things: "mappings of GPADLs", born: "made", fate: "were never removed" },
   "channel-leak": { things: "channels", born: "allocated", fate: "were never cleaned up" },
   "gpuva-leak": { things: "GPU address ranges", born: "mapped", fate: "were never released" },

@@ -1,7 +1,8 @@
-// The smallest scenario that fires each audited rule, and what mends it in one line. `explain` shows it; a test runs it.
-// A rule that becomes audited without an example does not compile.
+// The smallest scenario that fires each rule, and what mends it in one line. `explain` shows it; a test runs it.
+// A rule without an example does not compile.
 
-import type { RuleName, RULES } from "../audit/mod.ts";
+import { DXG_CHANNELS } from "../api/mod.ts";
+import type { RuleName } from "../audit/mod.ts";
 import { CHANNEL_EXAMPLES } from "./rule_examples_channel.ts";
 import { GPU_EXAMPLES } from "./rule_examples_gpu.ts";
 import { GPU_WORK_EXAMPLES } from "./rule_examples_gpu_work.ts";
@@ -9,7 +10,7 @@ import { PACKET_EXAMPLES } from "./rule_examples_packet.ts";
 import { SAVE_EXAMPLES } from "./rule_examples_save.ts";
 
 /** What stands before an example's lines. */
-export type Setup = "nothing" | "channel" | "gpadl" | "gpu" | "shared";
+export type Setup = "nothing" | "channel" | "gpadl" | "gpu" | "shared" | "gpu-pv";
 
 /** An example of a rule. */
 export interface RuleExample {
@@ -22,45 +23,26 @@ export interface RuleExample {
   readonly foreign?: true;
 }
 
-/** Rules that an audit looks for. */
-export type AuditedRule = {
-  [N in RuleName]: (typeof RULES)[N] extends { readonly audited: false } ? never : N;
-}[RuleName];
-
 const EXAMPLES = {
   ...CHANNEL_EXAMPLES,
   ...GPU_EXAMPLES,
   ...GPU_WORK_EXAMPLES,
   ...PACKET_EXAMPLES,
   ...SAVE_EXAMPLES,
-} satisfies Readonly<
-  Record<AuditedRule, RuleExample>
->;
+} satisfies Readonly<Record<RuleName, RuleExample>>;
 
-const BY_RULE: ReadonlyMap<string, RuleExample> = new Map(Object.entries<RuleExample>(EXAMPLES));
-
-/** The example of a rule, or null where it is not audited. */
-export function exampleOf(rule: RuleName): RuleExample | null {
-  return BY_RULE.get(rule) ?? null;
+/** The example of a rule. */
+export function exampleOf(rule: RuleName): RuleExample {
+  return EXAMPLES[rule];
 }
 
 const TYPE = "{11111111-0000-0000-0000-000000000001}";
 const INSTANCE = "{22222222-0000-0000-0000-000000000001}";
 
-const CHANNEL_LINES = [
-  "server VmbChannelAllocate(IsServer=true) -> ok {Channel=$s}",
-  `server VmbServerChannelInitSetTargetInterfaceId(Channel=$s, InterfaceType=${TYPE}, InterfaceInstance=${INSTANCE}) -> ok`,
-  "server VmbChannelEnable(Channel=$s) -> ok",
-  "server VmbChannelStart(Channel=$s)",
-  "client VmbChannelAllocate(IsServer=false) -> ok {Channel=$c}",
-  `client VmbClientChannelInitSetTargetPnp(Channel=$c, InterfaceType=${TYPE}) -> ok`,
-  "client VmbChannelEnable(Channel=$c) -> ok",
-  "guest AllocateBuffer(ByteCount=8192) -> $b",
-];
-const GPADL_LINES = [
-  ...CHANNEL_LINES,
-  "client VmbChannelCreateGpadlFromBuffer(Channel=$c, Buffer=$b, ByteCount=8192) -> ok {GpadlHandle=$g}",
-];
+const CHANNEL_LINES = channelLines(TYPE);
+const CREATE_GPADL =
+  "client VmbChannelCreateGpadlFromBuffer(Channel=$c, Buffer=$b, ByteCount=8192) -> ok {GpadlHandle=$g}";
+const GPADL_LINES = [...CHANNEL_LINES, CREATE_GPADL];
 const GPU_LINES = [
   "umd D3DKMTOpenAdapterFromLuid(AdapterLuid=1) -> ok {hAdapter=$a}",
   "umd D3DKMTCreateDevice(hAdapter=$a) -> ok {hDevice=$d}",
@@ -85,7 +67,25 @@ const SETUPS: Readonly<Record<Setup, { readonly says: string; readonly lines: re
     says: "the GPADL $g over the guest's buffer $b of 2 pages, and device $d with paging queue $q",
     lines: [...GPADL_LINES, ...GPU_LINES],
   },
+  "gpu-pv": {
+    says:
+      "the open channel of a paravirtualised GPU ($s server, $c client) and the GPADL $g over the guest's buffer $b of 2 pages",
+    lines: [...channelLines(DXG_CHANNELS.global), CREATE_GPADL],
+  },
 };
+
+function channelLines(type: string): readonly string[] {
+  return [
+    "server VmbChannelAllocate(IsServer=true) -> ok {Channel=$s}",
+    `server VmbServerChannelInitSetTargetInterfaceId(Channel=$s, InterfaceType=${type}, InterfaceInstance=${INSTANCE}) -> ok`,
+    "server VmbChannelEnable(Channel=$s) -> ok",
+    "server VmbChannelStart(Channel=$s)",
+    "client VmbChannelAllocate(IsServer=false) -> ok {Channel=$c}",
+    `client VmbClientChannelInitSetTargetPnp(Channel=$c, InterfaceType=${type}) -> ok`,
+    "client VmbChannelEnable(Channel=$c) -> ok",
+    "guest AllocateBuffer(ByteCount=8192) -> $b",
+  ];
+}
 
 /** What an example takes for granted, in words; empty: nothing. */
 export function setupText({ given }: RuleExample): string {

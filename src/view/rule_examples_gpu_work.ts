@@ -14,6 +14,11 @@ const SUBMIT =
   "umd D3DKMTSubmitCommand(BroadcastContext=[$k], Accesses=[{VirtualAddress=$va, ByteCount=64, Access=Read}]) -> ok";
 const PAGED = "gpu CompletePaging(hPagingQueue=$q, FenceValue=1)";
 const QUERY = 'client QueryInterface(InterfaceType="storage")';
+/** Message 45: the allocation 3 of device 2 gets the first GPADL. */
+const SHARE =
+  "client VmbChannelSendSynchronousRequest(Channel=$c, Buffer=h'000000000000000001000000000000002d000000000000000200000003000000101e0e0000000000', Flags=WAIT_FOR_COMPLETION, CompletionBufferSize=8) -> blocked @share";
+const TAKEN =
+  "server VmbChannelPacketComplete(PacketCompletionContext=completion#1, PacketCompletionBuffer=h'0000000000000000', BufSize=8)";
 const CLOSE = "client VmbChannelDisable(Channel=$c)";
 
 /** An update of 128 operations, as many as a queue holds. */
@@ -110,6 +115,16 @@ export const GPU_WORK_EXAMPLES = {
       "umd D3DKMTDestroyAllocation2(hDevice=$d, phAllocationList=[$x]) -> ok",
     ],
     fix: "Unlock an allocation once for each lock, before it is destroyed.",
+  },
+  "sysmem-gpadl-leak": {
+    given: "gpu-pv",
+    lines: [SHARE, TAKEN, "leave @share -> ok"],
+    fix: "Tear the GPADL down when its allocation is destroyed, once the host has dropped it.",
+  },
+  "sysmem-teardown-before-destroy": {
+    given: "gpu-pv",
+    lines: [SHARE, TAKEN, "leave @share -> ok", "client VmbChannelDeleteGpadl(Channel=$c, GpadlHandle=$g)"],
+    fix: "Send DestroyAllocation first; the teardown then waits until the host has unmapped.",
   },
   "gpuva-free-then-reserve": {
     given: "gpu",

@@ -75,7 +75,7 @@ Deno.test("- is standard input and output on every verb where bytes go in or out
     assertStringIncludes(trace.err, "into standard output");
     const piped = { stdin: trace.bytes };
     const audit = await place.run("audit -", piped);
-    assertEquals([audit.code, lastLines(audit.out, 2)[0]], [1, "next:  maptrail explain gpadl-leak"]);
+    assertEquals([audit.code, lastLines(audit.out, 2)[0]], [1, "next:  maptrail explain sysmem-gpadl-leak"]);
     assertEquals((await place.run("replay -", piped)).code, 0);
     place.put("t.msgpack", trace.bytes);
     assertEquals((await place.run("diff - t.msgpack", piped)).code, 0);
@@ -116,11 +116,9 @@ Deno.test("audit --json is the documented form, with sites and siblings behind i
       );
       for (const each of finding.evidence) assertEquals(keys(each).slice(0, 2), ["event", "role"]);
     }
-    const leak = findings.find(({ rule }) => rule === "gpadl-leak");
-    assertEquals([leak?.evidence[0]?.site?.file, leak?.evidence[0]?.site?.function], [
-      "gpupv/guest_allocation.ts",
-      "shareByGpadl",
-    ]);
+    const leak = findings.find(({ rule }) => rule === "sysmem-gpadl-leak");
+    const created = leak?.evidence.find(({ role }: { readonly role: unknown }) => role === "created");
+    assertEquals([created?.site?.file, created?.site?.function], ["gpupv/guest_allocation.ts", "shareByGpadl"]);
     assertEquals(leak?.siblings, { created: 16, released: 0 });
     assertEquals(keys(Object(json.pairing).gpadl), ["starts", "ends", "pairs", "preExisting", "liveAtEnd", "leaked"]);
     assertEquals(json.summary, { error: 16, hang: 0, warning: 0, note: findings.length - 16, unproven: 0 });
@@ -234,13 +232,13 @@ Deno.test("filters on audit pick findings, and the exit code goes by what is lef
       const { findings } = parsed(out);
       return [code, Array.isArray(findings) ? findings.length : -1];
     };
-    assertEquals(await count("--rule gpadl-leak"), [1, 16]);
-    assertEquals(await count("--rule G-07"), [1, 16]);
-    assertEquals(await count("--rule V-*"), [0, 0]);
-    assertEquals(await count("--object gpadl#4 --rule G-*"), [1, 1]);
-    assertEquals(await count("--object gpadl#4 --object gpadl#9 --rule gpadl-leak"), [1, 2]);
-    assertEquals(await count("--object gpadl --rule gpadl-leak"), [1, 16]);
-    assertEquals(await count("--range @1-@165 --rule gpadl-leak"), [1, 1]);
+    assertEquals(await count("--rule sysmem-gpadl-leak"), [1, 16]);
+    assertEquals(await count("--rule V-32"), [1, 16]);
+    assertEquals(await count("--rule G-*"), [0, 0]);
+    assertEquals(await count("--object gpadl#4 --rule V-*"), [1, 1]);
+    assertEquals(await count("--object gpadl#4 --object gpadl#9 --rule sysmem-gpadl-leak"), [1, 2]);
+    assertEquals(await count("--object gpadl --rule sysmem-gpadl-leak"), [1, 16]);
+    assertEquals(await count("--range @1-@165 --rule sysmem-gpadl-leak"), [1, 1]);
     assertEquals(await count("--side kmd"), [0, 0]);
     assertEquals(await count("--call D3DKMTClose*"), [0, 0]);
   }));
@@ -275,7 +273,7 @@ Deno.test("filters on dump pick events, of every kind of filter at once", () =>
     assert(
       life.length >= 3 && life.every((event) => event.kind === "memory" || JSON.stringify(event).includes("gpadl#4")),
     );
-    const named = await events("--rule gpadl-leak --call VmbChannelCreateGpadl*");
+    const named = await events("--rule sysmem-gpadl-leak --call VmbChannelCreateGpadl*");
     assertEquals(named.length, 16);
     assertEquals((await events("--side gpu --call Vmb*")).length, 0);
   }));
@@ -288,7 +286,7 @@ Deno.test("filters on diff and replay narrow what is compared", () =>
     const limited = "replay t.msgpack --option gpadl-limit=3";
     assertEquals((await place.run(limited)).code, 1);
     assertEquals((await place.run(`${limited} --range @1-@20`)).code, 0);
-    assertEquals((await place.run("replay t.msgpack --call Vmb* --side server --object gpadl#4 --rule G-*")).code, 0);
+    assertEquals((await place.run("replay t.msgpack --call Vmb* --side server --object gpadl#4 --rule V-*")).code, 0);
   }));
 
 Deno.test("several traces in one audit: each under its name, JSON a line each, one bad file does not hide the others", () =>

@@ -72,7 +72,7 @@ Deno.test("the fingerprint of a leak is the same whatever else --sites keeps, an
   inPlace(async (place) => {
     const prints = async (flags: string) => {
       await place.run(`record gpu-pv-leak -o t --force ${flags}`);
-      const { out } = await place.run("audit t --json --rule gpadl-leak");
+      const { out } = await place.run("audit t --json --rule sysmem-gpadl-leak");
       return new Set(JSON.parse(out).findings.map(({ fingerprint }: { fingerprint: string }) => fingerprint));
     };
     const usual = await prints("--seed 1");
@@ -111,7 +111,7 @@ Deno.test("--memory full keeps bytes, digest their checksums, none nothing; find
         memory === "full",
       ]);
       assertEquals((await place.run(`replay ${memory}`)).code, 0);
-      const { out } = await place.run(`audit ${memory} --json --rule gpadl-leak`);
+      const { out } = await place.run(`audit ${memory} --json --rule sysmem-gpadl-leak`);
       findings.add(
         JSON.stringify(JSON.parse(out).findings.map(({ fingerprint }: { fingerprint: string }) => fingerprint)),
       );
@@ -122,7 +122,7 @@ Deno.test("--memory full keeps bytes, digest their checksums, none nothing; find
 Deno.test("--option changes the model at record and at replay, where it may diverge", () =>
   inPlace(async (place) => {
     await place.run("record gpu-pv-leak -o t --option gpadl-limit=5");
-    assertStringIncludes((await place.run("audit t")).out, "5 GPADLs created");
+    assertStringIncludes((await place.run("audit t")).out, "5 GPADLs of allocations created");
     assertEquals((await place.run("replay t")).code, 0);
     const { code, out } = await place.run("replay t --option gpadl-limit=4");
     assertEquals(code, 1);

@@ -1,7 +1,7 @@
 // Pages of `explain`: rules, calls and index say what the tables say.
 
 import { CATALOGUE, planOf } from "../../src/api/mod.ts";
-import { type Rule, RULES } from "../../src/audit/mod.ts";
+import { RULES } from "../../src/audit/mod.ts";
 import { explainCall, explainIndex, explainRule, findRule, type Paints } from "../../src/view/mod.ts";
 import { callsOf, rulesOf, sourceText } from "../../src/view/explain_names.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
@@ -29,7 +29,6 @@ Deno.test("explainRule() gives name, code, severity, clause, example and cure", 
     "A GPADL was unmapped twice.",
     "",
     "source    page nc-vmbuskernelmodeclientlibapi-fn_vmb_channel_unmap_gpadl",
-    "audited   yes",
     "",
     "example   # given: an open channel ($s server, $c client) and the GPADL $g over the guest's buffer $b of 2 pages",
     "          server VmbChannelMapGpadl(Channel=$s, GpadlHandle=$g) -> ok {Mdl=$m}",
@@ -50,14 +49,6 @@ Deno.test("explainRule() takes a name or a code in either case, and knows every 
     const lines = linesOf(explainRule(code, PLAIN));
     assert(lines[0]?.startsWith(`${name} (${code}): `), name);
     assertEquals(lines[1], doc);
-  }
-});
-
-Deno.test("explainRule() says of a rule that is not audited that it is not", () => {
-  for (const [name] of Object.entries<Rule>(RULES).filter(([, { audited }]) => audited === false)) {
-    const lines = linesOf(explainRule(name, PLAIN));
-    assert(lines.includes("audited   not yet: no trace makes a finding of it"), name);
-    assert(lines.includes("example   none: the rule is not audited yet"), name);
   }
 });
 

@@ -1,27 +1,21 @@
 // Every example of a rule, run on the model and audited: it fires its rule, and every line of it holds.
 
 import { defaultOptions, parseScenario } from "../../src/api/mod.ts";
-import { audit, type Rule, RULES } from "../../src/audit/mod.ts";
+import { audit, type RuleName, RULES } from "../../src/audit/mod.ts";
 import { record } from "../../src/record/mod.ts";
 import { BytesSink, bytesSource, openTrace } from "../../src/trace/mod.ts";
-import { type AuditedRule, exampleOf, exampleScenario, type RuleExample } from "../../src/view/rule_examples.ts";
+import { exampleOf, exampleScenario } from "../../src/view/rule_examples.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
-const AUDITED = Object.keys(RULES).filter(isAudited);
+const RULE_NAMES = Object.keys(RULES).filter(isRuleName);
 
-function isAudited(rule: string): rule is AuditedRule {
-  return Object.entries<Rule>(RULES).some(([name, { audited }]) => name === rule && audited !== false);
-}
-
-function exampleFor(rule: AuditedRule): RuleExample {
-  const example = exampleOf(rule);
-  assert(example !== null, rule);
-  return example;
+function isRuleName(rule: string): rule is RuleName {
+  return Object.hasOwn(RULES, rule);
 }
 
 /** What the example's lines failed at, and the rules that fired. */
-async function run(rule: AuditedRule): Promise<{ readonly failures: string[]; readonly fired: readonly string[] }> {
-  const scenario = parseScenario(exampleScenario(exampleFor(rule)), { file: `${rule}.calls` });
+async function run(rule: RuleName): Promise<{ readonly failures: string[]; readonly fired: readonly string[] }> {
+  const scenario = parseScenario(exampleScenario(exampleOf(rule)), { file: `${rule}.calls` });
   const output = new BytesSink();
   const { scenario: report } = await record({
     what: { kind: "calls", name: rule, scenario },
@@ -39,9 +33,9 @@ async function run(rule: AuditedRule): Promise<{ readonly failures: string[]; re
   return { failures, fired: findings.map((finding) => finding.rule) };
 }
 
-Deno.test("every audited rule has an example that parses, at most 6 lines long, and a fix of one sentence", () => {
-  for (const rule of AUDITED) {
-    const example = exampleFor(rule);
+Deno.test("every rule has an example that parses, at most 6 lines long, and a fix of one sentence", () => {
+  for (const rule of RULE_NAMES) {
+    const example = exampleOf(rule);
     parseScenario(exampleScenario(example), { file: `${rule}.calls` });
     assert(example.lines.length >= 1 && example.lines.length <= 6, rule);
     assert(/^[A-Z][^\n]*\.$/.test(example.fix), rule);
@@ -51,8 +45,8 @@ Deno.test("every audited rule has an example that parses, at most 6 lines long, 
 Deno.test("every example fires its rule, and its outcomes hold", async () => {
   const missing: string[] = [];
   const failing: string[] = [];
-  for (const rule of AUDITED) {
-    if (exampleFor(rule).foreign === true) continue;
+  for (const rule of RULE_NAMES) {
+    if (exampleOf(rule).foreign === true) continue;
     const { failures, fired } = await run(rule);
     if (!fired.includes(rule)) missing.push(`${rule}: ${fired.join(" ")}`);
     failing.push(...failures);
