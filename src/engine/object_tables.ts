@@ -70,6 +70,11 @@ export class HandleTable {
     return this.#dead.toArray();
   }
 
+  /** How many values resolve to an object, or to what is left of one. */
+  get size(): number {
+    return this.#objects.size;
+  }
+
   /** The newest object that has or had this value, or undefined; any number may be asked for. */
   resolve(handle: number): Ref | undefined {
     return this.#objects.get(this.#placeOf(handle));

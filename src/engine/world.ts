@@ -129,6 +129,11 @@ export class World {
     this.options = options;
   }
 
+  /** Objects that a handle value names, those that are dead included: a snapshot has each. */
+  get namedObjects(): number {
+    return this.#spacesUsed.reduce((sum, { size }) => sum + size, 0);
+  }
+
   /** Callbacks that are due, oldest first. */
   get pending(): readonly PendingCallback[] {
     return this.callbacks.pending;

@@ -194,8 +194,9 @@ function boundaryOf(
   }
   if (!isReplayable || writer instanceof RingWriter) return null;
   const policy = new KeyframePolicy(keyframeEvents ?? null);
+  const objects = () => engine.world.namedObjects;
   return (lastEvent) => {
-    if (!policy.isDue(lastEvent, writer.bytes)) return;
+    if (!policy.isDue(lastEvent, writer.bytes, objects)) return;
     const state = encodeKeyframe(engine.snapshot());
     // A world too large for a block has no keyframe: they serve seeking, never correctness.
     const isWorthIt = policy.accepts({ event: lastEvent, bytes: writer.bytes }, state.length);

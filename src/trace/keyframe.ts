@@ -1,7 +1,7 @@
 // Keyframe states as bytes: plain data in MessagePack that any library can walk. An array's first member says what it
 // is (0: an array, 1: a Map's keys and values in turn, 2: a Set); an object is a map. It must not know what a state means.
 
-import { pack, type Packable, unpack } from "../wire/mod.ts";
+import { MessagePackWriter, unpack } from "../wire/mod.ts";
 
 const ARRAY = 0;
 const MAP = 1;
@@ -10,10 +10,13 @@ const MAX_DEPTH = 30;
 
 /**
  * The bytes of plain data: null, booleans, finite numbers, strings, `bigint` of 64 bits, `Uint8Array`, arrays, `Map`,
- * `Set` and objects of these. `TypeError` for anything else, `undefined` too.
+ * `Set` and objects of these. `TypeError` for anything else, `undefined` too. A state may be large: nothing is laid out
+ * ahead of its bytes.
  */
 export function encodeKeyframe(value: unknown): Uint8Array {
-  return pack(toPackable(value, 0));
+  const writer = new MessagePackWriter();
+  write(writer, value, 0);
+  return writer.view();
 }
 
 /** The data that `encodeKeyframe` made bytes of; objects have no prototype. `WireError` for other bytes. */
@@ -21,19 +24,52 @@ export function decodeKeyframe(bytes: Uint8Array): unknown {
   return fromUnpacked(unpack(bytes));
 }
 
-function toPackable(value: unknown, depth: number): Packable {
+function write(writer: MessagePackWriter, value: unknown, depth: number): void {
   if (depth > MAX_DEPTH) throw new TypeError(`Cannot encode keyframe: it nests deeper than ${MAX_DEPTH}`);
-  if (value === null || typeof value === "boolean" || typeof value === "string") return value;
-  if (typeof value === "number" && Number.isFinite(value)) return value;
-  if (typeof value === "bigint" && value >= -(1n << 63n) && value < 1n << 64n) return value;
-  if (value instanceof Uint8Array) return value;
-  const inner = (each: unknown): Packable => toPackable(each, depth + 1);
-  if (Array.isArray(value)) return [ARRAY, ...value.map(inner)];
-  if (value instanceof Map) return [MAP, ...[...value].flat().map(inner)];
-  if (value instanceof Set) return [SET, ...[...value].map(inner)];
-  if (isPlainObject(value)) return new Map(Object.entries(value).map(([name, each]) => [name, inner(each)]));
-  const what = typeof value === "object" ? value?.constructor.name : typeof value;
-  throw new TypeError(`Cannot encode keyframe: pass plain data, not ${what}`);
+  if (value === null) writer.nil();
+  else if (typeof value === "boolean") writer.flag(value);
+  else if (typeof value === "string") writer.text(value);
+  else if (typeof value === "number" && Number.isFinite(value)) writer.number(value);
+  else if (typeof value === "bigint" && value >= -(1n << 63n) && value < 1n << 64n) writer.bigint(value);
+  else if (value instanceof Uint8Array) writer.binary(value);
+  else if (Array.isArray(value)) writeMembers(writer, { what: ARRAY, count: value.length, members: value, depth });
+  else if (value instanceof Set) writeMembers(writer, { what: SET, count: value.size, members: value, depth });
+  else if (value instanceof Map) {
+    writeMembers(writer, { what: MAP, count: 2 * value.size, members: inTurn(value), depth });
+  } else if (isPlainObject(value)) writeObject(writer, value, depth);
+  else {
+    const what = typeof value === "object" ? value?.constructor.name : typeof value;
+    throw new TypeError(`Cannot encode keyframe: pass plain data, not ${what}`);
+  }
+}
+
+interface Members {
+  readonly what: number;
+  readonly count: number;
+  readonly members: Iterable<unknown>;
+  readonly depth: number;
+}
+
+function writeMembers(writer: MessagePackWriter, { what, count, members, depth }: Members): void {
+  writer.array(1 + count);
+  writer.number(what);
+  for (const member of members) write(writer, member, depth + 1);
+}
+
+function* inTurn(map: ReadonlyMap<unknown, unknown>): IterableIterator<unknown> {
+  for (const [key, value] of map) {
+    yield key;
+    yield value;
+  }
+}
+
+function writeObject(writer: MessagePackWriter, value: Readonly<Record<string, unknown>>, depth: number): void {
+  const names = Object.keys(value);
+  writer.map(names.length);
+  for (const name of names) {
+    writer.text(name);
+    write(writer, value[name], depth + 1);
+  }
 }
 
 function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {

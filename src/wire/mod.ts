@@ -13,6 +13,7 @@ export { crc32 } from "./compress.ts";
 export { Fields } from "./fields.ts";
 export { Layout, layout, type LayoutRecord, type LayoutValue } from "./layout.ts";
 export { endOfValue, pack, type Packable, unpack } from "./message_pack.ts";
+export { MessagePackWriter } from "./message_pack_writer.ts";
 export { type ColumnView, isUint64, NumberColumn } from "./number_column.ts";
 export { PairTable } from "./pair_table.ts";
 export { NumberValues, readColumn } from "./plane_values.ts";
