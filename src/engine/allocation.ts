@@ -74,7 +74,7 @@ function fitsResource(
 /** Existing memory starts at a page and is whole pages, and so is the part used; new memory has a size. */
 function isSound({ pSystemMem, Size }: AllocationInfo): boolean {
   if (pSystemMem === null) return Size > 0n;
-  const { byteOffset, byteCount } = pSystemMem.data.piece;
+  const { byteOffset, byteCount } = pSystemMem.data.pieces[0];
   return byteOffset === 0 && byteCount % PAGE_BYTES === 0 && Size % BigInt(PAGE_BYTES) === 0n &&
     Size <= BigInt(byteCount);
 }
@@ -85,7 +85,7 @@ function backing(
 ): Pick<AllocationData, "partition" | "pages" | "buffer"> {
   const pageCount = Math.ceil(Number(Size) / PAGE_BYTES);
   if (pSystemMem === null) return { partition: "video", pages: world.memory.allocate("video", pageCount), buffer: 0 };
-  const { partition, piece } = pSystemMem.data;
+  const { partition, pieces: [piece] } = pSystemMem.data;
   const pages = Size === 0n ? piece.pages : piece.pages.slice(0, pageCount);
   return { partition, pages, buffer: pSystemMem.number };
 }

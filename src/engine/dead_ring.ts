@@ -1,13 +1,11 @@
-// The dead objects of a handle space in the order in which they ended, in one array that goes round.
-// It must not know why they are kept, nor look into one: an object that is forgotten was not touched for long, and is cold.
-
-import type { Ref } from "../api/mod.ts";
+// The dead objects of a handle space in the order in which they ended, as numbers in two arrays that go round.
+// It must not know why they are kept, nor what their numbers mean.
 
 /** A queue of at most as many dead objects as its capacity, a power of two. */
 export class DeadRing {
   readonly #mask: number;
-  /** Grow to the capacity with the first round. */
-  readonly #objects: (Ref | undefined)[] = [];
+  /** Which object; they grow to the capacity with the first round. */
+  readonly #codes: number[] = [];
   readonly #places: number[] = [];
   /** Counts the objects that came, and those that went. */
   #pushed = 0;
@@ -26,11 +24,11 @@ export class DeadRing {
     return this.#pushed - this.#shifted > this.#mask;
   }
 
-  /** Puts in a dead object with the place of its handle value; `RangeError` where the ring is full. */
-  push(object: Ref, place: number): void {
+  /** Puts in a dead object, by the number that tells which, and the place of its handle value; `RangeError` where it is full. */
+  push(code: number, place: number): void {
     if (this.isFull) throw new RangeError(`Cannot bury another object: ${this.#mask + 1} are kept`);
     const index = this.#pushed & this.#mask;
-    this.#objects[index] = object;
+    this.#codes[index] = code;
     this.#places[index] = place;
     this.#pushed += 1;
   }
@@ -45,22 +43,19 @@ export class DeadRing {
   }
 
   /** Takes out the oldest object; undefined where there is none. */
-  shift(): Ref | undefined {
+  shift(): number | undefined {
     if (this.#pushed === this.#shifted) return undefined;
-    const index = this.#shifted & this.#mask;
-    const object = this.#objects[index];
-    this.#objects[index] = undefined;
+    const code = this.#codes[this.#shifted & this.#mask];
     this.#shifted += 1;
-    return object;
+    return code;
   }
 
-  /** All objects, oldest first. */
-  toArray(): Ref[] {
-    const objects: Ref[] = [];
+  /** All objects with their places, oldest first. */
+  toArray(): (readonly [code: number, place: number])[] {
+    const dead: (readonly [number, number])[] = [];
     for (let at = this.#shifted; at < this.#pushed; at += 1) {
-      const object = this.#objects[at & this.#mask];
-      if (object !== undefined) objects.push(object);
+      dead.push([this.#codes[at & this.#mask] ?? 0, this.#places[at & this.#mask] ?? 0]);
     }
-    return objects;
+    return dead;
   }
 }

@@ -81,6 +81,7 @@ export class Engine {
 
   /** Makes a call. What else it made happen is in `takeOutputs` and `deliverable`. */
   call(input: CallInput): CallResult {
+    this.world.beginInput();
     const compiled = this.#compile(input.plan);
     const reply = this.#admit(compiled, input) ?? this.#perform(compiled, input, false);
     runDueWork(this.world);
@@ -97,6 +98,7 @@ export class Engine {
 
   /** Starts a callback; `event` is the number of its event. */
   deliver(id: number, event: number): PendingCallback {
+    this.world.beginInput();
     const callback = this.world.callbacks.begin(id, event);
     if (callback === undefined) throw new RangeError(`Cannot deliver callback ${id}: it is not pending`);
     CALLBACK_BEGINS[callback.name]?.(this.world, callback);
@@ -113,6 +115,7 @@ export class Engine {
     callbackEvent: number,
     returned: { readonly event: number; readonly outcome: Outcome; readonly outs?: readonly Value[] },
   ): void {
+    this.world.beginInput();
     const callback = this.world.callbacks.end(callbackEvent);
     if (callback === undefined) {
       throw new RangeError(`Cannot return from @${callbackEvent}: no callback is running there`);

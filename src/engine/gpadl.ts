@@ -14,8 +14,8 @@ import {
   success,
 } from "./behaviour.ts";
 import { type Channel, hasOpenedBegun, isUp } from "./connection.ts";
-import { pageCountOf, slicePiece } from "./memory.ts";
-import type { EngineObject, Piece } from "./objects.ts";
+import type { EngineObject, PartOfPieces, Piece } from "./objects.ts";
+import { extentOf, holds, piecesOf } from "./pieces.ts";
 import { sendGpadl, sendRefusedGpadl, sendTeardown, sendTorndown } from "./vmbus.ts";
 import type { World } from "./world.ts";
 
@@ -32,12 +32,6 @@ const PFN_BYTES = 8;
 const NO_PIECES: readonly Piece[] = [];
 const NO_MAPPINGS: readonly number[] = [];
 
-/** Bytes [offset, offset + length) of a byte string. */
-interface Slice {
-  readonly offset: number;
-  readonly length: number;
-}
-
 function createFromBuffer(
   scope: Scope,
   channel: Channel,
@@ -45,9 +39,8 @@ function createFromBuffer(
   buffer: EngineObject<"buffer">,
   byteCount: number,
 ): Reply {
-  const { piece, partition } = buffer.data;
-  const isGuests = partition === "guest";
-  return create(scope, channel, { flags, pieces: isGuests ? [piece] : null, slice: { offset: 0, length: byteCount } });
+  const { pieces, partition } = buffer.data;
+  return create(scope, channel, { flags, whole: partition === "guest" ? pieces : null, startOffset: 0, byteCount });
 }
 
 /** Offset and length count through the whole chain as through one byte string (kmcl.md 5.2). */
@@ -59,10 +52,10 @@ function createFromMdl(
   offset: number,
   dataLength: number,
 ): Reply {
-  const pieces = chainOf(scope.world, mdl);
-  const total = (pieces ?? []).reduce((sum, piece) => sum + piece.byteCount, 0);
-  const length = dataLength === 0 ? Math.max(0, total - offset) : dataLength;
-  return create(scope, channel, { flags, pieces, slice: { offset, length } });
+  const whole = chainOf(scope.world, mdl);
+  const total = (whole ?? []).reduce((sum, piece) => sum + piece.byteCount, 0);
+  const byteCount = dataLength === 0 ? Math.max(0, total - offset) : dataLength;
+  return create(scope, channel, { flags, whole, startOffset: offset, byteCount });
 }
 
 /** The pieces of a chain of MDLs, null where it is broken or not all the guest's own memory. */
@@ -71,32 +64,33 @@ export function chainOf(world: World, first: Mdl): readonly Piece[] | null {
   let mdl: Mdl | undefined = first;
   while (mdl !== undefined) {
     if (mdl.data.partition !== "guest" || mdl.data.gpadl !== 0 || mdl.data.completion !== 0) return null;
-    pieces.push(...mdl.data.pieces);
+    pieces.push(...piecesOf(mdl.data));
     if (mdl.data.next === 0) return pieces;
     mdl = world.find("mdl", mdl.data.next);
   }
   return null;
 }
 
-/** What a GPADL is asked to describe; `pieces` null: not memory that a guest can show. */
+/** What a GPADL is asked to describe; `whole` null: not memory that a guest can show. */
 interface Request {
   readonly flags: number;
-  readonly pieces: readonly Piece[] | null;
-  readonly slice: Slice;
+  readonly whole: readonly Piece[] | null;
+  readonly startOffset: number;
+  readonly byteCount: number;
 }
 
-function create(scope: Scope, channel: Channel, { flags, pieces, slice }: Request): Reply {
+function create(scope: Scope, channel: Channel, { flags, whole, startOffset, byteCount }: Request): Reply {
   const { world } = scope;
   const { options } = world;
   if ((flags & ~READ_ONLY) !== 0) return answer(optionStatus(options, "bad-flags-status"));
-  if (pieces === null || !hasOpenedBegun(world, channel)) return answer(optionStatus(options, "refusal-status"));
-  const part = slicePieces(pieces, slice);
-  if (part === null || descriptionBytes(part) > MAX_DESCRIPTION_BYTES) {
+  if (whole === null || !hasOpenedBegun(world, channel)) return answer(optionStatus(options, "refusal-status"));
+  const part = { whole, startOffset, byteCount };
+  if (!holds(whole, startOffset, byteCount) || descriptionBytes(part) > MAX_DESCRIPTION_BYTES) {
     return answer(optionStatus(options, "gpadl-range-status"));
   }
   if (world.liveCountOf("gpadl") >= limitOf(options["gpadl-limit"])) {
     const status = optionStatus(options, "gpadl-limit-status");
-    sendRefusedGpadl(world, channel, { pieces: part, status });
+    sendRefusedGpadl(world, channel, { pieces: piecesOf(part), status });
     return answer(status);
   }
   const gpadl = scope.create("gpadl", {
@@ -104,9 +98,11 @@ function create(scope: Scope, channel: Channel, { flags, pieces, slice }: Reques
     server: channel.data.peer,
     connection: channel.data.connection,
     readOnly: (flags & READ_ONLY) !== 0,
-    pieces: part,
-    byteCount: slice.length,
-    mappings: NO_MAPPINGS,
+    whole,
+    startOffset,
+    byteCount,
+    mapping: 0,
+    laterMappings: NO_MAPPINGS,
     isDeleting: false,
   }, channel);
   sendGpadl(world, channel, gpadl);
@@ -117,27 +113,9 @@ function limitOf(option: string): number {
   return option === "none" ? Number.POSITIVE_INFINITY : Number(option);
 }
 
-/** The part of a byte string over pieces, as pieces; null where it is empty or reaches outside. */
-export function slicePieces(pieces: readonly Piece[], { offset, length }: Slice): readonly Piece[] | null {
-  const [only] = pieces;
-  if (only !== undefined && pieces.length === 1) {
-    return length === 0 || offset + length > only.byteCount ? null : [slicePiece(only, { offset, length })];
-  }
-  const part: Piece[] = [];
-  let start = 0;
-  for (const piece of pieces) {
-    const from = Math.max(offset, start);
-    const to = Math.min(offset + length, start + piece.byteCount);
-    if (from < to) part.push(slicePiece(piece, { offset: from - start, length: to - from }));
-    start += piece.byteCount;
-  }
-  return length === 0 || offset + length > start ? null : part;
-}
-
-function descriptionBytes(pieces: readonly Piece[]): number {
-  let bytes = 0;
-  for (const piece of pieces) bytes += RANGE_HEADER_BYTES + pageCountOf(piece) * PFN_BYTES;
-  return bytes;
+function descriptionBytes(part: PartOfPieces): number {
+  const { pieces, pages } = extentOf(part);
+  return pieces * RANGE_HEADER_BYTES + pages * PFN_BYTES;
 }
 
 /** Waits while the server has it mapped; from the first moment on no new mapping is made (kmcl.md 5.4, 5.5). */
@@ -151,10 +129,10 @@ function deleteGpadl(scope: Scope, channel: Channel, gpadl: Gpadl): Reply {
     gpadl.state = "deleting";
     if (!isSpared) sendTeardown(world, gpadl);
   }
-  if (gpadl.data.mappings.length > 0 && !isSpared) return blocked();
+  if (gpadl.data.mapping !== 0 && !isSpared) return blocked();
   sendTorndown(world, gpadl, { isAnswered: scope.retry || !isSpared });
   if (world.options["handle-reuse"] === "after-delete") world.releaseHandle(gpadl);
-  gpadl.data.pieces = NO_PIECES;
+  gpadl.data.whole = NO_PIECES;
   return done();
 }
 
@@ -179,17 +157,20 @@ function isWaitSpared(world: World, channel: Channel, gpadl: Gpadl): boolean {
 function map(scope: Scope, channel: Channel, flags: number, gpadl: Gpadl): Reply {
   const status = mapTrouble(scope.world, channel, { flags, gpadl });
   if (status !== null) return answer(status);
-  const { pieces, byteCount, mappings } = gpadl.data;
+  const { data } = gpadl;
+  const { whole, startOffset, byteCount } = data;
   const mdl = scope.create("mdl", {
     partition: "guest",
-    pieces,
+    whole,
+    startOffset,
     byteCount,
     next: 0,
     gpadl: gpadl.number,
     buffer: 0,
     completion: 0,
   }, gpadl);
-  gpadl.data.mappings = mappings.length === 0 ? [mdl.number] : [...mappings, mdl.number];
+  if (data.mapping === 0) data.mapping = mdl.number;
+  else data.laterMappings = [...data.laterMappings, mdl.number];
   gpadl.state = "mapped";
   return success(mdl.ref);
 }
@@ -205,7 +186,7 @@ function mapTrouble(
   if ((flags & ~READ_ONLY) !== 0) return optionStatus(options, "bad-flags-status");
   if (data.server !== channel.number || data.isDeleting) return optionStatus(options, "unknown-gpadl-status");
   if (data.readOnly && (flags & READ_ONLY) === 0) return optionStatus(options, "read-only-map-status");
-  const isTaken = data.mappings.length > 0 && options["mapping-limit"] === "one";
+  const isTaken = data.mapping !== 0 && options["mapping-limit"] === "one";
   return isTaken ? optionStatus(options, "double-map-status") : null;
 }
 
@@ -213,15 +194,15 @@ function mapTrouble(
 function unmap({ world }: Scope, channel: Channel, gpadl: Gpadl): Reply {
   const { data } = gpadl;
   if (data.server !== channel.number) return refuse(belongsElsewhere(gpadl, channel));
-  const [number] = data.mappings;
-  if (number === undefined) return refuse(`gpadl#${gpadl.number} is not mapped`);
-  data.mappings = data.mappings.length === 1 ? NO_MAPPINGS : data.mappings.slice(1);
-  const mdl = world.find("mdl", number);
+  if (data.mapping === 0) return refuse(`gpadl#${gpadl.number} is not mapped`);
+  const mdl = world.find("mdl", data.mapping);
+  if (data.laterMappings.length === 0) data.mapping = 0;
+  else [data.mapping = 0, ...data.laterMappings] = data.laterMappings;
   if (mdl !== undefined) {
-    mdl.data.pieces = NO_PIECES;
+    mdl.data.whole = NO_PIECES;
     world.destroy(mdl);
   }
-  if (!data.isDeleting && data.mappings.length === 0) gpadl.state = "live";
+  if (!data.isDeleting && data.mapping === 0) gpadl.state = "live";
   return done();
 }
 

@@ -117,7 +117,8 @@ function getExternalData(scope: Scope, completion: Completion, flags: number): R
   }
   const mdl = scope.create("mdl", {
     partition: "guest",
-    pieces: data.ranges,
+    whole: data.ranges,
+    startOffset: 0,
     byteCount: data.ranges.reduce((sum, { byteCount }) => sum + byteCount, 0),
     next: 0,
     gpadl: 0,

@@ -1,7 +1,7 @@
 // The kernel-mode display driver: it is told of processes that begin and end on an adapter, and may reserve addresses for
 // itself while one begins. Rules: gpuva.md 1.7, 2.1 (DxgkCbReserveGpuVirtualAddressRange).
 
-import { type CallbackName, PAGE_BYTES, STATUS, type Value } from "../api/mod.ts";
+import { type CallbackName, isRef, PAGE_BYTES, sameObject, STATUS, type Value } from "../api/mod.ts";
 import { answer, type Behaviour, blocked, fail, type Reply, type Scope, success } from "./behaviour.ts";
 import { endVads, spaceName, spaceOnAdapter } from "./gpu_process.ts";
 import { pagesIn } from "./gpu_va.ts";
@@ -84,7 +84,7 @@ export function endProcesses(world: World, { side, event }: { readonly side: str
 
 /** Whether its creation was announced and not delivered: then the driver never hears of it. */
 function takePending({ callbacks }: World, { ref }: EngineObject<"process">): boolean {
-  return callbacks.withdraw(0, ({ name, ins }) => name === CREATE && ins[0] === ref);
+  return callbacks.withdraw(0, ({ name, ins: [made] }) => name === CREATE && isRef(made) && sameObject(made, ref));
 }
 
 function dismiss(world: World, process: EngineObject<"process">, cause: number): void {

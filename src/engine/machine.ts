@@ -2,8 +2,8 @@
 
 import { findPlan, ntSuccess, PAGE_BYTES, printObject } from "../api/mod.ts";
 import { type Behaviour, done, refuse, type Reply, type Scope, value } from "./behaviour.ts";
-import { runsOf, slicePiece } from "./memory.ts";
 import type { EngineObject, PartitionName, Piece } from "./objects.ts";
+import { piecesOf, runsOf } from "./pieces.ts";
 
 /** The largest buffer, in bytes: 1 GiB. */
 export const MAX_BUFFER_BYTES = 1 << 30;
@@ -14,8 +14,8 @@ function allocateBuffer(scope: Scope, byteCount: number, byteOffset: number): Re
   if (byteCount === 0 || byteCount > MAX_BUFFER_BYTES) return refuse(`a buffer has 1 to ${MAX_BUFFER_BYTES} bytes`);
   if (byteOffset >= PAGE_BYTES) return refuse(`ByteOffset ${byteOffset} is not inside the first page`);
   const partition = partitionOf(scope.side);
-  const pages = scope.world.memory.allocate(partition, Math.ceil((byteOffset + byteCount) / PAGE_BYTES));
-  return value(scope.create("buffer", { partition, piece: { pages, byteOffset, byteCount } }).ref);
+  const piece = scope.world.memory.allocatePiece(partition, { byteOffset, byteCount });
+  return value(scope.create("buffer", { partition, pieces: [piece] }).ref);
 }
 
 function partitionOf(side: string): PartitionName {
@@ -23,7 +23,8 @@ function partitionOf(side: string): PartitionName {
 }
 
 function freeBuffer(scope: Scope, buffer: EngineObject<"buffer">): Reply {
-  scope.world.memory.free(buffer.data.partition, buffer.data.piece.pages);
+  const { partition, pieces: [piece] } = buffer.data;
+  scope.world.memory.free(partition, piece.pages);
   return done();
 }
 
@@ -34,18 +35,17 @@ function createMdl(
   byteCount: number,
   next: EngineObject<"mdl"> | null,
 ): Reply {
-  const { piece, partition } = buffer.data;
-  const length = byteCount === 0 ? piece.byteCount - byteOffset : byteCount;
-  if (length <= 0 || byteOffset + length > piece.byteCount) {
-    return refuse(
-      `bytes ${byteOffset} to ${byteOffset + length} are outside ${printObject(buffer)} of ${piece.byteCount} bytes`,
-    );
+  const { pieces, partition } = buffer.data;
+  const room = pieces[0].byteCount;
+  const length = byteCount === 0 ? room - byteOffset : byteCount;
+  if (length <= 0 || byteOffset + length > room) {
+    return refuse(`bytes ${byteOffset} to ${byteOffset + length} are outside ${printObject(buffer)} of ${room} bytes`);
   }
-  const part = slicePiece(piece, { offset: byteOffset, length });
   return value(
     scope.create("mdl", {
       partition,
-      pieces: [part],
+      whole: pieces,
+      startOffset: byteOffset,
       byteCount: length,
       next: next?.number ?? 0,
       gpadl: 0,
@@ -62,19 +62,19 @@ function freeMdl(_scope: Scope, mdl: EngineObject<"mdl">): Reply {
 }
 
 function writeBuffer(scope: Scope, buffer: EngineObject<"buffer">, offset: number, data: Uint8Array): Reply {
-  return write(scope, { partition: buffer.data.partition, pieces: [buffer.data.piece] }, { offset, data });
+  return write(scope, buffer.data, { offset, data });
 }
 
 function readBuffer(scope: Scope, buffer: EngineObject<"buffer">, offset: number, byteCount: number): Reply {
-  return read(scope, { partition: buffer.data.partition, pieces: [buffer.data.piece] }, { offset, length: byteCount });
+  return read(scope, buffer.data, { offset, length: byteCount });
 }
 
 function writeMdl(scope: Scope, mdl: EngineObject<"mdl">, offset: number, data: Uint8Array): Reply {
-  return write(scope, mdl.data, { offset, data });
+  return write(scope, { partition: mdl.data.partition, pieces: piecesOf(mdl.data) }, { offset, data });
 }
 
 function readMdl(scope: Scope, mdl: EngineObject<"mdl">, offset: number, byteCount: number): Reply {
-  return read(scope, mdl.data, { offset, length: byteCount });
+  return read(scope, { partition: mdl.data.partition, pieces: piecesOf(mdl.data) }, { offset, length: byteCount });
 }
 
 interface Bytes {
@@ -117,7 +117,7 @@ function read(
 }
 
 function pfnArray(_scope: Scope, { data }: EngineObject<"mdl">): Reply {
-  return done(data.pieces.flatMap(({ pages }) => [...pages].map(BigInt)));
+  return done(piecesOf(data).flatMap(({ pages }) => [...pages].map(BigInt)));
 }
 
 function advanceTime({ world }: Scope, nanoseconds: bigint): Reply {

@@ -4,6 +4,7 @@
 import { PAGE_BYTES } from "../api/mod.ts";
 import { popPage, pushPage } from "./page_heap.ts";
 import type { PartitionName, Piece } from "./objects.ts";
+import { RunOfPages } from "./pieces.ts";
 
 /** Where bytes are: a page of a partition, and the offset into it. */
 export interface PageAddress {
@@ -48,6 +49,15 @@ export class Memory {
       pages.push(page);
     }
     return pages;
+  }
+
+  /** Gives out zeroed pages for a byte string that begins in its first page at `byteOffset`, as `allocate` does. */
+  allocatePiece(partition: PartitionName, { byteOffset, byteCount }: Pick<Piece, "byteOffset" | "byteCount">): Piece {
+    const own = this.#partitions[partition];
+    const count = Math.ceil((byteOffset + byteCount) / PAGE_BYTES);
+    if (own.free.length > 0) return { pages: this.allocate(partition, count), byteOffset, byteCount };
+    own.next += count;
+    return new RunOfPages(own.next - count, byteOffset, byteCount);
   }
 
   /** Takes pages back. */
@@ -131,91 +141,5 @@ function emptyPartition(name: PartitionName): PartitionState {
 function assertInside(offset: number, length: number): void {
   if (offset < 0 || offset + length > PAGE_BYTES) {
     throw new RangeError(`Cannot touch ${length} bytes at offset ${offset}: a page has ${PAGE_BYTES}`);
-  }
-}
-
-/** Bytes inside one page. */
-export interface PageRun {
-  readonly page: number;
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** Where a part of a piece's bytes lies: runs inside single pages, in order. */
-export function runsOf(
-  pieces: readonly Piece[],
-  { offset, length }: { readonly offset: number; readonly length: number },
-): PageRun[] {
-  const runs: PageRun[] = [];
-  let skip = offset;
-  let left = length;
-  for (const [index, piece] of pieces.entries()) {
-    const isLast = index === pieces.length - 1;
-    const room = isLast ? piece.pages.length * PAGE_BYTES - piece.byteOffset : piece.byteCount;
-    if (skip < room) {
-      const taken = Math.min(left, room - skip);
-      addRuns(runs, piece, { offset: skip, length: taken });
-      left -= taken;
-      skip = 0;
-      if (left === 0) return runs;
-    } else skip -= room;
-  }
-  return left === 0 ? runs : [];
-}
-
-function addRuns(
-  runs: PageRun[],
-  { pages, byteOffset }: Piece,
-  { offset, length }: { readonly offset: number; readonly length: number },
-): void {
-  let at = byteOffset + offset;
-  let left = length;
-  while (left > 0) {
-    const page = pages[Math.floor(at / PAGE_BYTES)];
-    if (page === undefined) break;
-    const inPage = at % PAGE_BYTES;
-    const taken = Math.min(left, PAGE_BYTES - inPage);
-    runs.push({ page, offset: inPage, length: taken });
-    at += taken;
-    left -= taken;
-  }
-}
-
-/** How many pages the bytes of a piece touch. */
-export function pageCountOf({ byteOffset, byteCount }: Piece): number {
-  return Math.ceil((byteOffset + byteCount) / PAGE_BYTES);
-}
-
-/** The pages from the first to the last byte of a part of a piece. */
-export function slicePiece(
-  piece: Piece,
-  { offset, length }: { readonly offset: number; readonly length: number },
-): Piece {
-  return new PartOfPiece(piece.pages, piece.byteOffset + offset, length);
-}
-
-/** A piece as plain data, for a snapshot. */
-export function plainPiece({ pages, byteOffset, byteCount }: Piece): Piece {
-  return { pages, byteOffset, byteCount };
-}
-
-/** A part of other pages, which it lists only when it is asked to: most GPADLs come and go without that. */
-class PartOfPiece implements Piece {
-  readonly byteOffset: number;
-  readonly byteCount: number;
-  readonly #whole: readonly number[];
-  readonly #firstPage: number;
-  #pages: readonly number[] | null = null;
-
-  constructor(whole: readonly number[], startOffset: number, byteCount: number) {
-    this.#whole = whole;
-    this.#firstPage = Math.floor(startOffset / PAGE_BYTES);
-    this.byteOffset = startOffset % PAGE_BYTES;
-    this.byteCount = byteCount;
-  }
-
-  get pages(): readonly number[] {
-    this.#pages ??= this.#whole.slice(this.#firstPage, this.#firstPage + pageCountOf(this));
-    return this.#pages;
   }
 }

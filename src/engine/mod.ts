@@ -6,3 +6,5 @@ export type { EngineObject } from "./objects.ts";
 export type { Output, PendingCallback, World } from "./world.ts";
 export { isSnapshot, type Snapshot } from "./snapshot.ts";
 export { stateMatches } from "./state.ts";
+export { piecesOf } from "./pieces.ts";
+export { mappingsOf } from "./plain_data.ts";

@@ -3,11 +3,25 @@
 
 import { HANDLE_SPACES, type HandleSpace, type ObjectKind, OBJECTS, type OwnerEnd, type Ref } from "../api/mod.ts";
 import { DeadRing } from "./dead_ring.ts";
-import { type EngineObject, isObject } from "./objects.ts";
-import { Slots } from "./slots.ts";
+import type { EngineObject } from "./objects.ts";
+import type { WorldObject } from "./world_object.ts";
+import { kindsOf } from "./shape.ts";
+import { NumberSlots, Slots } from "./slots.ts";
 
 /** Dead objects of a handle space whose values still resolve, so that a use after the end names what it was. */
 export const DEAD_HANDLES_KEPT = 8192;
+
+/** An object of any kind as one number, its code: its own number and the place of its kind among all kinds. 0: none. */
+const KINDS = kindsOf(OBJECTS);
+const KIND_LIMIT = 32;
+
+function codeOf(kindPlace: number, number: number): number {
+  return number * KIND_LIMIT + kindPlace;
+}
+
+function numberIn(code: number): number {
+  return Math.floor(code / KIND_LIMIT);
+}
 
 /** Objects of a kind. */
 export class KindTable {
@@ -18,8 +32,11 @@ export class KindTable {
   readonly lastState: string;
   /** Those that live, by number. */
   readonly live = new Slots<EngineObject>();
+  /** Objects that ended and that nobody knows any more, to serve again. */
+  readonly idle: WorldObject[] = [];
   /** How many were made so far. */
   count = 0;
+  readonly #place: number;
 
   constructor(kind: ObjectKind, handles: HandleTable) {
     const { ownerEnd, states } = OBJECTS[kind];
@@ -28,19 +45,34 @@ export class KindTable {
     this.ownerEnd = ownerEnd;
     this.firstState = states[0];
     this.lastState = states.at(-1) ?? "dead";
+    this.#place = KINDS.indexOf(kind);
   }
 
   /** The newest object of this kind that has this handle value, or had it when a call that waits may know it. */
   resolve(handle: number): EngineObject | undefined {
-    const named = this.handles.resolve(handle);
-    return named?.kind === this.kind && isObject(named) ? named : undefined;
+    const code = this.#codeAt(handle);
+    return code === 0 ? undefined : this.live.get(numberIn(code)) ?? this.handles.kept(code);
   }
 
   /** The newest object of this kind that has or had this handle value, or undefined; any number may be asked for. */
   refOf(handle: number): Ref | undefined {
-    const named = this.handles.resolve(handle);
-    if (named?.kind !== this.kind) return undefined;
-    return isObject(named) ? named.ref : named;
+    const code = this.#codeAt(handle);
+    return code === 0 ? undefined : { kind: this.kind, number: numberIn(code), handle };
+  }
+
+  /** Makes the handle value of an object of this kind resolve to it. */
+  name(number: number, handle: number): void {
+    this.handles.name(codeOf(this.#place, number), handle);
+  }
+
+  /** Keeps the handle value of a dead object of this kind for a while, and the object itself where somebody may need it. */
+  bury(number: number, handle: number, whole: EngineObject | null): void {
+    this.handles.bury(codeOf(this.#place, number), handle, whole);
+  }
+
+  #codeAt(handle: number): number {
+    const code = this.handles.resolve(handle);
+    return code - numberIn(code) * KIND_LIMIT === this.#place ? code : 0;
   }
 }
 
@@ -54,8 +86,10 @@ export class HandleTable {
   readonly #first: number;
   readonly #step: number;
   /** By place, the newest object that has or had the value. */
-  readonly #objects = new Slots<Ref>();
+  readonly #codes = new NumberSlots();
   #dead = new DeadRing(2 * DEAD_HANDLES_KEPT);
+  /** Those of the dead that are kept whole, by their codes. */
+  readonly #kept = new Map<number, EngineObject>();
 
   constructor(space: HandleSpace) {
     const { first, step } = HANDLE_SPACES[space];
@@ -65,29 +99,34 @@ export class HandleTable {
     this.#step = step;
   }
 
-  /** Dead objects whose values still resolve, oldest first. */
+  /** Dead objects whose values still resolve, oldest first; the reference of one that is not kept whole. */
   get dead(): Ref[] {
-    return this.#dead.toArray();
+    return this.#dead.toArray().map(([code, place]) => this.#kept.get(code) ?? this.#refOf(code, place));
   }
 
   /** How many values resolve to an object, or to what is left of one. */
   get size(): number {
-    return this.#objects.size;
+    return this.#codes.size;
   }
 
-  /** The newest object that has or had this value, or undefined; any number may be asked for. */
-  resolve(handle: number): Ref | undefined {
-    return this.#objects.get(this.#placeOf(handle));
+  /** The code of the newest object that has or had this value, or 0; any number may be asked for. */
+  resolve(handle: number): number {
+    return this.#codes.get(this.#placeOf(handle));
   }
 
-  /** Makes a value resolve to an object, or to the reference that is left of it. */
-  name(object: Ref): void {
-    this.#objects.set(this.#placeOf(object.handle), object);
+  /** A dead object that is kept whole. */
+  kept(code: number): EngineObject | undefined {
+    return this.#kept.size === 0 ? undefined : this.#kept.get(code);
+  }
+
+  /** Makes a value resolve to an object, by its code. */
+  name(code: number, handle: number): void {
+    this.#codes.set(this.#placeOf(handle), code);
   }
 
   /** Every object that its value resolves to, in order of the values. */
-  named(): IterableIterator<Ref> {
-    return this.#objects.values();
+  named(): Ref[] {
+    return [...this.#codes.entries()].map(([place, code]) => this.#refOf(code, place));
   }
 
   /** Gives out the lowest value that was given back, else the next one. */
@@ -109,43 +148,33 @@ export class HandleTable {
     this.freed.set(this.#placeOf(handle), handle);
   }
 
-  /**
-   * Keeps a dead object's value for a while. Pass the reference alone where nobody needs the object: memory that was
-   * just used serves again soon, while what is kept for long has to be moved out of its way.
-   */
-  bury(object: Ref): void {
-    const place = this.#placeOf(object.handle);
-    const named = this.#objects.get(place);
-    if (named !== undefined && refOf(named) === refOf(object)) this.#objects.set(place, object);
-    this.#keep(object, place);
-  }
-
-  /** Takes dead objects, oldest first, in place of its own: those that `dead` gave. */
-  restoreDead(objects: readonly Ref[]): void {
-    this.#dead = new DeadRing(2 * DEAD_HANDLES_KEPT);
-    for (const object of objects) this.#keep(object, this.#placeOf(object.handle));
-  }
-
-  #keep(object: Ref, place: number): void {
+  /** Keeps a dead object's value for a while, and the object itself where somebody may need it. */
+  bury(code: number, handle: number, whole: EngineObject | null): void {
     if (this.#dead.isFull) this.#forget();
-    this.#dead.push(object, place);
+    this.#dead.push(code, this.#placeOf(handle));
+    if (whole !== null) this.#kept.set(code, whole);
   }
 
   /** Lets the older ones go at once, all but the newest `DEAD_HANDLES_KEPT` with the one that comes now. */
   #forget(): void {
     for (let count = 0; count <= DEAD_HANDLES_KEPT; count += 1) {
       const place = this.#dead.oldestPlace();
-      if (this.#objects.get(place) === this.#dead.shift()) this.#objects.delete(place);
+      const code = this.#dead.shift() ?? 0;
+      if (this.#codes.get(place) === code) this.#codes.set(place, 0);
+      if (this.#kept.size > 0) this.#kept.delete(code);
     }
   }
 
   #placeOf(handle: number): number {
     return (handle - this.#first) / this.#step;
   }
-}
 
-function refOf(object: Ref): Ref {
-  return isObject(object) ? object.ref : object;
+  #refOf(code: number, place: number): Ref {
+    const number = numberIn(code);
+    const kind = KINDS[code - number * KIND_LIMIT];
+    if (kind === undefined) throw new RangeError(`Cannot find kind of code ${code}: there are ${KINDS.length}`);
+    return { kind, number, handle: this.#first + place * this.#step };
+  }
 }
 
 /** The tables of all kinds and of all spaces. */

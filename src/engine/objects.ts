@@ -2,6 +2,7 @@
 // so that a snapshot is a copy.
 
 import type { ImagePosition, ObjectKind, Ref, SavedGpadl, SavedPacket } from "../api/mod.ts";
+import type { PlainDataByKind } from "./plain_data.ts";
 import type { CompletionData, PacketData, TransportData } from "./packet_data.ts";
 
 export type {
@@ -19,6 +20,13 @@ export interface Piece {
   readonly pages: readonly number[];
   /** Into the first page. */
   readonly byteOffset: number;
+  readonly byteCount: number;
+}
+
+/** Bytes [startOffset, startOffset + byteCount) of the byte string that some pieces are; `piecesOf` lists its own. */
+export interface PartOfPieces {
+  readonly whole: readonly Piece[];
+  readonly startOffset: number;
   readonly byteCount: number;
 }
 
@@ -114,7 +122,7 @@ export interface RestoreData {
 }
 
 /** A GPADL: which bytes of the guest, and whether the server has them mapped. */
-export interface GpadlData {
+export interface GpadlData extends PartOfPieces {
   /** The client channel's number. */
   readonly channel: number;
   /** The number of the server channel that it was created for. */
@@ -122,18 +130,18 @@ export interface GpadlData {
   /** The connection that it was created in. */
   readonly connection: number;
   readonly readOnly: boolean;
-  pieces: readonly Piece[];
-  readonly byteCount: number;
-  /** Numbers of the MDLs of live mappings, oldest first. */
-  mappings: readonly number[];
+  whole: readonly Piece[];
+  /** The number of the MDL of the oldest live mapping, 0: it is not mapped. */
+  mapping: number;
+  /** The same of those after it, oldest first: mostly none. */
+  laterMappings: readonly number[];
   isDeleting: boolean;
 }
 
 /** An MDL: a logical byte string over pages. */
-export interface MdlData {
+export interface MdlData extends PartOfPieces {
   readonly partition: PartitionName;
-  pieces: readonly Piece[];
-  readonly byteCount: number;
+  whole: readonly Piece[];
   /** The next MDL's number in the chain, else 0. */
   readonly next: number;
   /** The GPADL whose mapping this is, else 0. */
@@ -144,10 +152,10 @@ export interface MdlData {
   readonly completion: number;
 }
 
-/** A buffer: pages of a partition. */
+/** A buffer: pages of a partition, in one piece. */
 export interface BufferData {
   readonly partition: PartitionName;
-  readonly piece: Piece;
+  readonly pieces: readonly [Piece];
 }
 
 /** An adapter handle; address spaces belong to a process on the adapter behind it. */
@@ -294,6 +302,7 @@ export interface EngineObject<K extends ObjectKind = ObjectKind> {
   readonly kind: K;
   readonly number: number;
   readonly handle: number;
+  /** Made anew each time: an object may serve again as another one once it ended, a reference never does. */
   readonly ref: Ref;
   /** Who created it; a GPU object belongs to this side's process. */
   readonly side: string;
@@ -313,7 +322,7 @@ export interface EngineObject<K extends ObjectKind = ObjectKind> {
 export interface ObjectState<K extends ObjectKind = ObjectKind>
   extends Pick<EngineObject<K>, "kind" | "number" | "handle" | "side" | "state" | "alive"> {
   /** Null: it ended, and no more is known than what it was. */
-  readonly data: ObjectDataByKind[K] | null;
+  readonly data: PlainDataByKind[K] | null;
 }
 
 /** Tells an object from a mere reference, and from any other value. */

@@ -4,9 +4,9 @@
 import { PAGE_BYTES, SYMBOLS } from "../api/mod.ts";
 import { optionStatus } from "./behaviour.ts";
 import type { Channel } from "./ends.ts";
-import { chainOf, slicePieces } from "./gpadl.ts";
-import { pageCountOf } from "./memory.ts";
+import { chainOf } from "./gpadl.ts";
 import type { EngineObject, Outgoing, Piece } from "./objects.ts";
+import { holds, pageCountOf, piecesOf } from "./pieces.ts";
 import type { GpaRange } from "./ring.ts";
 import { limitTrouble } from "./transport.ts";
 import type { World } from "./world.ts";
@@ -81,11 +81,12 @@ export function externalMdl(
   if (mdl === null) return null;
   const chain = chainOf(world, mdl);
   const isForced = (flags & FORCE_MDL_LENGTH) !== 0;
-  const whole = chain !== null && isForced ? mdl.data.pieces : chain;
+  const whole = chain !== null && isForced ? piecesOf(mdl.data) : chain;
   const total = (whole ?? []).reduce((sum, { byteCount }) => sum + byteCount, 0);
   const wanted = length === 0 ? Math.max(0, total - offset) : length;
   const room = isForced ? whole?.map(toPageEnd) : whole;
-  const pieces = room === null || room === undefined ? null : slicePieces(room, { offset, length: wanted });
+  const isSound = room !== null && room !== undefined && holds(room, offset, wanted);
+  const pieces = isSound ? piecesOf({ whole: room, startOffset: offset, byteCount: wanted }) : null;
   return { pieces, chainLength: isForced ? 1 : chainLengthOf(world, mdl), mustWait };
 }
 

@@ -25,6 +25,7 @@ import {
 } from "./behaviour.ts";
 import type { Channel } from "./ends.ts";
 import type { ChannelData, EngineObject, Outgoing, SaveData } from "./objects.ts";
+import { piecesOf } from "./pieces.ts";
 import type { World } from "./world.ts";
 
 const SAVE_PACKET = "EvtVmbChannelSavePacket";
@@ -154,12 +155,12 @@ function gpadlsOf(world: World, { number, data }: Channel): SavedGpadl[] {
   const restored = data.restore?.gpadls ?? [];
   return [
     ...restored,
-    ...own.map(({ handle, data: { readOnly, isDeleting, mappings, pieces } }) => ({
+    ...own.map(({ handle, data }) => ({
       handle,
-      isReadOnly: readOnly,
-      isDeleting,
-      isMapped: mappings.length > 0,
-      pieces,
+      isReadOnly: data.readOnly,
+      isDeleting: data.isDeleting,
+      isMapped: data.mapping !== 0,
+      pieces: piecesOf(data),
     })),
   ];
 }

@@ -1,4 +1,5 @@
-// Values by whole numbers that count up, in pages: no hashing, and a page whose values all went costs nothing.
+// Values by whole numbers that count up, in pages: no hashing, and a page whose values all went costs nothing. Numbers as
+// values stand in typed arrays, where nobody has to trace or move them.
 // It must not know what the values are.
 
 const PAGE_BITS = 8;
@@ -70,6 +71,66 @@ export class Slots<V> {
       this.#counts.push(0);
     }
     const page = new Array<V | undefined>(PAGE_SLOTS).fill(undefined);
+    this.#pages[number] = page;
+    this.#counts[number] = 0;
+    return page;
+  }
+}
+
+/** A map from slot numbers, whole and from 0 on, to numbers other than 0, which is none. */
+export class NumberSlots {
+  readonly #pages: (Float64Array | undefined)[] = [];
+  /** Values in each page. */
+  readonly #counts: number[] = [];
+  /** Pages that are empty, to serve again. */
+  readonly #idle: Float64Array[] = [];
+  #size = 0;
+
+  /** The number of values. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The value in a slot; 0 where there is none, and for a number that is no slot's. */
+  get(slot: number): number {
+    const index = slot | 0;
+    return index === slot && index >= 0 ? this.#pages[index >> PAGE_BITS]?.[index & (PAGE_SLOTS - 1)] ?? 0 : 0;
+  }
+
+  /** Puts a value in a slot, 0 to empty it; `RangeError` for a number that is no slot's. */
+  set(slot: number, value: number): void {
+    const index = slot | 0;
+    if (index !== slot || index < 0) {
+      throw new RangeError(`Cannot use slot ${slot}: wanted a whole number below ${SLOT_LIMIT}`);
+    }
+    const number = index >> PAGE_BITS;
+    const place = index & (PAGE_SLOTS - 1);
+    const page = this.#pages[number] ?? (value === 0 ? undefined : this.#addPage(number));
+    if (page === undefined) return;
+    const change = Number(value !== 0) - Number(page[place] !== 0);
+    page[place] = value;
+    if (change === 0) return;
+    const count = (this.#counts[number] ?? 0) + change;
+    this.#size += change;
+    this.#counts[number] = count;
+    if (count > 0) return;
+    this.#pages[number] = undefined;
+    this.#idle.push(page);
+  }
+
+  /** The values in order of their slots, each with its slot. */
+  *entries(): IterableIterator<readonly [slot: number, value: number]> {
+    for (const [number, page] of this.#pages.entries()) {
+      for (const [place, value] of page?.entries() ?? []) if (value !== 0) yield [number * PAGE_SLOTS + place, value];
+    }
+  }
+
+  #addPage(number: number): Float64Array {
+    while (this.#pages.length < number) {
+      this.#pages.push(undefined);
+      this.#counts.push(0);
+    }
+    const page = this.#idle.pop() ?? new Float64Array(PAGE_SLOTS);
     this.#pages[number] = page;
     this.#counts[number] = 0;
     return page;

@@ -20,6 +20,7 @@ import type { AllocationData, ObjectDataByKind, ObjectState, PageIn, Piece, Rest
 import type { DyingAllocation } from "./allocation_end.ts";
 import type { FenceTarget, GpuAccess, GpuCommand, GpuQueue } from "./gpu_work.ts";
 import { COMPLETION, PACKET, TRANSPORT } from "./packet_shape.ts";
+import type { PlainDataByKind } from "./plain_data.ts";
 import {
   type Check,
   isBigint,
@@ -157,7 +158,7 @@ const RESTORE = members<RestoreData>({
   failure: orNull(isCount),
 });
 
-const DATA: { readonly [K in ObjectKind]: Check<ObjectDataByKind[K]> } = {
+const DATA: { readonly [K in ObjectKind]: Check<PlainDataByKind[K]> } = {
   vmbus: NOTHING,
   kernelHandle: NOTHING,
   interface: NOTHING,
@@ -197,7 +198,7 @@ const DATA: { readonly [K in ObjectKind]: Check<ObjectDataByKind[K]> } = {
     restore: orNull(RESTORE),
     transport: TRANSPORT,
   }),
-  gpadl: members<ObjectDataByKind["gpadl"]>({
+  gpadl: members<PlainDataByKind["gpadl"]>({
     channel: isCount,
     server: isCount,
     connection: isCount,
@@ -207,7 +208,7 @@ const DATA: { readonly [K in ObjectKind]: Check<ObjectDataByKind[K]> } = {
     mappings: list(isCount),
     isDeleting: isFlag,
   }),
-  mdl: members<ObjectDataByKind["mdl"]>({
+  mdl: members<PlainDataByKind["mdl"]>({
     partition: PARTITION,
     pieces: list(PIECE),
     byteCount: isCount,
@@ -216,7 +217,7 @@ const DATA: { readonly [K in ObjectKind]: Check<ObjectDataByKind[K]> } = {
     buffer: isCount,
     completion: isCount,
   }),
-  buffer: members<ObjectDataByKind["buffer"]>({ partition: PARTITION, piece: PIECE }),
+  buffer: members<PlainDataByKind["buffer"]>({ partition: PARTITION, piece: PIECE }),
   adapter: members<ObjectDataByKind["adapter"]>({ luid: isBigint }),
   device: members<ObjectDataByKind["device"]>({
     adapter: isCount,

@@ -25,9 +25,9 @@ function unload(scope: Scope): Reply {
     }
   }
   const left = [...world.all("gpadl")];
-  if (left.some(({ data }) => data.mappings.length > 0)) return blocked();
+  if (left.some(({ data }) => data.mapping !== 0)) return blocked();
   for (const gpadl of left) {
-    gpadl.data.pieces = [];
+    gpadl.data.whole = [];
     world.destroy(gpadl);
   }
   world.wire.unload = "none";

@@ -5,6 +5,7 @@ import { type MessageName, PAGE_BYTES, STATUS, type Value, WIRE } from "../api/m
 import type { Channel } from "./ends.ts";
 import { type GpadlRange, splitGpadl } from "./gpadl_wire.ts";
 import type { EngineObject, Piece } from "./objects.ts";
+import { piecesOf } from "./pieces.ts";
 import type { Link } from "./wire_state.ts";
 import type { World } from "./world.ts";
 
@@ -162,7 +163,7 @@ export function sendGpadl(world: World, channel: Channel, { number, ref, data }:
   const channelId = world.wire.held.get(channel.number)?.channelId;
   if (!isOn(world) || channelId === undefined) return;
   world.wire.gpadls.set(number, channelId);
-  sendDescription(world, { channelId, gpadl: ref, ranges: rangesOf(data.pieces), status: STATUS.STATUS_SUCCESS });
+  sendDescription(world, { channelId, gpadl: ref, ranges: rangesOf(piecesOf(data)), status: STATUS.STATUS_SUCCESS });
 }
 
 /** A GPADL that the host refuses: its handle names nothing. */

@@ -7,6 +7,7 @@ import {
   type ModelOptions,
   type ObjectKind,
   type Outcome,
+  printObject,
   type Ref,
   type Value,
 } from "../api/mod.ts";
@@ -15,11 +16,14 @@ import type { DyingAllocation } from "./allocation_end.ts";
 import type { GpuQueue } from "./gpu_work.ts";
 import { Callbacks } from "./callbacks.ts";
 import { Meeting } from "./meeting.ts";
-import { Memory, plainPiece } from "./memory.ts";
+import { Memory } from "./memory.ts";
 import type { Companion } from "./update_queue.ts";
 import { adopt, childrenOf, type HandleTable, type KindTable, leaveFamily, Tables } from "./object_tables.ts";
+import { livingData, plainData } from "./plain_data.ts";
+import { refill } from "./refill.ts";
 import { emptyWireState, type WireState } from "./wire_state.ts";
 import { type EngineObject, isObject, type ObjectDataByKind, type ObjectState } from "./objects.ts";
+import { WorldObject } from "./world_object.ts";
 
 /** A callback that the library wants to make. */
 export interface PendingCallback {
@@ -124,6 +128,8 @@ export class World {
   /** Tables that had an object, in the order of their first: they belong to a snapshot. */
   readonly #kindsUsed: KindTable[] = [];
   readonly #spacesUsed: HandleTable[] = [];
+  /** Objects that ended in this input, and that no other one remembers. */
+  readonly #ended: WorldObject[] = [];
 
   constructor(options: ModelOptions = defaultOptions()) {
     this.options = options;
@@ -149,12 +155,28 @@ export class World {
     const table = this.#tables.of(kind);
     if (table.count === 0) this.#use(table);
     table.count += 1;
-    const ref = { kind, number: table.count, handle: table.handles.take() };
-    const object = new WorldObject(kind, ref, data, side, table.firstState);
-    table.live.set(ref.number, object);
-    table.handles.name(object);
+    const number = table.count;
+    const handle = table.handles.take();
+    const object = this.#objectOf(table, kind, data);
+    object.begin({ number, handle, side, state: table.firstState });
+    table.live.set(number, object);
+    table.name(number, handle);
     if (owner !== null) adopt(owner, object);
     return object;
+  }
+
+  /** One that ended in an earlier input, else a new one. */
+  #objectOf<K extends ObjectKind>(table: KindTable, kind: K, data: ObjectDataByKind[K]): WorldObject<K> {
+    const idle = table.idle.pop();
+    if (idle === undefined || !isKind(idle, kind) || !refill(idle.data, data)) return new WorldObject(kind, data);
+    return idle;
+  }
+
+  /** An input begins: what ended before it serves again. */
+  beginInput(): void {
+    if (this.#ended.length === 0) return;
+    for (const object of this.#ended) this.#tables.of(object.kind).idle.push(object);
+    this.#ended.length = 0;
   }
 
   /** Ends an object; what its kind's table says is released with it ends too, newest first. */
@@ -169,8 +191,10 @@ export class World {
     object.alive = false;
     object.state = table.lastState;
     table.live.delete(object.number);
+    const isRemembered = this.parked.length > 0 || object.newestChild !== null;
     leaveFamily(object);
-    table.handles.bury(this.parked.length > 0 ? object : object.ref);
+    table.bury(object.number, object.handle, this.parked.length > 0 ? object : null);
+    if (!isRemembered && object instanceof WorldObject) this.#ended.push(object);
   }
 
   /** Live objects that an object owns, oldest first. */
@@ -244,6 +268,9 @@ export class World {
     const objects = [...new Set<Ref>([...live, ...tables.flatMap(({ dead }) => dead), ...owners])];
     const places = new Map(objects.map((object, place) => [object, place]));
     const placeOf = (object: Ref): number => places.get(object) ?? -1;
+    const gone = new Map(tables.flatMap(({ dead }) => dead).map((object) => [printObject(object), object]));
+    const placeOfNamed = (ref: Ref): number =>
+      placeOf(this.find(ref.kind, ref.number) ?? gone.get(printObject(ref)) ?? ref);
     const orphans = live.filter(({ owner }) => owner !== null && !owner.alive);
     const owned = [...objects.flatMap((object) => isObject(object) ? childrenOf(object) : []), ...orphans];
     return {
@@ -253,7 +280,7 @@ export class World {
       freedHandles: new Map(
         tables.flatMap(({ space, table: { freed } }) => freed === null ? [] : [[space, new Map(freed)]]),
       ),
-      named: tables.flatMap(({ table }) => [...table.named()].map(placeOf)),
+      named: tables.flatMap(({ table }) => table.named().map(placeOfNamed)),
       dead: new Map(tables.flatMap(({ space, dead }) => dead.length === 0 ? [] : [[space, dead.map(placeOf)]])),
       owners: owned.flatMap((child) => child.owner === null ? [] : [[placeOf(child), placeOf(child.owner)] as const]),
     };
@@ -281,8 +308,14 @@ export class World {
     }
     for (const [space, next] of nextHandles) this.#useSpace(this.#tables.handlesOf(space)).next = next;
     for (const [space, freed] of freedHandles) this.#useSpace(this.#tables.handlesOf(space)).freed = new Map(freed);
-    for (const object of named.map(at)) this.#tables.of(object.kind).handles.name(object);
-    for (const [space, places] of dead) this.#useSpace(this.#tables.handlesOf(space)).restoreDead(places.map(at));
+    for (const { kind, number, handle } of named.map(at)) this.#tables.of(kind).name(number, handle);
+    for (const [space, places] of dead) {
+      this.#useSpace(this.#tables.handlesOf(space));
+      for (const object of places.map(at)) {
+        const { kind, number, handle } = object;
+        this.#tables.of(kind).bury(number, handle, isObject(object) ? object : null);
+      }
+    }
     for (const [child, owner] of owners) adopt(objectAt(owner), objectAt(child));
     for (const channel of this.all("channel")) this.meeting.update(channel);
   }
@@ -298,39 +331,11 @@ export class World {
   }
 }
 
-/** An object without a family yet. All are of this class, so that all have one shape: what most calls ask for stands first. */
-class WorldObject<K extends ObjectKind> implements EngineObject<K> {
-  alive = true;
-  readonly side: string;
-  readonly kind: K;
-  state: string;
-  readonly data: ObjectDataByKind[K];
-  readonly number: number;
-  readonly ref: Ref;
-  owner: EngineObject | null = null;
-  newestChild: EngineObject | null = null;
-  olderSibling: EngineObject | null = null;
-  newerSibling: EngineObject | null = null;
-
-  /** In a row, as nothing is made more often. */
-  constructor(kind: K, ref: Ref, data: ObjectDataByKind[K], side: string, state: string) {
-    this.kind = kind;
-    this.number = ref.number;
-    this.ref = ref;
-    this.side = side;
-    this.state = state;
-    this.data = data;
-  }
-
-  get handle(): number {
-    return this.ref.handle;
-  }
-}
-
-function restored({ kind, number, handle, side, state, alive, data }: ObjectState): Ref {
-  const ref = { kind, number, handle };
-  if (data === null) return ref;
-  const object = new WorldObject(kind, ref, structuredClone(data), side, state);
+function restored(state: ObjectState): Ref {
+  const { kind, number, handle, side, alive, data } = state;
+  if (data === null) return { kind, number, handle };
+  const object = new WorldObject(kind, livingData(data));
+  object.begin({ number, handle, side, state: state.state });
   object.alive = alive;
   return object;
 }
@@ -339,8 +344,7 @@ function plainObject(object: Ref): ObjectState {
   const { kind, number, handle } = object;
   if (!isObject(object)) return { kind, number, handle, side: "", state: "", alive: false, data: null };
   const { side, state, alive, data } = object;
-  const plain = "pieces" in data ? { ...data, pieces: data.pieces.map(plainPiece) } : data;
-  return { kind, number, handle, side, state, alive, data: structuredClone(plain) };
+  return { kind, number, handle, side, state, alive, data: plainData(data) };
 }
 
 function isKind<K extends ObjectKind>(object: EngineObject, kind: K): object is EngineObject<K> {

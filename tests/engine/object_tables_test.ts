@@ -1,10 +1,10 @@
 // Handle values and the objects behind them, from the first value given out to the last dead object that is remembered.
 
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
-import type { Ref } from "../../src/api/mod.ts";
+import { type ObjectKind, OBJECTS, type Ref } from "../../src/api/mod.ts";
 import { DeadRing } from "../../src/engine/dead_ring.ts";
 import { DEAD_HANDLES_KEPT, HandleTable, KindTable, Tables } from "../../src/engine/object_tables.ts";
-import { isObject } from "../../src/engine/objects.ts";
+import { type GpadlData, isObject } from "../../src/engine/objects.ts";
 import { World } from "../../src/engine/world.ts";
 
 const FIRST_GPADL = 0xe1e10;
@@ -17,7 +17,7 @@ function gpadlRef(number: number): Ref {
 /** A buffer of a world of its own. */
 function makeBuffer(world: World) {
   const piece = { pages: [1], byteOffset: 0, byteCount: 1 };
-  return world.create("buffer", { partition: "guest", piece }, HOST);
+  return world.create("buffer", { partition: "guest", pieces: [piece] }, HOST);
 }
 
 Deno.test("HandleTable.take() counts up in steps and gives back the lowest value first", () => {
@@ -28,42 +28,48 @@ Deno.test("HandleTable.take() counts up in steps and gives back the lowest value
   assertEquals([table.take(), table.take(), table.take()], [0x80001000, 0x80001080, 0x800010c0]);
 });
 
-Deno.test("HandleTable.resolve() of a value between two steps, below the first or never given out is undefined", () => {
+Deno.test("HandleTable.resolve() of a value between two steps, below the first or never given out is 0", () => {
   const table = new HandleTable("pointer");
-  table.name({ kind: "buffer", number: 1, handle: table.take() });
+  table.name(37, table.take());
   for (const handle of [0x80001001, 0x80000fc0, 0x80001040, 0, Number.NaN]) {
-    assertEquals(table.resolve(handle), undefined, String(handle));
+    assertEquals(table.resolve(handle), 0, String(handle));
   }
-  assertEquals(table.resolve(0x80001000)?.number, 1);
+  assertEquals(table.resolve(0x80001000), 37);
 });
 
-Deno.test("HandleTable.bury() keeps the newest dead, lets older ones go in one go, and never one that was named anew", () => {
-  const table = new HandleTable("gpadl");
+Deno.test("KindTable.bury() keeps the newest dead, lets older ones go in one go, and never one that was named anew", () => {
+  const { handles, table } = tableOf("gpadl");
   const bury = (from: number, to: number) => {
     for (let number = from; number <= to; number += 1) {
-      const ref = gpadlRef(number);
-      table.name(ref);
-      table.bury(ref);
+      const { handle } = gpadlRef(number);
+      table.name(number, handle);
+      table.bury(number, handle, null);
     }
   };
-  const isKnown = (number: number) => table.resolve(FIRST_GPADL + number - 1) !== undefined;
+  const isKnown = (number: number) => table.refOf(FIRST_GPADL + number - 1) !== undefined;
   bury(1, 2 * DEAD_HANDLES_KEPT);
-  assertEquals([table.dead.length, isKnown(1)], [2 * DEAD_HANDLES_KEPT, true]);
-  table.name({ kind: "gpadl", number: 99_999, handle: FIRST_GPADL });
+  assertEquals([handles.dead.length, isKnown(1)], [2 * DEAD_HANDLES_KEPT, true]);
+  table.name(99_999, FIRST_GPADL);
   bury(2 * DEAD_HANDLES_KEPT + 1, 2 * DEAD_HANDLES_KEPT + 1);
   const oldest = DEAD_HANDLES_KEPT + 2;
-  assertEquals([table.dead.length, table.dead[0]?.number], [DEAD_HANDLES_KEPT, oldest]);
+  assertEquals([handles.dead.length, handles.dead[0]], [DEAD_HANDLES_KEPT, gpadlRef(oldest)]);
   assertEquals([isKnown(2), isKnown(oldest - 1), isKnown(oldest)], [false, false, true]);
-  assertEquals(table.resolve(FIRST_GPADL)?.number, 99_999);
+  assertEquals(table.refOf(FIRST_GPADL)?.number, 99_999);
 });
+
+function tableOf(kind: ObjectKind): { readonly handles: HandleTable; readonly table: KindTable } {
+  const handles = new HandleTable(OBJECTS[kind].handles);
+  return { handles, table: new KindTable(kind, handles) };
+}
 
 Deno.test("KindTable.resolve() and refOf() pass over other kinds of the same space", () => {
   const tables = new Tables();
   const buffers = tables.of("buffer");
   const mdls = new KindTable("mdl", buffers.handles);
   const ref: Ref = { kind: "buffer", number: 1, handle: buffers.handles.take() };
-  buffers.handles.name(ref);
+  buffers.name(1, ref.handle);
   assertEquals([buffers.refOf(ref.handle), mdls.refOf(ref.handle)], [ref, undefined]);
+  assertEquals(buffers.handles.named(), [ref]);
   assertEquals(buffers.resolve(ref.handle), undefined, "a reference alone is no object");
   assertEquals([tables.of("buffer") === buffers, tables.handlesOf("pointer") === buffers.handles], [true, true]);
 });
@@ -93,8 +99,7 @@ Deno.test("World.restoreObjects() knows dead references as such, and dead object
   assertEquals(other.captureObjects(), state);
   assertEquals(other.resolve("buffer", first.handle), undefined);
   assertEquals(other.tableOf("buffer").refOf(first.handle), first.ref);
-  const { data } = other.resolve("buffer", second.handle) ?? {};
-  assertEquals(data, second.data);
+  assertEquals(other.resolve("buffer", second.handle)?.state, "dead");
 });
 
 Deno.test("World.restoreObjects() refuses an owner of which only the reference is left", () => {
@@ -104,6 +109,33 @@ Deno.test("World.restoreObjects() refuses an owner of which only the reference i
   assertThrows(() => new World().restoreObjects(state), RangeError, "Cannot restore object 0: only its reference");
 });
 
+Deno.test("World.create() gives a dead object another life in a later input, unless somebody remembers it", () => {
+  const world = new World();
+  const whole = [{ pages: [1, 2], byteOffset: 0, byteCount: 8192 }] as const;
+  const facts = { channel: 1, server: 2, connection: 3, whole, byteCount: 4096, mapping: 0 };
+  const first = { ...facts, readOnly: true, startOffset: 4096, laterMappings: [], isDeleting: true };
+  const second = { ...facts, readOnly: false, startOffset: 0, laterMappings: [9], isDeleting: false };
+  const make = (data: GpadlData) => world.create("gpadl", { ...data }, HOST);
+  const gpadl = make(first);
+  world.destroy(gpadl);
+  assertEquals([gpadl.alive, make(first) === gpadl], [false, false], "what ended in this input may still be in use");
+  world.beginInput();
+  const again = make(second);
+  assertEquals([again === gpadl, again.number, again.state, again.alive], [true, 3, "live", true]);
+  assertEquals(again.data, second);
+  const child = world.create("gpadl", { ...first }, { side: "client", owner: again });
+  world.destroy(again);
+  world.beginInput();
+  assertEquals([make(first) === again, child.owner === again], [false, true], "what outlives its owner remembers it");
+  const data = { partition: "guest", whole, startOffset: 0, byteCount: 1, next: 0, gpadl: 3, buffer: 0 } as const;
+  const mdl = world.create("mdl", { ...data, completion: 0 }, { side: "client", owner: gpadl });
+  world.destroy(mdl);
+  world.beginInput();
+  const other = { partition: "host", whole: [], startOffset: 2, byteCount: 3, next: 4, gpadl: 5, buffer: 6 } as const;
+  const reused = world.create("mdl", { ...other, completion: 7 }, HOST);
+  assertEquals([reused === mdl, reused.owner, reused.data], [true, null, { ...other, completion: 7 }]);
+});
+
 Deno.test("DeadRing gives back in order what it was given, round after round, up to its capacity", () => {
   const ring = new DeadRing(4);
   assertThrows(() => ring.oldestPlace(), RangeError, "none is kept");
@@ -111,17 +143,17 @@ Deno.test("DeadRing gives back in order what it was given, round after round, up
   let oldest = 1;
   for (let number = 1; number <= 23; number += 1) {
     if (ring.isFull) {
-      assertEquals([ring.oldestPlace(), ring.shift()?.number], [10 * oldest, oldest]);
+      assertEquals([ring.oldestPlace(), ring.shift()], [10 * oldest, oldest]);
       oldest += 1;
     }
-    ring.push(gpadlRef(number), 10 * number);
+    ring.push(number, 10 * number);
     assertEquals(
-      ring.toArray().map((each) => each.number),
+      ring.toArray().map(([code]) => code),
       Array.from({ length: number - oldest + 1 }, (_, index) => oldest + index),
     );
   }
   assert(ring.isFull);
-  assertThrows(() => ring.push(gpadlRef(24), 240), RangeError, "Cannot bury another object: 4 are kept");
+  assertThrows(() => ring.push(24, 240), RangeError, "Cannot bury another object: 4 are kept");
   assertThrows(() => new DeadRing(6), RangeError, "wanted a power of two");
 });
 

@@ -1,6 +1,6 @@
 // An open channel over which memory is shown, for tests of GPADLs.
 
-import { type EngineObject, stateMatches } from "../../src/engine/mod.ts";
+import { type EngineObject, piecesOf as pieces, stateMatches } from "../../src/engine/mod.ts";
 import { assert } from "../support/assert.ts";
 import type { Answer } from "../support/model.ts";
 import { numberOf, Pair } from "./endpoints.ts";
@@ -79,7 +79,7 @@ function isGpadl(object: EngineObject): object is EngineObject<"gpadl"> {
 
 /** Pieces as `first page offset byteOffset+byteCount`, pages counted from the buffer's first. */
 export function piecesOf(gpadl: EngineObject<"gpadl">): string[] {
-  return gpadl.data.pieces.map(({ pages, byteOffset, byteCount }) =>
+  return pieces(gpadl.data).map(({ pages, byteOffset, byteCount }) =>
     `${pages.map((page) => page - FIRST_BUFFER_PAGE).join(" ")}: ${byteOffset}+${byteCount}`
   );
 }

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { isArray, isRef, planOf, STATUS, type Value } from "../../src/api/mod.ts";
-import { Engine, isSnapshot } from "../../src/engine/mod.ts";
+import { Engine, isSnapshot, piecesOf } from "../../src/engine/mod.ts";
 import { GpadlAssembly, type GpadlRange } from "../../src/engine/gpadl_wire.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { numberOf, Pair } from "./endpoints.ts";
@@ -319,7 +319,8 @@ Deno.test("header and bodies of every create put together are the GPADL's ranges
         StartOffsetWithinMdl: Math.min(startOffset, total - 1),
       });
       const gpadl = pair.engine.world.find("gpadl", 1);
-      const ranges = gpadl?.data.pieces.map(({ byteCount, byteOffset, pages }): GpadlRange => ({
+      assert(gpadl !== undefined);
+      const ranges = piecesOf(gpadl.data).map(({ byteCount, byteOffset, pages }): GpadlRange => ({
         byteCount,
         byteOffset,
         pages: [...pages],

@@ -2,7 +2,7 @@
 // They read what the engine keeps and compare it with itself; rings are read byte by byte, by a reader of their own.
 
 import { OBJECTS } from "../../src/api/mod.ts";
-import type { EngineObject, World } from "../../src/engine/mod.ts";
+import { type EngineObject, mappingsOf, type World } from "../../src/engine/mod.ts";
 import { type ObjectKind, STATE_CALLBACKS } from "../../src/api/mod.ts";
 import { ringsHoldPackets } from "./ring_bytes.ts";
 
@@ -59,7 +59,9 @@ function objectTrouble(world: World, object: EngineObject): string | null {
 }
 
 function mappingsPointBack({ world }: Watched): string | null {
-  for (const { number, state, data: { mappings, isDeleting } } of world.all("gpadl")) {
+  for (const { number, state, data } of world.all("gpadl")) {
+    const { isDeleting } = data;
+    const mappings = mappingsOf(data);
     for (const each of mappings) {
       if (world.find("mdl", each)?.data.gpadl !== number) return `mdl#${each} is no mapping of gpadl#${number}`;
     }
@@ -69,7 +71,7 @@ function mappingsPointBack({ world }: Watched): string | null {
   }
   for (const { number, data: { gpadl } } of world.all("mdl")) {
     const mapped = gpadl === 0 ? undefined : world.find("gpadl", gpadl);
-    if (mapped !== undefined && !mapped.data.mappings.includes(number)) {
+    if (mapped !== undefined && !mappingsOf(mapped.data).includes(number)) {
       return `mdl#${number} is a mapping of gpadl#${gpadl}, which does not know it`;
     }
   }
@@ -247,7 +249,7 @@ function pagesHaveOneOwner({ world, channels }: Watched): string | null {
   const { guest } = world.memory.toPlain();
   const owners = new Map<number, string>(guest.free.map((page) => [page, "the free list"]));
   if (owners.size !== guest.free.length) return "a guest page is free twice";
-  for (const { number, data: { partition, piece } } of world.all("buffer")) {
+  for (const { number, data: { partition, pieces: [piece] } } of world.all("buffer")) {
     if (partition !== "guest") continue;
     const twice = taken(owners, piece.pages, `buffer#${number}`);
     if (twice !== null) return twice;

@@ -94,7 +94,7 @@ function arrayFor(param: ParamPlan, scene: Scene): Value {
   const { random, world } = scene;
   if (param.word === "timeout") return random.below(2) === 0 ? [] : [random.pick(TIMEOUTS)];
   const [buffer] = live(world, "buffer");
-  const first = BigInt(buffer?.data.piece.pages[0] ?? 0x100);
+  const first = BigInt(buffer?.data.pieces[0].pages[0] ?? 0x100);
   const isFar = scene.isCareless && random.below(8) === 0;
   return Array.from({ length: random.below(4) + 1 }, (_, index) => first + BigInt(index) + (isFar ? 1n << 41n : 0n));
 }
@@ -173,7 +173,7 @@ function numberFor(
   }
   if (isWrong) return random.pick(FAR_BYTE_COUNTS);
   if (last instanceof Uint8Array) return last.length;
-  if (isRef(last) && last.kind === "buffer") return world.find("buffer", last.number)?.data.piece.byteCount ?? 0;
+  if (isRef(last) && last.kind === "buffer") return world.find("buffer", last.number)?.data.pieces[0].byteCount ?? 0;
   return random.pick(BYTE_COUNTS);
 }
 
@@ -232,7 +232,7 @@ function fits(object: EngineObject, param: ParamPlan, { plan, side, values, isKn
   if (!isKind(object, "gpadl")) return true;
   const [channel] = values;
   const own = verb === "destroy" ? object.data.channel : object.data.server;
-  const isMapped = object.data.mappings.length > 0;
+  const isMapped = object.data.mapping !== 0;
   if (isRef(channel) && channel.number !== own) return false;
   return verb === "unmap" ? isMapped : verb === "map" ? !isMapped && !object.data.isDeleting : !object.data.isDeleting;
 }
