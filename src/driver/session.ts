@@ -1,8 +1,8 @@
 // One run of the engine as numbered events: inputs go in, the sink gets every event in order.
 // Programs, scenarios and replays all drive a session; it knows none of them, and nothing of clocks or files.
 
-import { type CallPlan, findPlan, type Outcome, type Value, VOID } from "../api/mod.ts";
-import { Engine, type GivenArgs, type Output, type PendingCallback } from "../engine/mod.ts";
+import { type CallPlan, findPlan, type Outcome, planOf, type Value, VOID } from "../api/mod.ts";
+import { type CallInput, Engine, type GivenArgs, type Output, type PendingCallback } from "../engine/mod.ts";
 import type { EventSink, MemoryMode, Site, TraceEvent } from "../trace/mod.ts";
 import { crc32 } from "../wire/mod.ts";
 
@@ -15,6 +15,11 @@ export interface SessionOptions {
   readonly wallNs?: () => number;
   /** Told the newest event before each input: the engine's state is then that after it, with nothing under way. */
   readonly onBoundary?: (lastEvent: number) => void;
+  /**
+   * Asked of each call that was made, null: it waits. True: its event is known already, and the sink is not told of it;
+   * what else the call made, it is told all the same.
+   */
+  readonly isKnown?: (answer: Answer | null) => boolean;
   /** The event of the keyframe that the engine was restored from: numbers go on after it. */
   readonly resumeAfter?: number;
 }
@@ -61,8 +66,11 @@ export interface RunningCallback {
   readonly callback: PendingCallback;
 }
 
-/** An event but for its number, its level and its times. */
-type Made = Omit<TraceEvent, "event" | "level" | "timeNs" | "wallNs" | "text">;
+/** What an event says beside its number, its level, its times and what most have none of. */
+type Made = Pick<TraceEvent, "kind" | "plan" | "side" | "actor" | "cause"> & Partial<TraceEvent>;
+
+const NO_VALUES: readonly Value[] = [];
+const NO_PLAN = planOf("AdvanceTime");
 
 interface Waiting {
   readonly plan: CallPlan;
@@ -78,17 +86,28 @@ export class Session {
   readonly #sink: EventSink;
   readonly #memory: MemoryMode;
   readonly #wallNs: () => number;
-  readonly #onBoundary: (lastEvent: number) => void;
+  readonly #onBoundary: ((lastEvent: number) => void) | null;
+  readonly #isKnown: ((answer: Answer | null) => boolean) | null;
   readonly #waiting = new Map<number, Waiting>();
   readonly #running = new Map<number, RunningCallback>();
+  /** What the engine is told of a call, the same object each time: a call costs as few objects as it can. */
+  readonly #input: { -readonly [M in keyof CallInput]-?: CallInput[M] } = {
+    plan: NO_PLAN,
+    side: "",
+    ins: NO_VALUES,
+    event: 0,
+    insideCallback: 0,
+    recorded: NO_VALUES,
+  };
   #lastEvent = 0;
 
-  constructor({ engine, sink, memory, wallNs, onBoundary, resumeAfter }: SessionOptions) {
+  constructor({ engine, sink, memory, wallNs, onBoundary, isKnown, resumeAfter }: SessionOptions) {
     this.engine = engine;
     this.#sink = sink;
     this.#memory = memory;
     this.#wallNs = wallNs ?? (() => 0);
-    this.#onBoundary = onBoundary ?? (() => {});
+    this.#onBoundary = onBoundary ?? null;
+    this.#isKnown = isKnown ?? null;
     this.#lastEvent = resumeAfter ?? 0;
     this.#resume();
   }
@@ -108,26 +127,54 @@ export class Session {
   }
 
   /** Makes a call. */
-  call({ plan, side, actor, ins, insideCallback, site, recorded = NO_VALUES }: CallRequest): CallTicket {
+  call(request: CallRequest): CallTicket {
     const event = this.#begin();
-    const result = this.engine.call({ plan, side, ins, event, insideCallback, recorded });
-    const answer = result.blocked ? null : result;
-    if (answer === null) this.#waiting.set(event, { plan, side, actor });
-    this.#emit({
+    const answer = this.#make(request, event);
+    if (answer === null) this.#wait(event, request);
+    if (this.#isKnown !== null && this.#isKnown(answer)) this.#lastEvent = event;
+    else this.#tell(request, event, answer);
+    this.#emitOutputs(event);
+    return { event, answer };
+  }
+
+  #make({ plan, side, ins, insideCallback, recorded }: CallRequest, event: number): Answer | null {
+    const input = this.#input;
+    input.plan = plan;
+    input.side = side;
+    input.ins = ins;
+    input.event = event;
+    input.insideCallback = insideCallback;
+    input.recorded = recorded ?? NO_VALUES;
+    const result = this.engine.call(input);
+    return result.blocked ? null : result;
+  }
+
+  #wait(event: number, { plan, side, actor }: CallRequest): void {
+    this.#waiting.set(event, { plan, side, actor });
+  }
+
+  /** A call's event, written out in full: nothing is made more often. */
+  #tell({ plan, side, actor, insideCallback, site, ins }: CallRequest, event: number, answer: Answer | null): void {
+    this.#sink.event({
+      event,
       kind: answer === null ? "enter" : "call",
       plan,
       side,
       actor,
+      level: plan.level,
       cause: insideCallback,
       of: 0,
+      timeNs: this.engine.world.timeNs,
+      wallNs: this.#wallNs(),
       site,
       ins,
       outs: answer === null ? NO_VALUES : answer.outs,
       outcome: answer === null ? null : answer.outcome,
       memory: null,
+      text: "",
     });
-    this.#emitOutputs(event);
-    return { event, answer };
+    // A sink that throws has not taken the event: then it has no number either.
+    this.#lastEvent = event;
   }
 
   /** Callbacks that may run now, oldest first. */
@@ -144,7 +191,7 @@ export class Session {
     const running = { event, plan, callback };
     this.#running.set(event, running);
     const { side, cause, ins } = callback;
-    this.#emit({ ...NOTHING, kind: "callback", plan, side, actor, cause, ins });
+    this.#emit({ kind: "callback", plan, side, actor, cause, ins });
     return running;
   }
 
@@ -168,7 +215,6 @@ export class Session {
     const event = this.#begin();
     this.engine.finish(callbackEvent, { event, outcome, outs });
     this.#emit({
-      ...NOTHING,
       kind: "return",
       plan: running.plan,
       side: running.callback.side,
@@ -206,12 +252,14 @@ export class Session {
 
   /** The number of the input that begins. */
   #begin(): number {
-    this.#onBoundary(this.#lastEvent);
+    if (this.#onBoundary !== null) this.#onBoundary(this.#lastEvent);
     return this.#lastEvent + 1;
   }
 
   #emitOutputs(input: number): void {
-    for (const output of this.engine.takeOutputs()) {
+    const outputs = this.engine.takeOutputs();
+    if (outputs.length === 0) return;
+    for (const output of outputs) {
       if (output.form === "memory") this.#emitMemory(output, input);
       else if (output.form === "leave") this.#emitLeave(output, input);
       else this.#emitMessage(output, input);
@@ -223,7 +271,6 @@ export class Session {
     const { partition, page, offset, bytes } = output;
     const kept = this.#memory === "full" ? bytes : null;
     this.#emit({
-      ...NOTHING,
       kind: "memory",
       plan: null,
       side: partition === "video" ? "gpu" : partition,
@@ -236,19 +283,19 @@ export class Session {
   #emitMessage({ name, side, ins }: Extract<Output, { form: "message" }>, cause: number): void {
     const plan = findPlan(name);
     if (plan === undefined) throw new TypeError(`Cannot send ${name}: it is not declared`);
-    this.#emit({ ...NOTHING, kind: "call", plan, side, actor: "vmbus", cause, ins, outcome: VOID });
+    this.#emit({ kind: "call", plan, side, actor: "vmbus", cause, ins, outcome: VOID });
   }
 
   #emitLeave({ event, outcome, outs }: Extract<Output, { form: "leave" }>, cause: number): void {
     const waiting = this.#waiting.get(event);
     if (waiting === undefined) throw new RangeError(`Cannot leave @${event}: no call waits there`);
     this.#waiting.delete(event);
-    this.#emit({ ...NOTHING, ...waiting, kind: "leave", cause, of: event, outs, outcome });
+    this.#emit({ ...waiting, kind: "leave", cause, of: event, outs, outcome });
     this.onLeave(event, { outcome, outs });
   }
 
-  /** Written out in full: an event of every kind has the same shape, and a call's costs one object. */
-  #emit({ kind, plan, side, actor, cause, of, site, ins, outs, outcome, memory }: Made): void {
+  /** An event of another kind has the same members in the same order as a call's: all have one shape. */
+  #emit({ kind, plan, side, actor, cause, of = 0, ins, outs, outcome, memory }: Made): void {
     const event = this.#lastEvent + 1;
     this.#sink.event({
       event,
@@ -261,32 +308,19 @@ export class Session {
       of,
       timeNs: this.engine.world.timeNs,
       wallNs: this.#wallNs(),
-      site,
-      ins,
-      outs,
-      outcome,
-      memory,
+      site: null,
+      ins: ins ?? NO_VALUES,
+      outs: outs ?? NO_VALUES,
+      outcome: outcome ?? null,
+      memory: memory ?? null,
       text: "",
     });
-    // A sink that throws has not taken the event: then it has no number either.
     this.#lastEvent = event;
   }
 }
-
-const NO_VALUES: readonly Value[] = [];
 
 /** An error over what cannot be passed says whose it is. */
 function named({ name }: CallPlan, error: unknown): unknown {
   if (error instanceof TypeError || error instanceof RangeError) error.message = `${name}: ${error.message}`;
   return error;
 }
-const NOTHING: Omit<Made, "kind" | "side" | "actor"> = {
-  plan: null,
-  cause: 0,
-  of: 0,
-  site: null,
-  ins: NO_VALUES,
-  outs: NO_VALUES,
-  outcome: null,
-  memory: null,
-};

@@ -10,6 +10,7 @@ const WORK: readonly ((world: World) => boolean)[] = [runUpdates, runGpuWork];
 
 /** Runs all that is due: one piece of work may be what another waits for. */
 export function runDueWork(world: World): void {
+  if (world.companions.size === 0 && world.gpuQueues.size === 0 && world.dying.size === 0) return;
   for (let hasRun = true; hasRun;) {
     hasRun = false;
     for (const run of WORK) if (run(world)) hasRun = true;

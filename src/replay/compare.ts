@@ -35,6 +35,18 @@ export function areAlike(recorded: TraceEvent, replayed: TraceEvent): boolean {
     areValuesAlike(recorded.ins, replayed.ins);
 }
 
+/** The same of a recorded call and what it answered now, null: it waits. What it was given is the same, as it was fed. */
+export function answersAlike(
+  { kind, plan, level, of, memory, outcome, outs }: TraceEvent,
+  answer: CallAnswer,
+): boolean {
+  if (of !== 0 || memory !== null || plan === null || level !== plan.level) return false;
+  if (answer === null) return kind === "enter" && outcome === null && outs.length === 0;
+  return kind === "call" && areOutcomesAlike(outcome, answer.outcome) && areValuesAlike(outs, answer.outs);
+}
+
+type CallAnswer = Pick<TraceEvent, "outs"> & { readonly outcome: Outcome } | null;
+
 function areOutcomesAlike(left: Outcome | null, right: Outcome | null): boolean {
   if (left === right) return true;
   if (left === null || right === null || left.form !== right.form) return false;
