@@ -11,7 +11,7 @@ import { FreshList } from "./fresh_list.ts";
 import { moved, type PageEntry, type PageSpan, PageTables, tiles } from "./page_tables.ts";
 import { type CopySource, type PagingOperation, PagingOperations, type QueuePosition } from "./paging_operations.ts";
 import { Slots } from "./slots.ts";
-import { baseEntry, mappedVad, newVad, readVad, type Vad, type VadFacts, vadNumbers } from "./vad.ts";
+import { baseEntry, mappedVad, readVad, Vad, type VadFacts, vadNumbers } from "./vad.ts";
 
 export { UNIQUE_DRIVER_PROTECTION } from "./mapped_spans.ts";
 export type { MappingCandidate } from "./mapped_spans.ts";
@@ -38,6 +38,8 @@ export class AddressSpace {
   readonly #vads = new RangeMap<Vad>();
   readonly #byNumber = new Slots<Vad>();
   readonly #fresh = new FreshList();
+  /** Ranges that ended, to serve again. */
+  readonly #idle: Vad[] = [];
   #operations = new PagingOperations();
   #mapped = new MappedSpans();
 
@@ -160,12 +162,12 @@ export class AddressSpace {
     let hasEntries = false;
     for (const { start, end, value: vad } of this.#vads.carve(span.start, span.end)) {
       vad.pageCount -= end - start;
-      if (vad.fresh !== null && vad.pageCount === 0) this.#fresh.take(vad);
-      else hasEntries = true;
-      if (vad.fresh !== null) this.#settleVad(vad);
+      if (vad.pageCount > 0 || !this.#fresh.take(vad)) hasEntries = true;
+      this.#settleVad(vad);
       if (vad.pageCount > 0) continue;
       this.#byNumber.delete(vad.number);
       ended.push(vad.number);
+      this.#idle.push(vad);
     }
     if (hasEntries) { for (const tables of this.#gpus) this.#mapped.free(span, tables.release(span)); }
     return ended;
@@ -322,7 +324,8 @@ export class AddressSpace {
   }
 
   #addVad(facts: VadFacts, when: When): Vad {
-    const made = newVad(facts, when === null);
+    const made = this.#idle.pop() ?? new Vad();
+    made.begin(facts, when === null);
     this.#byNumber.set(made.number, made);
     return made;
   }
@@ -352,8 +355,8 @@ export class AddressSpace {
 
   /** Brings a range's fresh mapping into page tables and index. */
   #settleVad(vad: Vad): void {
-    const fresh = this.#fresh.take(vad);
-    if (fresh === null) return;
+    if (!this.#fresh.take(vad)) return;
+    const { fresh } = vad;
     this.#tablesOf(fresh.gpu).commitFresh(fresh, fresh.entry);
     if (fresh.entry.allocation > 0) this.#mapped.add(fresh, fresh.entry);
   }

@@ -14,22 +14,23 @@ export class FreshList {
   }
 
   /** Gives a range its fresh mapping. */
-  add(vad: Vad, { start, end, gpu, entry }: Omit<FreshMapping, "place">): void {
-    vad.fresh = { start, end, gpu, entry, place: this.#vads.length };
+  add(vad: Vad, mapping: FreshMapping): void {
+    vad.setFresh(mapping);
+    vad.place = this.#vads.length;
     this.#vads.push(vad);
   }
 
-  /** Takes a range's fresh mapping, null where it has none. */
-  take(vad: Vad): FreshMapping | null {
-    const { fresh } = vad;
-    if (fresh === null) return null;
+  /** Takes a range's fresh mapping from it; whether it had one, which its `fresh` still is. */
+  take(vad: Vad): boolean {
+    const { place } = vad;
+    if (place < 0) return false;
     const last = this.#vads.pop();
-    if (last !== undefined && last !== vad && last.fresh !== null) {
-      this.#vads[fresh.place] = last;
-      last.fresh.place = fresh.place;
+    if (last !== undefined && last !== vad) {
+      this.#vads[place] = last;
+      last.place = place;
     }
-    vad.fresh = null;
-    return fresh;
+    vad.place = -1;
+    return true;
   }
 
   /** All of them, in order of their numbers. */
@@ -39,8 +40,8 @@ export class FreshList {
 
   /** Throws where a range is listed that does not fit; for tests. */
   checkInvariants(): void {
-    for (const [place, { number, pageCount, fresh }] of this.#vads.entries()) {
-      const fits = fresh !== null && fresh.place === place && fresh.end - fresh.start === pageCount;
+    for (const [index, { number, pageCount, fresh, place }] of this.#vads.entries()) {
+      const fits = place === index && fresh.end - fresh.start === pageCount;
       ensure(fits, `VAD ${number} is listed as fresh, and has other pages`);
     }
   }

@@ -1,6 +1,7 @@
 // Objects of kinds that come and go by the thousand serve again: what is not made anew is neither moved nor swept by the
 // garbage collector. It must not know when.
 
+import type { ObjectDataByKind } from "./objects.ts";
 import type { AnyData } from "./plain_data.ts";
 
 type Writable<T> = { -readonly [M in keyof T]: T[M] };
@@ -9,11 +10,19 @@ type Writable<T> = { -readonly [M in keyof T]: T[M] };
 export function refill(data: AnyData, fresh: AnyData): boolean {
   if ("laterMappings" in data) return "laterMappings" in fresh && copyGpadl(data, fresh);
   if ("whole" in data) return "whole" in fresh && !("laterMappings" in fresh) && copyMdl(data, fresh);
+  if ("space" in data && !("openedBy" in data)) return "space" in fresh && copyVad(data, fresh);
   return false;
 }
 
 type GpadlData = Extract<AnyData, { readonly mapping: number }>;
 type MdlData = Exclude<Extract<AnyData, { readonly whole: unknown }>, GpadlData>;
+
+type VadData = ObjectDataByKind["vad"];
+
+function copyVad(data: Writable<VadData>, fresh: VadData): true {
+  data.space = fresh.space;
+  return true;
+}
 
 function copyGpadl(data: Writable<GpadlData>, fresh: GpadlData): true {
   data.channel = fresh.channel;

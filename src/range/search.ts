@@ -137,14 +137,15 @@ function fitInsideHigh<V>(tree: Tree<V>, node: number, wanted: Wanted): number |
 /** The highest start within the free points [start, end). */
 function fitHigh({ size, from, to, alignment }: Wanted, start: number, end: number): number | undefined {
   const highest = Math.min(end, to) - size;
-  const aligned = highest - highest % alignment;
+  const aligned = alignment === 1 ? highest : highest - highest % alignment;
   return highest >= 0 && aligned >= Math.max(start, from) ? aligned : undefined;
 }
 
 /** The lowest start within the free points [start, end). A remainder is exact where a quotient might not be. */
 function fit(wanted: Wanted, start: number, end: number): number | undefined {
   const lowest = Math.max(start, wanted.from);
-  const excess = lowest % wanted.alignment;
+  // Of numbers that may be fractions to the compiler, a remainder takes longer than all else here.
+  const excess = wanted.alignment === 1 ? 0 : lowest % wanted.alignment;
   const aligned = excess === 0 ? lowest : lowest - excess + wanted.alignment;
   return aligned + wanted.size <= Math.min(end, wanted.to) ? aligned : undefined;
 }
