@@ -2,7 +2,7 @@
 
 import { assertEquals, assertThrows } from "../support/assert.ts";
 import fc from "fast-check";
-import { Slots } from "../../src/engine/slots.ts";
+import { NumberSlots, Slots } from "../../src/engine/slots.ts";
 
 const NO_SLOTS = [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, 2 ** 32, -(2 ** 32)];
 
@@ -54,4 +54,27 @@ Deno.test("Slots agree with a Map, in order of the slots", () => {
     }),
     { seed: 12, numRuns: 100 },
   );
+});
+
+Deno.test("NumberSlots agree with a Map, in order of the slots; 0 is none", () => {
+  const step = fc.record({ slot: fc.nat(700), value: fc.oneof(fc.constant(0), fc.nat(9), fc.constant(2 ** 40)) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const slots = new NumberSlots();
+      const map = new Map<number, number>();
+      for (const { slot, value } of steps) {
+        slots.set(slot, value);
+        if (value === 0) map.delete(slot);
+        else map.set(slot, value);
+        assertEquals([slots.get(slot), slots.size], [value, map.size]);
+      }
+      assertEquals([...slots.entries()], [...map].sort(([one], [other]) => one - other));
+    }),
+    { numRuns: 200, seed: 7 },
+  );
+  const slots = new NumberSlots();
+  for (const slot of NO_SLOTS) {
+    assertThrows(() => slots.set(slot, 1), RangeError, `Cannot use slot ${slot}: wanted a whole number below`);
+    assertEquals(slots.get(slot), 0);
+  }
 });
