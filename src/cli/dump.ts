@@ -1,6 +1,6 @@
 // The verb `dump`. Must not parse words and must not end the process.
 import { jsonLines } from "../trace/mod.ts";
-import { dumpLines } from "../view/dump.ts";
+import { dumpLines, PART_COMMENT } from "../view/dump.ts";
 import type { DumpArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
 import { narrowing, open } from "./open.ts";
@@ -18,8 +18,8 @@ export async function runDump({ trace: path, filters, show }: DumpArgs, io: Io):
     const lines = show.json ? jsonLines(trace) : dumpLines(trace, { positions: true });
     let total = 0;
     for (const line of lines) {
-      // What stands ahead of the events, the header or the options, is no item of the list.
-      if (!line.startsWith("!") && !line.startsWith(HEADER)) total += 1;
+      // What stands ahead of the events is no item of the list: the header, or that it is a part, and the options.
+      if (!line.startsWith("!") && !line.startsWith(HEADER) && line !== PART_COMMENT) total += 1;
       if (total > show.limit) continue;
       if (show.json) io.out.jsonText(line);
       else io.out.line(line);

@@ -7,6 +7,7 @@ import { parseScenario } from "../api/mod.ts";
 import type { Program, ProgramModule } from "../driver/mod.ts";
 import { PROGRAMS, PROGRAMS_FOLDER } from "../programs/mod.ts";
 import type { Recordable } from "../record/mod.ts";
+import { PART_COMMENT } from "../view/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { openInput, readInput, resolvePath, STANDARD_STREAM, stemOf } from "./paths.ts";
@@ -21,6 +22,8 @@ export interface Found {
   readonly folder: string;
   /** Options of the model that the program needs. */
   readonly options: Readonly<Record<string, string>>;
+  /** Whether it is a dump of a part of a run: things that it uses may have been made before. */
+  readonly isPart?: boolean;
 }
 
 /** Finds a program by what was typed. */
@@ -50,8 +53,22 @@ async function findScenario(io: Io, path: string, args: readonly string[]): Prom
   }
   const bytes = await readInput(io, path);
   const file = path === STANDARD_STREAM ? "stdin.calls" : basename(path);
-  const scenario = parseScenario(new TextDecoder().decode(bytes), { file });
-  return { what: { kind: "calls", name: file, scenario }, folder: "", options: scenario.options };
+  const text = new TextDecoder().decode(bytes);
+  const isPart = text.startsWith(PART_COMMENT);
+  try {
+    const scenario = parseScenario(text, { file });
+    return { what: { kind: "calls", name: file, scenario }, folder: "", options: scenario.options, isPart };
+  } catch (error) {
+    throw isPart ? troubleOfPart(error) : error;
+  }
+}
+
+/** What kept a dump of a part of a run from running is seldom its own fault: what is to be said instead. */
+export function troubleOfPart(error: unknown): unknown {
+  if (!(error instanceof Error) || error.name !== "NotationError") return error;
+  const advice =
+    "It is a dump of a part of a run, and uses what that part does not make. To run a ring again, replay its trace.";
+  return new CliError(EXIT.usage, `${error.message}\n${advice}`, { cause: error });
 }
 
 async function findModule(io: Io, path: string, args: readonly string[]): Promise<Found> {

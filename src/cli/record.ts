@@ -12,7 +12,7 @@ import type { Io } from "./io.ts";
 import { checkRunFilters } from "./narrow.ts";
 import { hasEventFilters } from "./outline.ts";
 import { createOutput, type OutputFile, STANDARD_STREAM } from "./paths.ts";
-import { findProgram, type Found, traceName } from "./programs.ts";
+import { findProgram, type Found, traceName, troubleOfPart } from "./programs.ts";
 import { modelOptions } from "./replay.ts";
 import { createRing } from "./ring_files.ts";
 import { programsTalkOnStderr, recordInto, type Run } from "./run.ts";
@@ -47,7 +47,9 @@ async function recordOne(args: RecordArgs, io: Io): Promise<number> {
     ...(args.ring === undefined || segments === null ? {} : { ring: { bytes: args.ring, segments } }),
   };
   const kept = keepCopy(output, run);
-  const recorded = await recordInto(kept.output, io, run);
+  const recorded = await recordInto(kept.output, io, run).catch((error) => {
+    throw found.isPart === true ? troubleOfPart(error) : error;
+  });
   const code = await conclude(args, io, { output, run, recorded, copy: kept.copy });
   tell(io, { args, output, recorded });
   return code;

@@ -48,6 +48,9 @@ export interface DumpOptions {
   readonly lookahead?: number;
 }
 
+/** How the dump of a trace begins that holds a part of a run: such a dump seldom records again. */
+export const PART_COMMENT = "# a part of a run: what made the things that it uses, or used them, may be missing";
+
 const DEFAULT_LOOKAHEAD = 1 << 16;
 const NOTATION: CallPrinter = { call: printCall, outcome: printOutcome };
 
@@ -56,6 +59,8 @@ const NOTATION: CallPrinter = { call: printCall, outcome: printOutcome };
  * `lookahead`; a call or callback that is still open then is printed as blocked. A filtered dump need not record again.
  */
 export function* dumpLines(source: DumpSource, options: DumpOptions = {}): IterableIterator<string> {
+  const { startsAfter, leftOut } = source.header;
+  if (startsAfter > 0 || leftOut.length > 0) yield PART_COMMENT;
   for (const line of optionLines(source.header)) yield escapeText(line);
   const layout = new DumpLayout(options.lookahead ?? DEFAULT_LOOKAHEAD);
   const writer = new LineWriter(options);

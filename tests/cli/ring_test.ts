@@ -31,6 +31,20 @@ Deno.test("--ring leaves one file with the last part of the run, which replays a
     assertEquals((await place.run(`dump p.msgpack --range @${startsAfter + 1}-`)).code, 0);
   }));
 
+Deno.test("a dump of a ring says that it is a part, and so does record of what that part did not make", () =>
+  inPlace(async (place) => {
+    place.put("p.ts", PROGRAM);
+    assertEquals((await place.run("record p.ts --ring 64KB -o t")).code, 0);
+    const { out } = await place.run("dump t");
+    assertMatch(out, /^# a part of a run: what made the things that it uses, or used them, may be missing\n!option/);
+    place.put("t.calls", out);
+    const { code, err } = await place.run("record t.calls");
+    assertEquals([code, place.names().includes("t.calls.msgpack")], [2, false]);
+    assertMatch(err, /expected an object: buffer#\d+ was not created\n[^]*To run a ring again, replay its trace\.\n/);
+    assertEquals((await place.run("record double-map -o whole")).code, 0);
+    assert(!(await place.run("dump whole")).out.includes("# a part"));
+  }));
+
 Deno.test("the same seed gives the same ring, in a file and on standard output", () =>
   inPlace(async (place) => {
     place.put("p.ts", PROGRAM);

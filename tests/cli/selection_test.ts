@@ -1,5 +1,6 @@
 // The filter flags at record time: what is kept, what the trace and the verbs say of the rest.
 import { bytesSource, openTrace } from "../../src/trace/mod.ts";
+import { PART_COMMENT } from "../../src/view/mod.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { inPlace, type Place } from "./place.ts";
 
@@ -11,7 +12,7 @@ async function recorded(place: Place, flags: string): Promise<void> {
 /** The calls of a dump, by event. */
 async function dumped(place: Place, words: string): Promise<string[]> {
   const { out } = await place.run(`dump ${words}`);
-  return out.trimEnd().split("\n").filter((line) => !line.startsWith("!"));
+  return out.trimEnd().split("\n").filter((line) => !line.startsWith("!") && line !== PART_COMMENT);
 }
 
 Deno.test("a recording of some calls, a side or a range dumps as a whole one that is filtered so", () =>
