@@ -1,6 +1,6 @@
 // The verb `import`. Must not parse words and must not end the process.
 import { detectFormat, type Imported, importEtl, importJsonLines, type ImportReport } from "../import/mod.ts";
-import { TraceWriter } from "../trace/mod.ts";
+import { type TraceEnd, TraceWriter } from "../trace/mod.ts";
 import { escapeText } from "../view/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { ImportArgs } from "./grammar.ts";
@@ -61,8 +61,9 @@ interface Writing {
 function write(io: Io, { file, imported, output }: Writing): number {
   const progress = io.progress(`import ${file}`);
   let events = 0;
+  let writer: TraceWriter | null = null;
   try {
-    const writer = new TraceWriter(output, imported.header);
+    writer = new TraceWriter(output, imported.header);
     for (const event of imported.events) {
       writer.event(event);
       events += 1;
@@ -72,12 +73,23 @@ function write(io: Io, { file, imported, output }: Writing): number {
     output.close();
     return events;
   } catch (error) {
-    if (error instanceof CliError) output.close();
-    else output.discard();
+    if (!(error instanceof CliError)) output.discard();
+    else if (writer === null) output.close();
+    else closeFailed(writer, output, { message: error.message, events });
     throw error;
   } finally {
     progress.end();
   }
+}
+
+/** Ends a trace whose output failed, where that can still be written: an end often fits where a chunk did not. */
+function closeFailed(writer: TraceWriter, output: OutputFile, end: Pick<TraceEnd, "message" | "events">): void {
+  try {
+    writer.finish({ ...end, reason: "write-failed" });
+  } catch {
+    // What was written stays as it is: readable, without an end.
+  }
+  output.close();
 }
 
 function read(bytes: Uint8Array<ArrayBuffer>, file: string): Imported {

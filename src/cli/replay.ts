@@ -95,7 +95,9 @@ function report(
   }
   const note = cutNote(names.length, limit);
   if (note !== undefined) io.out.line(io.paint.faint(note));
-  if (stoppedEarly !== "") io.out.line(io.paint.warn(`${escapeText(opened.name)}: replay ends here: ${stoppedEarly}`));
+  if (stoppedEarly !== "") {
+    io.out.line(io.paint.warn(`${escapeText(opened.name)}: replay ends here: ${escapeText(stoppedEarly)}`));
+  }
   if (divergence !== null) { for (const line of divergenceLines(io, divergence)) io.say(line); }
 }
 

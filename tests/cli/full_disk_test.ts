@@ -10,14 +10,14 @@ const KB = 1024;
 /** What `ulimit -f` counts in. */
 const UNIT_BYTES = 512;
 
-/** Records where no file may be larger. */
-async function recordLimited(
+/** Runs the program where no file may be larger. */
+async function limited(
   place: Place,
   { words, mostBytes }: { readonly words: string; readonly mostBytes: number },
 ): Promise<Pick<Ran, "code" | "err">> {
-  const limited = `trap "" XFSZ; ulimit -f ${mostBytes / UNIT_BYTES}; exec "$0" "$@"`;
-  const all = [Deno.execPath(), ...PROCESS_WORDS, "record", ...words.split(" ")];
-  const { code, stderr } = await shellCommand(limited, { cwd: place.folder }, all).output();
+  const script = `trap "" XFSZ; ulimit -f ${mostBytes / UNIT_BYTES}; exec "$0" "$@"`;
+  const all = [Deno.execPath(), ...PROCESS_WORDS, ...words.split(" ")];
+  const { code, stderr } = await shellCommand(script, { cwd: place.folder }, all).output();
   return { code, err: new TextDecoder().decode(stderr) };
 }
 
@@ -28,7 +28,7 @@ function traceIn(place: Place, name: string): TraceFile {
 Deno.test("a recording whose disk is full ends with whole blocks and says so itself, and which events are missing", () =>
   inPlace(async (place) => {
     place.put("p.ts", `import { turning } from "${TURNING}";\nexport default turning(1e9);`);
-    const { code, err } = await recordLimited(place, { words: "p.ts -o t --flush 8KB", mostBytes: 40 * KB });
+    const { code, err } = await limited(place, { words: "record p.ts -o t --flush 8KB", mostBytes: 40 * KB });
     assertEquals(code, 5, err);
     assertStringIncludes(err, 'Cannot write on to "t": no room is left. What was written is kept.\n');
     const trace = traceIn(place, "t");
@@ -42,11 +42,26 @@ Deno.test("a recording whose disk is full ends with whole blocks and says so its
     assertEquals((await place.run("replay t")).code, 4);
   }));
 
+Deno.test("an import whose disk is full ends so, too", () =>
+  inPlace(async (place) => {
+    assertEquals((await place.run("record storm -o t --quiet -- 300")).code, 0);
+    place.put("t.jsonl", (await place.run("dump t --json")).out);
+    const mostBytes = 24 * KB;
+    assert(place.bytes("t").length > 2 * mostBytes);
+    const { code, err } = await limited(place, { words: "import t.jsonl -o i", mostBytes });
+    assertEquals(code, 5, err);
+    const { end, complete, losses } = traceIn(place, "i");
+    assertEquals([end?.reason, complete], ["write-failed", false]);
+    assertStringIncludes(end?.message ?? "", "no room is left");
+    assertEquals(losses.length, 1);
+    assertEquals((await place.run("audit i")).code, 4);
+  }));
+
 Deno.test("a ring that has no room to be joined says where each part of it stands", () =>
   inPlace(async (place) => {
     place.put("p.ts", `import { turning } from "${TURNING}";\nexport default turning(1000);`);
-    const { code, err } = await recordLimited(place, {
-      words: "p.ts -o t --ring 64KB --wall-clock off",
+    const { code, err } = await limited(place, {
+      words: "record p.ts -o t --ring 64KB --wall-clock off",
       mostBytes: 24 * KB,
     });
     assertEquals(code, 5, err);

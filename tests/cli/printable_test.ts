@@ -66,6 +66,43 @@ client VmbChannelEnable(Channel=$c)
     );
   }));
 
+Deno.test("what a trace says of itself never reaches the terminal raw, coloured or not", () =>
+  inPlace(async (place) => {
+    const evil = "\x1b[31mred\x1b]0;title\x07\x9b2J\u202e";
+    const loss = { what: evil, firstEvent: 1, lastEvent: 2, offsetBytes: -1 };
+    const header = {
+      ...{ schema: "maptrail.trace/1", tool: evil, toolVersion: evil, startedAt: evil, maker: "engine" },
+      ...{ program: { name: evil, kind: "module", args: [evil] }, capabilities: [evil] },
+      ...{ leftOut: [evil], losses: [loss] },
+    };
+    const site = { file: evil, line: 1, column: 1, function: evil };
+    const call = { kind: "call", side: "client", actor: evil, site, call: "VmbChannelAllocate" };
+    const lines = [
+      header,
+      { event: 3, kind: "note", text: evil },
+      { event: 4, ...call, outcome: "STATUS_SUCCESS", outs: { Channel: "channel#1" } },
+      {
+        event: 5,
+        ...call,
+        call: "VmbChannelCleanup",
+        args: { Channel: "channel#1" },
+        outcome: "refused",
+        reason: evil,
+      },
+    ];
+    place.put("evil.jsonl", lines.map((line) => JSON.stringify(line)).join("\n"));
+    assertSafe(await place.run("import evil.jsonl -o t"));
+    place.put("good.msgpack", SMALL_TRACE);
+    for (const verb of ["info t", "dump t", "audit t --fail-on note", "replay t", "diff t good.msgpack"]) {
+      for (const flag of ["--color=always", "--json", "--verbose"]) {
+        const ran = await place.run(`${verb} ${flag}`);
+        assert(ran.out.includes("red") || verb.startsWith("diff") || verb.startsWith("replay"), verb);
+        assertSafe(ran);
+      }
+    }
+    assertSafe(await place.run("audit t --markdown"));
+  }));
+
 const ESCAPE = "\x1b";
 const OWN_COLOR = new RegExp(`${ESCAPE}\\[(?:1|2|22|31|32|33|39)m`, "g");
 
