@@ -176,9 +176,9 @@ export const OPTIONS = {
     from: "importers.md 1: 0xC0000044 seen",
   },
   "handle-reuse": {
-    doc: "whether a GPADL's handle value is given out again",
+    doc: "whether the handle value of a GPADL or a GPU object is given out again once it is gone",
     values: ["never", "after-delete"],
-    from: "kmcl.md 9.3",
+    from: "kmcl.md 9.3; gpuva.md 5.8",
   },
   "post-started": {
     doc:

@@ -3,11 +3,13 @@
 // must stand before every detector that keeps states.
 //
 // A refusal counts for the first thing that is wrong with a call, in the order in which calls are admitted. A call that
-// FailNext made fail shows nothing but a documented `NULL`.
+// FailNext made fail shows nothing but a documented answer of what runs out, is taken away or is held: the model does so only
+// when it is told to.
 
 import {
   answerClause,
   CALLBACK_ORDERS,
+  type CallbackName,
   type CallbackOrder,
   type CallName,
   clauseName,
@@ -52,6 +54,15 @@ export function exerciseDetector(folds: StateFolds, onClause: (name: string) => 
 }
 
 const FAIL_NEXT: CallName = "FailNext";
+/** Answers that the model has no cause of its own for, in some calls. */
+const INJECTED: ReadonlySet<string> = new Set([
+  "NULL",
+  "STATUS_NO_MEMORY",
+  "STATUS_DEVICE_REMOVED",
+  "STATUS_GRAPHICS_ALLOCATION_BUSY",
+]);
+/** In this callback a process is being made. */
+const CREATE_PROCESS: CallbackName = "DxgkDdiCreateProcess";
 
 /** What was seen of a call when it began. */
 interface Begun {
@@ -68,6 +79,8 @@ class Exercised {
   readonly #faults: { readonly call: string; skip: number }[] = [];
   readonly #levels = new Map<string, number>();
   readonly #begun = new Map<number, Begun>();
+  /** States of the processes that the kernel-mode driver knows, by number: no call makes them. */
+  readonly #processes = new Map<number, "creating" | "live">();
   readonly #orders: readonly OrderWatch[];
 
   constructor(folds: StateFolds, onClause: (name: string) => void) {
@@ -106,11 +119,15 @@ class Exercised {
   callback({ plan, side, ins }: TraceEvent): void {
     if (plan === null) return;
     this.#onClause(clauseName(plan.name, raisedClause(side)));
+    if (plan.name === CREATE_PROCESS) this.#processes.set(refOf(ins, "process")?.number ?? 0, "creating");
     this.#step(plan.name, refOf(ins, "channel")?.number ?? 0);
   }
 
-  callbackReturned({ plan }: TraceEvent, { outcome }: TraceEvent): void {
+  callbackReturned({ plan, ins }: TraceEvent, { outcome }: TraceEvent): void {
     if (plan === null) return;
+    const process = refOf(ins, "process")?.number ?? 0;
+    if (plan.name === CREATE_PROCESS && hasSucceeded(outcome)) this.#processes.set(process, "live");
+    else if (process !== 0) this.#processes.delete(process);
     const text = outcome?.form === "void" ? CLAUSES.returns : hasSucceeded(outcome) ? CLAUSES.succeeds : CLAUSES.fails;
     this.#onClause(clauseName(plan.name, text));
   }
@@ -118,7 +135,8 @@ class Exercised {
   #answered({ plan, outcome, succeeded, event, returnedAt }: CallView, begun: Begun): void {
     const tell = (text: string) => this.#onClause(clauseName(plan.name, text));
     if (begun.isInjected) {
-      if (outcome?.form === "refused") tell(answerClause("NULL"));
+      const answer = outcome?.form === "status" ? statusName(outcome.status) : "NULL";
+      if (INJECTED.has(answer)) tell(answerClause(answer));
       return;
     }
     if (plan.declaration.observes !== undefined) tell(CLAUSES.seen);
@@ -184,6 +202,7 @@ class Exercised {
 
   /** The side that a live object belongs to; null: it is gone. */
   #ownerOf(ref: Ref, { objects }: AuditContext): string | null {
+    if (ref.kind === "process") return this.#processes.has(ref.number) ? "kmd" : null;
     if (ref.kind !== "completion") return objects.sideOf(ref) ?? null;
     const delivery = this.#folds.deliveries.find(ref);
     const end = delivery === undefined ? undefined : this.#folds.channels.find(delivery.channel);
@@ -215,6 +234,7 @@ class Exercised {
   #stateOf(ref: Ref): string | null {
     const { channels, packets } = this.#folds;
     if (ref.kind === "channel") return channels.find(ref)?.state ?? null;
+    if (ref.kind === "process") return this.#processes.get(ref.number) ?? null;
     const packet = ref.kind === "packet" ? packets.find(ref) : undefined;
     if (packet === undefined) return null;
     if (packet.flight === null) return packet.wasUsed ? "completed" : "allocated";

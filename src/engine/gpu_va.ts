@@ -1,7 +1,7 @@
 // GPU virtual addresses: map, reserve, free. What no table says of them: the range rules, in a fixed order of refusals.
 // Rules: gpuva.md 2.1, 3, 4; each [policy] is an option. How a space keeps its pages is `address_space.ts`.
 
-import { PAGE_BYTES, STATUS, SYMBOLS } from "../api/mod.ts";
+import { baseSide, hasSucceeded, PAGE_BYTES, STATUS, SYMBOLS } from "../api/mod.ts";
 import type { AddressSpace, PageSpan } from "./address_space.ts";
 import { answer, type Behaviour, fail, type Reply, type Scope, success } from "./behaviour.ts";
 import { endVads, type NamedSpace, spaceBehind, spaceThrough } from "./gpu_process.ts";
@@ -190,15 +190,31 @@ function reserve(
   scope: Scope,
   queue: EngineObject<"pagingQueue"> | null,
   adapter: EngineObject<"adapter"> | null,
+  ...wanted: Reservation
+): Reply {
+  const target = reservationTarget(scope, queue, adapter);
+  if (target === null) return invalid();
+  const reply = reserveIn(scope, { target, queue }, wanted);
+  const isRefused = !reply.blocked && !hasSucceeded(reply.outcome);
+  // The host's reply has no status: its refusal reaches a guest as success and address 0 (gpuva.md 5.6).
+  return isRefused && baseSide(scope.side) === "guest-umd" ? success(0n, 0n) : reply;
+}
+
+/** What is asked for: addresses and size in bytes. */
+type Reservation = [
   base: bigint,
   minimum: bigint,
   maximum: bigint,
   size: bigint,
   type: number,
   driverProtection: bigint,
+];
+
+function reserveIn(
+  scope: Scope,
+  { target, queue }: { readonly target: NamedSpace; readonly queue: EngineObject<"pagingQueue"> | null },
+  [base, minimum, maximum, size, type, driverProtection]: Reservation,
 ): Reply {
-  const target = reservationTarget(scope, queue, adapter);
-  if (target === null) return invalid();
   const { reservationType } = SYMBOLS;
   const isForSystem = type === reservationType.NO_COMMIT && scope.world.options["reserve-no-commit"] === "refuse";
   if (type > reservationType.NO_COMMIT || isForSystem) return invalid();

@@ -132,7 +132,8 @@ export class HandleTable {
   /** Gives out the lowest value that was given back, else the next one. */
   take(): number {
     if (this.freed !== null && this.freed.size > 0) {
-      const place = Math.min(...this.freed.keys());
+      let place = Infinity;
+      for (const each of this.freed.keys()) place = Math.min(place, each);
       const handle = this.freed.get(place);
       this.freed.delete(place);
       if (handle !== undefined) return handle;

@@ -131,8 +131,12 @@ export class World {
   /** Objects that ended in this input, and that no other one remembers. */
   readonly #ended: WorldObject[] = [];
 
+  /** A GPADL's handle value is given back by its delete alone. */
+  readonly #reusesHandles: boolean;
+
   constructor(options: ModelOptions = defaultOptions()) {
     this.options = options;
+    this.#reusesHandles = options["handle-reuse"] === "after-delete";
   }
 
   /** Objects that a handle value names, those that are dead included: a snapshot has each. */
@@ -193,6 +197,7 @@ export class World {
     table.live.delete(object.number);
     const isRemembered = this.parked.length > 0 || object.newestChild !== null;
     leaveFamily(object);
+    if (this.#reusesHandles && table.handles.space === "d3dkmt") table.handles.giveBack(object.handle);
     table.bury(object.number, object.handle, this.parked.length > 0 ? object : null);
     if (!isRemembered && object instanceof WorldObject) this.#ended.push(object);
   }

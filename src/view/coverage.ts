@@ -20,11 +20,14 @@ export interface ClauseCoverage extends Clause {
   readonly traces: number | null;
 }
 
+/** The two worlds whose documents are covered as a whole. */
+export type World = "kmcl" | "gpu";
+
 /** Clauses that belong together. Percentages are whole, and 100 only where nothing is missing; null: no trace was given. */
 export interface FamilyCoverage {
   readonly family: string;
-  /** It is part of KMCL. */
-  readonly isKmcl: boolean;
+  /** What it is part of; null: of neither, as the machine and what is only observed. */
+  readonly world: World | null;
   /** Calls that the engine does not make happen yet; null: the family is not of calls. */
   readonly notModelled: readonly string[] | null;
   /** Clauses that a run of the model can show. */
@@ -39,31 +42,39 @@ export interface Coverage {
   readonly traces: number;
   readonly families: readonly FamilyCoverage[];
   /** All families of KMCL together. */
-  readonly kmcl: Pick<FamilyCoverage, "reachable" | "exercised" | "percent"> & { readonly notModelled: number };
+  readonly kmcl: WorldCoverage;
+  /** All families of the GPU together: its calls and callbacks, and the rules that are about it. */
+  readonly gpu: WorldCoverage;
 }
 
-interface Family extends Pick<FamilyCoverage, "family" | "isKmcl" | "notModelled"> {
+/** A world's families together. */
+export interface WorldCoverage extends Pick<FamilyCoverage, "reachable" | "exercised" | "percent"> {
+  readonly notModelled: number;
+}
+
+interface Family extends Pick<FamilyCoverage, "family" | "world" | "notModelled"> {
   readonly clauses: readonly Clause[];
 }
 
 /** Holds every clause against what traces show; null: no trace was given. */
 export function coverage(plans: readonly CallPlan[], shown: readonly TraceShows[] | null): Coverage {
   const families = [...callFamilies(plans), ORDERS, ...ruleFamilies()].map((family) => covered(family, shown));
-  const own = families.filter(({ isKmcl }) => isKmcl);
-  const reachable = own.reduce((sum, family) => sum + family.reachable, 0);
-  const exercised = shown === null ? null : own.reduce((sum, family) => sum + (family.exercised ?? 0), 0);
-  const notModelled = own.reduce((sum, family) => sum + (family.notModelled?.length ?? 0), 0);
-  return {
-    traces: shown?.length ?? 0,
-    families,
-    kmcl: { reachable, exercised, percent: percentOf(exercised, reachable), notModelled },
-  };
+  const ofWorld = (wanted: World) => together(families.filter(({ world }) => world === wanted));
+  return { traces: shown?.length ?? 0, families, kmcl: ofWorld("kmcl"), gpu: ofWorld("gpu") };
+}
+
+function together(families: readonly FamilyCoverage[]): WorldCoverage {
+  const reachable = families.reduce((sum, family) => sum + family.reachable, 0);
+  const isShown = families.every(({ exercised }) => exercised !== null);
+  const exercised = isShown ? families.reduce((sum, family) => sum + (family.exercised ?? 0), 0) : null;
+  const notModelled = families.reduce((sum, family) => sum + (family.notModelled?.length ?? 0), 0);
+  return { reachable, exercised, percent: percentOf(exercised, reachable), notModelled };
 }
 
 function callFamilies(plans: readonly CallPlan[]): Family[] {
   return [...byTable(plans)].map(([family, list]) => ({
     family,
-    isKmcl: list.some(({ level }) => level === "kmcl"),
+    world: list.some(({ level }) => level === "kmcl") ? "kmcl" : isOfGpu(list) ? "gpu" : null,
     notModelled: list.some(isMade)
       ? list.filter(({ declaration }) => declaration.modelled === false).map(({ name }) => name)
       : null,
@@ -71,19 +82,24 @@ function callFamilies(plans: readonly CallPlan[]): Family[] {
   }));
 }
 
+/** What Windows logs of the GPU is its too, but no clause of a document. */
+function isOfGpu(list: readonly CallPlan[]): boolean {
+  return list.some(({ level, declaration }) => level === "d3dkmt" && declaration.observes === undefined);
+}
+
 /** Somebody can make it: messages and captured events are only ever seen. */
 function isMade({ level, declaration }: CallPlan): boolean {
   return level !== "wire" && declaration.observes === undefined;
 }
 
-const ORDERS: Family = { family: "KMCL callback orders", isKmcl: true, notModelled: null, clauses: ORDER_CLAUSES };
+const ORDERS: Family = { family: "KMCL callback orders", world: "kmcl", notModelled: null, clauses: ORDER_CLAUSES };
 /** Families of rules that are not about KMCL alone. */
-const OTHER_RULES: ReadonlySet<string> = new Set(["V", "X"]);
+const GPU_RULES: ReadonlySet<string> = new Set(["V", "X"]);
 
 function ruleFamilies(): Family[] {
   return FAMILIES.map(({ letter, title }) => ({
     family: `rules: ${title}`,
-    isKmcl: !OTHER_RULES.has(letter),
+    world: GPU_RULES.has(letter) ? "gpu" : "kmcl",
     notModelled: null,
     clauses: RULE_LIST.filter(({ code }) => code.startsWith(`${letter}-`)).map(ruleClause),
   }));
@@ -97,7 +113,7 @@ function ruleClause(rule: NamedRule): Clause {
 }
 
 function covered(
-  { family, isKmcl, notModelled, clauses }: Family,
+  { family, world, notModelled, clauses }: Family,
   shown: readonly TraceShows[] | null,
 ): FamilyCoverage {
   const counted = clauses.map((clause) => ({
@@ -107,7 +123,7 @@ function covered(
   const possible = counted.filter(({ unreachable }) => unreachable === null);
   const exercised = shown === null ? null : possible.filter(({ traces }) => traces !== 0).length;
   const percent = percentOf(exercised, possible.length);
-  return { family, isKmcl, notModelled, reachable: possible.length, exercised, percent, clauses: counted };
+  return { family, world, notModelled, reachable: possible.length, exercised, percent, clauses: counted };
 }
 
 function shows({ clauses, calls, rules }: TraceShows, { of, text }: Clause): boolean {
@@ -124,13 +140,11 @@ const WIDTH = 100;
 
 /** The coverage as text: without traces every clause, with traces a line a family and what none of them exercised. */
 export function coverageLines(what: Coverage, paint: Paints): string[] {
-  const { families, traces, kmcl } = what;
+  const { families, traces, kmcl, gpu } = what;
   const width = Math.max(...families.map(({ family }) => family.length));
   const head = traces === 0
     ? `${sumOf(families)} documented clauses; name a trace, or a folder of traces, to see which of them it exercised`
     : `Documented clauses exercised in ${traces} ${traces === 1 ? "trace" : "traces"}`;
-  const isWhole = kmcl.notModelled === 0 && (kmcl.percent ?? 100) === 100;
-  const total = `KMCL: ${countText(kmcl)}, ${kmcl.notModelled} calls not modelled`;
   return [
     paint.strong(head),
     ...families.flatMap((family) => [
@@ -139,8 +153,15 @@ export function coverageLines(what: Coverage, paint: Paints): string[] {
       ...clauseLines(family, paint),
     ]),
     "",
-    isWhole ? paint.strong(total) : paint.warn(total),
+    totalLine("KMCL", kmcl, paint),
+    totalLine("GPU", gpu, paint),
   ];
+}
+
+function totalLine(name: string, world: WorldCoverage, paint: Paints): string {
+  const isWhole = world.notModelled === 0 && (world.percent ?? 100) === 100;
+  const total = `${name}: ${countText(world)}, ${world.notModelled} calls not modelled`;
+  return isWhole ? paint.strong(total) : paint.warn(total);
 }
 
 function sumOf(families: readonly FamilyCoverage[]): number {

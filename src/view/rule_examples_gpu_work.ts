@@ -142,10 +142,14 @@ export const GPU_WORK_EXAMPLES = {
     fix: "Take STATUS_PENDING for success, and wait for the paging fence value that came with it.",
   },
   "wsl-reserve-zero": {
-    given: "gpu",
-    lines: ["umd D3DKMTReserveGpuVirtualAddress(hPagingQueue=$q, Size=0x10000) -> ok {VirtualAddress=0x0}"],
+    given: "nothing",
+    lines: [
+      "guest-umd D3DKMTOpenAdapterFromLuid(AdapterLuid=1) -> ok {hAdapter=$a}",
+      "guest-umd D3DKMTReserveGpuVirtualAddress(hAdapter=$a, BaseAddress=0x400000, Size=0x10000) -> ok",
+      "# the host refuses the second one, and its reply has no status",
+      "guest-umd D3DKMTReserveGpuVirtualAddress(hAdapter=$a, BaseAddress=0x400000, Size=0x10000) -> ok {VirtualAddress=0x0}",
+    ],
     fix: "Look at the address as well: 0 is no range.",
-    foreign: true,
   },
   "adapter-handle-leak": {
     given: "nothing",
@@ -153,14 +157,15 @@ export const GPU_WORK_EXAMPLES = {
     fix: "Close every adapter of the list with D3DKMTCloseAdapter.",
   },
   "handle-reused": {
-    given: "gpu",
+    given: "nothing",
     lines: [
+      "!option handle-reuse=after-delete",
+      "umd D3DKMTOpenAdapterFromLuid(AdapterLuid=1) -> ok {hAdapter=$a}",
+      "umd D3DKMTCreateDevice(hAdapter=$a) -> ok {hDevice=$d}",
       "umd D3DKMTDestroyDevice(hDevice=$d) -> ok",
-      "# the next device gets the handle value that $d had",
       "umd D3DKMTCreateDevice(hAdapter=$a) -> ok {hDevice=$new}",
     ],
     fix: "Forget a handle's value when its object is destroyed.",
-    foreign: true,
   },
   "write-outside-range": {
     given: "channel",

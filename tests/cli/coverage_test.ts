@@ -13,7 +13,7 @@ Deno.test("explain --coverage takes traces or a folder of them, and says what no
     assertEquals(named.out, folder.out);
     assertMatch(folder.out, /^Documented clauses exercised in 2 traces\n/);
     assertMatch(folder.out, /\n {2}KMCL calls +\d+ %, \d+ of \d+ clauses, 0 calls not modelled\n/);
-    assertMatch(folder.out, /\nKMCL: +\d+ %, \d+ of \d+ clauses, 0 calls not modelled\n$/);
+    assertMatch(folder.out, /(\n(KMCL|GPU): +\d+ %, \d+ of \d+ clauses, 0 calls not modelled){2}\n$/);
     const { out } = await place.run("explain --coverage . --json");
     const { schema, traces, families }: { schema: string; traces: number; families: readonly unknown[] } = JSON
       .parse(out);

@@ -1,6 +1,6 @@
 // Every example of a rule, run on the model and audited: it fires its rule, and every line of it holds.
 
-import { defaultOptions, parseScenario } from "../../src/api/mod.ts";
+import { parseScenario } from "../../src/api/mod.ts";
 import { audit, type RuleName, RULES } from "../../src/audit/mod.ts";
 import { record } from "../../src/record/mod.ts";
 import { BytesSink, bytesSource, openTrace } from "../../src/trace/mod.ts";
@@ -20,7 +20,7 @@ async function run(rule: RuleName): Promise<{ readonly failures: string[]; reado
   const { scenario: report } = await record({
     what: { kind: "calls", name: rule, scenario },
     output,
-    options: defaultOptions(),
+    options: scenario.options,
     seed: 1,
     sites: "off",
     memory: "none",
