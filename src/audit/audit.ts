@@ -160,6 +160,7 @@ class FirstPass implements Walker {
   readonly #context: Context;
   readonly #detectors: readonly Detector[];
   readonly #routes = new WeakMap<PlanShape, Route>();
+  readonly #enders = new Map<ObjectKind, readonly Detector[]>();
   /** The route of the newest shape: calls come in runs. */
   #shape: PlanShape | null = null;
   #route: Route | null = null;
@@ -272,7 +273,23 @@ class FirstPass implements Walker {
   #ended(objects: readonly Ended[], call: JoinedCall): void {
     if (objects.length === 0) return;
     for (const { ref } of objects) this.#count(ref.kind, "pair");
-    for (const detector of this.#detectors) detector.ended?.(objects, this.#context, call);
+    for (const detector of this.#endersOf(objects)) detector.ended?.(objects, this.#context, call);
+  }
+
+  /** Who hears of the end of any of these. */
+  #endersOf(objects: readonly Ended[]): readonly Detector[] {
+    const [first] = objects;
+    if (first !== undefined && objects.length === 1) return this.#endersOfKind(first.ref.kind);
+    const heard = new Set(objects.flatMap(({ ref }) => this.#endersOfKind(ref.kind)));
+    return this.#detectors.filter((detector) => heard.has(detector));
+  }
+
+  #endersOfKind(kind: ObjectKind): readonly Detector[] {
+    const known = this.#enders.get(kind);
+    if (known !== undefined) return known;
+    const made = this.#detectors.filter(({ ended, hearsEnd }) => ended !== undefined && (hearsEnd?.(kind) ?? true));
+    this.#enders.set(kind, made);
+    return made;
   }
 
   /** An end that succeeded, of an object that was never seen to begin. */

@@ -33,6 +33,7 @@ export function channelDetector(channels: ChannelStates): Detector {
     returned: (call) => channels.returned(call),
     callback: (event) => channels.callback(event),
     callbackReturned: (callback, _context, returned) => channels.callbackReturned(callback, returned),
+    hearsEnd: (kind) => kind === "channel",
     ended(objects) {
       for (const { ref } of objects) if (ref.kind === "channel") channels.ended(ref);
     },
@@ -47,7 +48,7 @@ export function handleMisuse(call: CallView, context: AuditContext): FindingDraf
   const elsewhere = wrongEndpoint(call, context);
   if (elsewhere !== null) return elsewhere;
   const ref = call.objectAt(call.shape.at.channel);
-  if (ref === null || context.objects.sideOf(ref) === call.side) return null;
+  if (ref === null || context.objects.sideOf(ref.kind, ref.number) === call.side) return null;
   const channel = context.objects.find(ref);
   if (channel === undefined) return null;
   return channel.endedAt > 0

@@ -1,7 +1,7 @@
 // What a detector is given: calls joined from enter and leave, the shared object table, and a place to report.
 // A detector asks a call for values by type word, never by a parameter's name, so that declarations stay the only place of names.
 
-import type { CallPlan, Outcome, Ref, Value } from "../api/mod.ts";
+import type { CallPlan, ObjectKind, Outcome, Ref, Value } from "../api/mod.ts";
 import type { Site, TraceEvent, TraceHeader } from "../trace/mod.ts";
 import type { Evidence, Verdict } from "./finding.ts";
 import type { Ended, ObjectTable } from "./object_table.ts";
@@ -92,6 +92,8 @@ export interface Detector {
   hears?(shape: PlanShape): boolean;
   /** Whether callbacks of this shape can matter to it, and who is inside one; asked once per declaration. Left out: all do. */
   hearsCallback?(plan: CallPlan): boolean;
+  /** Whether the end of objects of this kind can matter to it. Left out: that of all does. */
+  hearsEnd?(kind: ObjectKind): boolean;
   /** A call began: a whole call, or an enter. */
   called?(call: CallView, context: AuditContext): void;
   /** A call returned: the same view with its outcome (for a whole call, right after `called`). */
@@ -99,7 +101,7 @@ export interface Detector {
   callback?(event: TraceEvent, context: AuditContext): void;
   /** A callback returned; `returned` is the event with its outcome. */
   callbackReturned?(callback: TraceEvent, context: AuditContext, returned: TraceEvent): void;
-  /** Objects that a call ended, and what went along: they are dead in the table. After `returned` of that call. */
+  /** Objects that a call ended, and what went along, where one is heard: they are dead in the table. After `returned` of that call. */
   ended?(objects: readonly Ended[], context: AuditContext, call: CallView): void;
   /** The trace is over. */
   end?(context: AuditContext): void;

@@ -203,7 +203,7 @@ class Exercised {
   /** The side that a live object belongs to; null: it is gone. */
   #ownerOf(ref: Ref, { objects }: AuditContext): string | null {
     if (ref.kind === "process") return this.#processes.has(ref.number) ? "kmd" : null;
-    if (ref.kind !== "completion") return objects.sideOf(ref) ?? null;
+    if (ref.kind !== "completion") return objects.sideOf(ref.kind, ref.number) ?? null;
     const delivery = this.#folds.deliveries.find(ref);
     const end = delivery === undefined ? undefined : this.#folds.channels.find(delivery.channel);
     return end === undefined ? null : end.isServer ? "server" : "client";

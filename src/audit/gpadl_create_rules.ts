@@ -2,12 +2,12 @@
 // Conditions: kmcl.md 2.9, 5.2, 5.7.
 
 import { printObject } from "../api/mod.ts";
-import { refOf } from "./call_shapes.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
 import { badFlags, drafted } from "./gpadl_drafts.ts";
 import type { Gpadls } from "./gpadl_states.ts";
-import { descriptionBound, descriptionBytes, type GuestPages, type Request } from "./guest_pages.ts";
+import { descriptionBound, descriptionBytes, type Request } from "./extents.ts";
+import { type GuestPages } from "./guest_pages.ts";
 import { creationOf } from "./object_table.ts";
 import type { RuleName } from "./rules.ts";
 import { hexText, placeText } from "./wording.ts";
@@ -99,11 +99,12 @@ function sourceText(call: CallView): string {
 
 /** A handle value is its GPADL's until the delete returned (G-21). */
 function handleReused(call: CallView, { gpadls, context }: CreateScene): FindingDraft | null {
-  const made = call.succeeded ? refOf(call.outs, "gpadl") : null;
+  const made = call.succeeded ? call.madeAt(call.shape.at.madeGpadl) : null;
   if (made === null) return null;
-  const channel = call.objectAt(call.shape.at.channel)?.number ?? 0;
-  const gpadl = gpadls.named(channel, made.handle);
-  if (gpadl === undefined || gpadl.ref.number === made.number) return null;
+  const channel = Math.max(0, call.objectNumberAt(call.shape.at.channel));
+  const holder = gpadls.named(channel, made.handle);
+  const gpadl = holder === undefined || holder === made.number ? undefined : gpadls.numbered(holder);
+  if (gpadl === undefined) return null;
   const handle = hexText(made.handle);
   const text = `${printObject(made)} got handle ${handle}, which ${printObject(gpadl.ref)} has since ${
     placeText(gpadl.created)

@@ -5,7 +5,7 @@ import { printObject, type Ref } from "../api/mod.ts";
 import type { AuditContext, FindingDraft } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
 import { endingText, sized } from "./gpadl_drafts.ts";
-import { type GpadlRecord, type Gpadls, historyOf, type Mapping, mappingsOf } from "./gpadl_states.ts";
+import { type GpadlRecord, type Gpadls, historyOf, type Mapping } from "./gpadl_states.ts";
 import { sysmemLeak } from "./sysmem_rules.ts";
 import type { Store, Stores } from "./sysmem_states.ts";
 import type { WaitGraph } from "./wait_graph.ts";
@@ -26,9 +26,8 @@ export function leftBehind(
   { context, cleanedUpAt }: { readonly context: AuditContext; readonly cleanedUpAt: number },
 ): void {
   const when = `when ${printObject(channel)} was cleaned up @${cleanedUpAt}`;
-  for (const gpadl of gpadls.live()) {
-    if (gpadl.channel !== channel.number && gpadl.server !== channel.number) continue;
-    for (const mapping of mappingsOf(gpadl)) reportMapping(mapping, { context, text: `was still mapped ${when}` });
+  for (const gpadl of gpadls.liveAt(channel.number)) {
+    for (const mapping of gpadl.mappings) reportMapping(mapping, { context, text: `was still mapped ${when}` });
     if (gpadl.channel !== channel.number) continue;
     reportGpadl(gpadl, { context, text: `was not deleted ${when}`, store: stores.of(gpadl) });
   }
@@ -41,9 +40,7 @@ export function mappedAfterClosed(
   { context, closedAt }: { readonly context: AuditContext; readonly closedAt: number },
 ): void {
   const text = `was still mapped when the Closed callback of ${printObject(server)} returned @${closedAt}`;
-  for (const mapping of gpadls.openMappings()) {
-    if (mapping.gpadl.server === server.number) reportMapping(mapping, { context, text });
-  }
+  for (const mapping of gpadls.openMappingsAt(server.number)) reportMapping(mapping, { context, text });
 }
 
 /** The trace is over. */
@@ -96,7 +93,7 @@ function reportGpadl(
   gpadl: GpadlRecord,
   { context, text, verdict, store }: Leak & { readonly store: Store | undefined },
 ): boolean {
-  if (gpadl.deletion !== null) return false;
+  if (gpadl.isDying) return false;
   if (gpadl.isReported) return true;
   gpadl.isReported = true;
   const draft = store === undefined ? gpadlLeak(gpadl, text) : sysmemLeak(gpadl, { store, text });

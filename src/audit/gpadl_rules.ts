@@ -18,7 +18,7 @@ import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.
 import { createMisuses } from "./gpadl_create_rules.ts";
 import { about, badFlags, drafted, endingText, sized } from "./gpadl_drafts.ts";
 import { left, leftBehind, mappedAfterClosed } from "./gpadl_leaks.ts";
-import { type GpadlRecord, type Gpadls, historyOf, type Mapping, READ_ONLY } from "./gpadl_states.ts";
+import { type GpadlRecord, type Gpadls, historyOf, READ_ONLY } from "./gpadl_states.ts";
 import type { GuestPages } from "./guest_pages.ts";
 import type { RuleName } from "./rules.ts";
 import type { Stores } from "./sysmem_states.ts";
@@ -49,6 +49,7 @@ export function gpadlDetector(folds: GpadlFolds): Detector {
       if (isClosed) afterClosed(refOf(callback.ins, "channel"), folds, { context, event });
       unloading(folds);
     },
+    hearsEnd: (kind) => kind === "channel",
     ended(objects, context) {
       for (const { ref, endedAt } of objects) {
         if (ref.kind === "channel") leftBehind(ref, folds, { context, cleanedUpAt: endedAt });
@@ -115,6 +116,7 @@ function mapMisuses(call: CallView, scene: Scene): readonly FindingDraft[] {
 function mapMisuse(call: CallView, flags: number, { gpadl, context }: Scene): FindingDraft | null {
   const handle = call.in("gpadl");
   if (gpadl === undefined) return unknown("gpadl-map-unknown", { call, handle, context });
+  if (!gpadl.isDying && !gpadl.isMapped && !(gpadl.isReadOnly && (flags & READ_ONLY) === 0)) return null;
   const name = printObject(gpadl.ref);
   const at = { call, role: "mapped" };
   if (gpadl.deletedAt > 0) {
@@ -123,15 +125,16 @@ function mapMisuse(call: CallView, flags: number, { gpadl, context }: Scene): Fi
       text: `${name} was mapped after its delete${deletedText(gpadl)}`,
     });
   }
-  if (gpadl.deletion !== null) {
-    const text = `${name} was mapped although its delete began ${placeText(gpadl.deletion.began)}`;
+  const { deletion } = gpadl;
+  if (deletion !== null) {
+    const text = `${name} was mapped although its delete began ${placeText(deletion.began)}`;
     return about(gpadl, "gpadl-map-after-delete", { ...at, text });
   }
   if (gpadl.isReadOnly && (flags & READ_ONLY) === 0) {
     const text = `${name}, created READ_ONLY ${placeText(gpadl.created)}, was mapped for writing`;
     return about(gpadl, "gpadl-write-map-of-read-only", { ...at, text });
   }
-  const { mapping } = gpadl;
+  const mapping = gpadl.isMapped ? gpadl.mapping : null;
   if (mapping === null || context.header.options["mapping-limit"] === "many") return null;
   const text = `${name} was mapped while mapped since ${placeText(mapping.mapped)}`;
   return about(gpadl, "gpadl-double-map", { ...at, text });
@@ -140,7 +143,7 @@ function mapMisuse(call: CallView, flags: number, { gpadl, context }: Scene): Fi
 function unmapMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | null {
   const handle = call.in("gpadl");
   if (gpadl === undefined) return unknown("gpadl-unmatched-unmap", { call, handle, context });
-  if (gpadl.mapping !== null) return null;
+  if (gpadl.isMapped) return null;
   const name = printObject(gpadl.ref);
   const last = gpadl.lastMapping?.unmapped;
   if (last == null) {
@@ -154,7 +157,7 @@ function unmapMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | 
 function deleteMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | null {
   const handle = call.in("gpadl");
   if (gpadl === undefined) return unknown("gpadl-unmatched-delete", { call, handle, context });
-  if (gpadl.deletion === null) return null;
+  if (!gpadl.isDying) return null;
   const state = gpadl.deletedAt > 0
     ? `it was deleted${deletedText(gpadl)}`
     : `its delete is waiting${deletedText(gpadl)}`;
@@ -191,8 +194,8 @@ function unknown(
 }
 
 function recordOf(call: CallView, gpadls: Gpadls): GpadlRecord | undefined {
-  const gpadl = call.objectAt(call.shape.at.gpadl);
-  return gpadl === null ? undefined : gpadls.find(gpadl);
+  const gpadl = call.objectNumberAt(call.shape.at.gpadl);
+  return gpadl < 0 ? undefined : gpadls.numbered(gpadl);
 }
 
 /** Ends without a start: what a misused unmap or delete counts as. */
@@ -202,10 +205,10 @@ function countUnmatched(
   { gpadl, context }: { readonly gpadl: GpadlRecord | undefined; readonly context: AuditContext },
 ): void {
   const isPreExisting = gpadl === undefined && call.objectAt(call.shape.at.gpadl) !== null;
-  if (verb === "unmap" && (gpadl === undefined || gpadl.mapping === null)) {
+  if (verb === "unmap" && (gpadl === undefined || !gpadl.isMapped)) {
     context.pairing.unmatchedEnd("gpadl-mapping", isPreExisting);
   }
-  if (verb === "destroy" && (gpadl === undefined || gpadl.deletion !== null)) {
+  if (verb === "destroy" && (gpadl === undefined || gpadl.isDying)) {
     context.pairing.unmatchedEnd("gpadl", isPreExisting);
   }
 }
@@ -218,7 +221,7 @@ function returned(call: CallView, { channels, gpadls, pages }: GpadlFolds, conte
   if (verb === null || !call.succeeded) return;
   if (verb === "create") {
     const byteCount = pages.request(call)?.length ?? call.numberAt(call.shape.at.byteCount);
-    if (gpadls.created(call, { channels, byteCount }) !== null) context.pairing.start("gpadl");
+    if (gpadls.created(call, { channels, byteCount })) context.pairing.start("gpadl");
     return;
   }
   const gpadl = recordOf(call, gpadls);
@@ -226,23 +229,23 @@ function returned(call: CallView, { channels, gpadls, pages }: GpadlFolds, conte
   if (verb === "map") {
     gpadls.mapped(call, gpadl);
     context.pairing.start("gpadl-mapping");
-  } else if (verb === "unmap") unmapped(gpadls.unmapped(call, gpadl), { call, pages, context });
+  } else if (verb === "unmap" && gpadl.isMapped) unmapped(gpadls.unmapped(call, gpadl), { call, pages, context });
   else if (verb === "destroy" && gpadl.deletedAt === 0) deleted(call, gpadl, { gpadls, context });
 }
 
 /** The MDL of a mapping ends with its unmap, which no `destroy` effect says. */
 function unmapped(
-  mapping: Mapping | null,
+  mdl: Ref | null,
   { call, pages, context }: {
     readonly call: CallView;
     readonly pages: GuestPages;
     readonly context: AuditContext;
   },
 ): void {
-  if (mapping === null) return;
   context.pairing.pair("gpadl-mapping");
-  if (mapping.mdl !== null) pages.ended(mapping.mdl);
-  if (mapping.mdl !== null && context.objects.end(mapping.mdl, call.returnedAt).length > 0) context.pairing.pair("mdl");
+  if (mdl === null) return;
+  pages.ended(mdl);
+  if (context.objects.end(mdl, call.returnedAt).length > 0) context.pairing.pair("mdl");
 }
 
 function deleted(
@@ -268,8 +271,8 @@ function afterClosed(
   const record = channels.find(channel);
   if (record === undefined) return;
   if (record.isServer) return mappedAfterClosed(record.ref, gpadls, { context, closedAt: event });
-  for (const gpadl of gpadls.live()) {
-    if (gpadl.channel !== record.ref.number || gpadl.deletion !== null) continue;
+  for (const gpadl of gpadls.liveAt(record.ref.number)) {
+    if (gpadl.channel !== record.ref.number || gpadl.isDying) continue;
     context.report({
       rule: "gpadl-alive-after-closed",
       message: `${sized(gpadl)} was alive when the Closed callback of ${printObject(record.ref)} returned @${event}`,

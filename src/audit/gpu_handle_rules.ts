@@ -1,7 +1,7 @@
 // Handle values of GPU objects that named another object before (V-38). A note: whoever kept the old value names the new
 // object by it. Decisions: handles are a process's own; the newest dead are remembered.
 
-import { canonicalSide, printObject, type Ref } from "../api/mod.ts";
+import { canonicalSide, type ObjectKind, printObject, type Ref } from "../api/mod.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import { createdBy, GPU_KINDS, isGpuKind } from "./gpu_call_values.ts";
 import { Newest } from "./newest.ts";
@@ -45,6 +45,10 @@ class GpuHandleDetector implements Detector {
         shape: `${former.ref.kind} ${ref.kind}`,
       });
     }
+  }
+
+  hearsEnd(kind: ObjectKind): boolean {
+    return isGpuKind(kind);
   }
 
   ended(objects: readonly Ended[], context: AuditContext): void {

@@ -32,6 +32,10 @@ class GpuObjectDetector implements Detector {
     this.#handles.take(call);
   }
 
+  hearsEnd(kind: ObjectKind): boolean {
+    return isGpuKind(kind);
+  }
+
   ended(objects: readonly Ended[]): void {
     for (const { ref } of objects) if (isGpuKind(ref.kind)) this.#handles.end([ref]);
   }

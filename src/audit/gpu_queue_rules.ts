@@ -2,7 +2,7 @@
 // Decisions where the documents leave room: any call that names the fence uses it, refused or not; a wait that was under
 // way when the queue ended is none. Destroying the fence of a queue that ended is a use of it.
 
-import { isArray, isRef, printObject, type Ref, type Value } from "../api/mod.ts";
+import { isArray, isRef, type ObjectKind, printObject, type Ref, type Value } from "../api/mod.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import { createdBy } from "./gpu_call_values.ts";
@@ -34,7 +34,7 @@ class GpuQueueDetector implements Detector {
   readonly #handles = new Newest<number, QueueFence | null>(DEAD_KEPT);
 
   hears(shape: PlanShape): boolean {
-    return shape.names("syncObject") || shape.destroys.length > 0;
+    return shape.names("syncObject");
   }
 
   called(call: CallView, context: AuditContext): void {
@@ -53,6 +53,10 @@ class GpuQueueDetector implements Detector {
     const queue = made.find(({ kind }) => kind === "pagingQueue");
     if (queue === undefined) return;
     this.#live.set(fence.number, { queue, fence, created: context.evidence(call, "created"), ended: null });
+  }
+
+  hearsEnd(kind: ObjectKind): boolean {
+    return kind === "syncObject";
   }
 
   ended(objects: readonly Ended[], context: AuditContext, call: CallView): void {

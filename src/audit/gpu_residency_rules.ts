@@ -8,7 +8,7 @@
 // - V-30: an unlock of what is not locked; a lock that was there when the allocation or its device ended, or the trace.
 //   A process's end gives everything back.
 
-import { heldRefs, printObject, type Ref } from "../api/mod.ts";
+import { heldRefs, type ObjectKind, printObject, type Ref } from "../api/mod.ts";
 import type { CallName } from "../api/mod.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import type { Evidence, Verdict } from "./finding.ts";
@@ -60,6 +60,10 @@ class GpuResidencyDetector implements Detector {
     const role = ROLES.get(call.plan.name);
     if (role !== undefined) return this.#count(call, role, context);
     if (call.shape.object("context") >= 0) this.#judgeAccesses(call, context);
+  }
+
+  hearsEnd(kind: ObjectKind): boolean {
+    return kind === "allocation";
   }
 
   ended(objects: readonly Ended[], context: AuditContext, call: CallView): void {

@@ -7,7 +7,7 @@
 //   is in error.
 // - V-24: a call that waits, where the queue has no room as far as the trace tells.
 
-import { printObject, type Ref, SYMBOLS } from "../api/mod.ts";
+import { type ObjectKind, printObject, type Ref, SYMBOLS } from "../api/mod.ts";
 import { type Range, RANGE_LIMIT } from "../range/mod.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
@@ -78,6 +78,10 @@ class GpuUpdateDetector implements Detector {
     if (update === null) return;
     this.#world.work.waitForRoom(update.context.number, call.event, null);
     if (call.succeeded) this.#fold(call, update, context);
+  }
+
+  hearsEnd(kind: ObjectKind): boolean {
+    return kind === "context";
   }
 
   ended(objects: readonly Ended[], context: AuditContext): void {

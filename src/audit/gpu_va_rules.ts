@@ -2,7 +2,7 @@
 // One fold per process and adapter; each call is judged by its arguments and by what was before it, refused or not.
 // It must not know why a call failed.
 
-import { canonicalSide, heldRefs, PAGE_BYTES, type Ref, SYMBOLS } from "../api/mod.ts";
+import { canonicalSide, heldRefs, type ObjectKind, PAGE_BYTES, type Ref, SYMBOLS } from "../api/mod.ts";
 import type { TraceHeader } from "../trace/mod.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
@@ -84,6 +84,10 @@ class GpuVaDetector implements Detector {
     const asked = this.#askedBy(call, context);
     if (call.plan.declaration.modelled !== false) this.#judge(call, asked, context);
     if (call.succeeded) this.#fold(call, asked, context);
+  }
+
+  hearsEnd(kind: ObjectKind): boolean {
+    return isGpuKind(kind);
   }
 
   ended(objects: readonly Ended[], context: AuditContext, call: CallView): void {

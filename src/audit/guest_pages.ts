@@ -2,99 +2,55 @@
 // own: pages of a partition are given out lowest first, as AllocateBuffer is declared. It judges nothing.
 
 import { isRef, PAGE_BYTES, type Ref } from "../api/mod.ts";
-import { numberIn, refOf } from "./call_shapes.ts";
+import { numberIn } from "./call_shapes.ts";
 import type { CallView } from "./detector.ts";
 import { madeAllocations } from "./gpu_call_values.ts";
+import { Grouped } from "./grouped.ts";
 import { NumberMap } from "./number_map.ts";
-import { PageAllocator, type PageRun, sliceRuns } from "./page_runs.ts";
-
-/** Bytes of a buffer's pages, in order. */
-export interface Piece {
-  readonly runs: readonly PageRun[];
-  readonly byteOffset: number;
-  readonly byteCount: number;
-  /** The buffer's number. */
-  readonly buffer: number;
-}
-
-/** What an object describes. */
-export interface Extent {
-  readonly pieces: readonly Piece[];
-  /** Buffers that pieces can be of, each once; there may be more than pieces are of. */
-  readonly buffers: readonly number[];
-  readonly byteCount: number;
-  /** Buffers and MDLs that it was made of. */
-  readonly sources: readonly Ref[];
-}
-
-/** A part of another extent; its pieces are worked out when somebody asks: for most nobody does. */
-class Slice implements Extent {
-  readonly byteCount: number;
-  readonly sources: readonly Ref[];
-  readonly #whole: Pick<Extent, "pieces" | "buffers">;
-  readonly #offset: number;
-  #pieces: readonly Piece[] | null = null;
-
-  constructor(
-    whole: Pick<Extent, "pieces" | "buffers">,
-    { offset, length, sources }: Pick<Request, "offset" | "length" | "sources">,
-  ) {
-    this.#whole = whole;
-    this.#offset = offset;
-    this.byteCount = length;
-    this.sources = sources;
-  }
-
-  get buffers(): readonly number[] {
-    return this.#whole.buffers;
-  }
-
-  get pieces(): readonly Piece[] {
-    this.#pieces ??= slicePieces(this.#whole.pieces, { offset: this.#offset, length: this.byteCount });
-    return this.#pieces;
-  }
-}
-
-/** A request for bytes that a call made: which of how many, or of what is dead or was never seen. */
-export interface Request {
-  readonly offset: number;
-  readonly length: number;
-  /** Bytes that there are. */
-  readonly total: number;
-  readonly pieces: readonly Piece[];
-  readonly buffers: readonly number[];
-  readonly sources: readonly Ref[];
-}
+import { ObjectRows } from "./object_rows.ts";
+import { type Extent, type Piece, type Request, requestOf, runsOf, Slice, slicePieces } from "./extents.ts";
+import { PageAllocator, type PageRun } from "./page_runs.ts";
 
 interface MdlRecord {
   readonly extent: Extent;
   readonly next: Ref | null;
 }
 
-/**
- * Not less than `descriptionBytes`, found without looking at pages: a piece that lies badly touches two pages more than
- * its bytes fill.
- */
-export function descriptionBound({ pieces, length }: Request): number {
-  return 24 * pieces.length + 8 * Math.ceil(length / PAGE_BYTES);
-}
-
-function requestOf(
-  { pieces, buffers, sources, byteCount }: Extent,
-  { offset, length }: { readonly offset: number; readonly length: number },
-): Request {
-  return { offset, length, total: byteCount, pieces, buffers, sources };
-}
-
 /** Host pages are counted far above the guest's, so that a number says whose page it is. */
 const HOST_BASE = 2 ** 32;
 
-/** The pages of all live objects that have any. */
+/** Columns of a GPADL: what it describes of which buffer, whether it ended, and MDLs that stand for it. */
+const GPADL = { buffer: 0, offset: 1, length: 2, isDead: 3, openMdls: 4 } as const;
+/** In place of a buffer: what it describes stands elsewhere. */
+const ELSEWHERE = -1;
+/** Columns of an MDL that a map made. */
+const MAPPED = { gpadl: 0, isDead: 1 } as const;
+
+function isUsed(cells: Float64Array, row: number): boolean {
+  return cells[row + GPADL.isDead] === 0 || cells[row + GPADL.openMdls] !== 0;
+}
+
+function isOpen(cells: Float64Array, row: number): boolean {
+  return cells[row + MAPPED.isDead] === 0;
+}
+
+/** A source of pages, a buffer or an MDL, as one number. */
+function keyOf({ kind, number }: Ref): number {
+  return kind === "mdl" ? -number : number;
+}
+
+/** The pages of all live objects that have any. A GPADL of a part of a buffer, and its mapping, are numbers only. */
 export class GuestPages {
   readonly #partitions = { guest: new PageAllocator(0), host: new PageAllocator(HOST_BASE) };
   readonly #buffers = new NumberMap<Extent>();
+  /** MDLs that no map made. */
   readonly #mdls = new NumberMap<MdlRecord>();
-  readonly #gpadls = new NumberMap<Extent>();
+  readonly #mapped = new ObjectRows(2, isOpen);
+  readonly #gpadls = new ObjectRows(5, isUsed);
+  /** What GPADLs of MDLs describe, and those whose buffer is gone. */
+  readonly #elsewhere = new NumberMap<Extent>();
+  /** Live GPADLs by what they were made of. */
+  readonly #bySource = new Grouped<number>();
   readonly #allocations = new NumberMap<Extent>();
   /** What the call of this event asked for, until something changes: several rules want to know. */
   #askedAt = 0;
@@ -102,10 +58,31 @@ export class GuestPages {
 
   /** What an object stands for, while it lives and is known; undefined otherwise. */
   extentOf(ref: Ref): Extent | undefined {
-    if (ref.kind === "gpadl") return this.#gpadls.get(ref.number);
+    if (ref.kind === "gpadl") return this.extentOfGpadl(ref.number);
     if (ref.kind === "allocation") return this.#allocations.get(ref.number);
-    if (ref.kind === "mdl") return this.#mdls.get(ref.number)?.extent;
+    if (ref.kind === "mdl") return this.#mdl(ref.number)?.extent;
     return ref.kind === "buffer" ? this.#buffers.get(ref.number) : undefined;
+  }
+
+  /** The same of a GPADL. */
+  extentOfGpadl(number: number): Extent | undefined {
+    const row = this.#gpadls.find(number);
+    return row < 0 || this.#gpadls.cells[row + GPADL.isDead] !== 0 ? undefined : this.#described(number);
+  }
+
+  /** The same of an allocation. */
+  extentOfAllocation(number: number): Extent | undefined {
+    return this.#allocations.get(number);
+  }
+
+  /** Live GPADLs that were made of a buffer or an MDL. */
+  gpadlsOf(source: Ref): Iterable<number> {
+    return this.#bySource.of(keyOf(source));
+  }
+
+  /** Whether there is one. */
+  hasGpadls(source: Ref): boolean {
+    return this.#bySource.has(keyOf(source));
   }
 
   /** Whether a buffer of this number lives and is known. */
@@ -117,7 +94,7 @@ export class GuestPages {
   returned(call: CallView): void {
     if (!call.succeeded) return;
     const { outcome, shape } = call;
-    const made = outcome?.form === "value" && isRef(outcome.value) ? outcome.value : null;
+    const made = shape.returnsPages && outcome?.form === "value" && isRef(outcome.value) ? outcome.value : null;
     if (made?.kind === "buffer") this.#addBuffer(call, made);
     else if (made?.kind === "mdl") this.#addMdl(call, made);
     const { gpadlVerb } = shape;
@@ -128,15 +105,83 @@ export class GuestPages {
   }
 
   /** Forgets an object; a buffer's pages are free again. */
-  ended(ref: Ref): void {
+  ended({ kind, number }: Ref): void {
     this.#askedAt = 0;
-    if (ref.kind === "gpadl") this.#gpadls.delete(ref.number);
-    else if (ref.kind === "allocation") this.#allocations.delete(ref.number);
-    else if (ref.kind === "mdl") this.#mdls.delete(ref.number);
-    if (ref.kind !== "buffer") return;
-    const runs = this.#buffers.get(ref.number)?.pieces[0]?.runs;
-    this.#buffers.delete(ref.number);
+    if (kind === "gpadl") this.#gpadlEnded(number);
+    else if (kind === "allocation") this.#allocations.delete(number);
+    else if (kind === "mdl") this.#mdlEnded(number);
+    else if (kind === "buffer") this.#bufferEnded(number);
+  }
+
+  #gpadlEnded(number: number): void {
+    const row = this.#gpadls.find(number);
+    const { cells } = this.#gpadls;
+    if (row < 0 || cells[row + GPADL.isDead] !== 0) return;
+    const buffer = cells[row + GPADL.buffer] ?? 0;
+    if (buffer !== ELSEWHERE) this.#bySource.delete(buffer, number);
+    else for (const source of this.#described(number)?.sources ?? []) this.#bySource.delete(keyOf(source), number);
+    cells[row + GPADL.isDead] = 1;
+    // What is mapped still is needed, whatever becomes of the buffer.
+    if (cells[row + GPADL.openMdls] !== 0) this.#putElsewhere(number);
+    else this.#forgetGpadl(number);
+  }
+
+  #forgetGpadl(number: number): void {
+    this.#elsewhere.delete(number);
+    this.#gpadls.settle(number);
+  }
+
+  #mdlEnded(number: number): void {
+    const row = this.#mapped.find(number);
+    if (row < 0 || this.#mapped.cells[row + MAPPED.isDead] !== 0) {
+      this.#mdls.delete(number);
+      return;
+    }
+    this.#mapped.cells[row + MAPPED.isDead] = 1;
+    const gpadl = this.#mapped.cells[row + MAPPED.gpadl] ?? 0;
+    this.#mapped.settle(number);
+    const described = this.#gpadls.find(gpadl);
+    if (described < 0) return;
+    const { cells } = this.#gpadls;
+    const left = (cells[described + GPADL.openMdls] ?? 0) - 1;
+    cells[described + GPADL.openMdls] = left;
+    if (left === 0 && cells[described + GPADL.isDead] !== 0) this.#forgetGpadl(gpadl);
+  }
+
+  #bufferEnded(number: number): void {
+    for (const gpadl of this.#bySource.of(number)) this.#putElsewhere(gpadl);
+    const runs = this.#buffers.get(number)?.pieces[0]?.runs;
+    this.#buffers.delete(number);
     if (runs !== undefined) this.#partitions[(runs[0]?.start ?? 0) >= HOST_BASE ? "host" : "guest"].free(runs);
+  }
+
+  /** What a GPADL describes, also of one that ended and is mapped. */
+  #described(number: number): Extent | undefined {
+    const row = this.#gpadls.find(number);
+    if (row < 0) return undefined;
+    const { cells } = this.#gpadls;
+    const buffer = cells[row + GPADL.buffer] ?? 0;
+    if (buffer === ELSEWHERE) return this.#elsewhere.get(number);
+    const whole = this.#buffers.get(buffer);
+    if (whole === undefined) return undefined;
+    const part = { offset: cells[row + GPADL.offset] ?? 0, length: cells[row + GPADL.length] ?? 0 };
+    return new Slice(whole, { ...part, sources: whole.sources });
+  }
+
+  /** Keeps what a GPADL describes by itself: its buffer may go. */
+  #putElsewhere(number: number): void {
+    const extent = this.#described(number);
+    const row = this.#gpadls.find(number);
+    if (extent === undefined || row < 0) return;
+    this.#elsewhere.set(number, extent);
+    this.#gpadls.cells[row + GPADL.buffer] = ELSEWHERE;
+  }
+
+  #mdl(number: number): MdlRecord | undefined {
+    const row = this.#mapped.find(number);
+    if (row < 0 || this.#mapped.cells[row + MAPPED.isDead] !== 0) return this.#mdls.get(number);
+    const extent = this.#described(this.#mapped.cells[row + MAPPED.gpadl] ?? 0);
+    return extent === undefined ? undefined : { extent, next: null };
   }
 
   /** What a call asks a GPADL to describe; null where its source is dead or was never seen. */
@@ -191,17 +236,32 @@ export class GuestPages {
   }
 
   #addGpadl(call: CallView): void {
-    const ref = refOf(call.outs, "gpadl");
+    const ref = call.madeAt(call.shape.at.madeGpadl);
     const request = this.request(call);
     if (ref === null || request === null) return;
-    this.#gpadls.set(ref.number, new Slice(request, request));
+    const { number } = ref;
+    const buffer = call.objectNumberAt(call.shape.at.buffer);
+    const row = this.#gpadls.add(number);
+    const { cells } = this.#gpadls;
+    cells[row + GPADL.buffer] = buffer;
+    cells[row + GPADL.offset] = request.offset;
+    cells[row + GPADL.length] = request.length;
+    cells[row + GPADL.isDead] = 0;
+    cells[row + GPADL.openMdls] = 0;
+    if (buffer === ELSEWHERE) this.#elsewhere.set(number, new Slice(request, request));
+    for (const source of request.sources) this.#bySource.add(keyOf(source), number);
   }
 
   #addMapping(call: CallView): void {
-    const gpadl = call.objectAt(call.shape.at.gpadl);
-    const ref = refOf(call.outs, "mdl");
-    const extent = gpadl === null ? undefined : this.#gpadls.get(gpadl.number);
-    if (ref !== null && extent !== undefined) this.#mdls.set(ref.number, { extent, next: null });
+    const ref = call.madeAt(call.shape.at.madeMdl);
+    const gpadl = call.objectNumberAt(call.shape.at.gpadl);
+    const described = this.#gpadls.find(gpadl);
+    if (ref === null || described < 0 || this.#gpadls.cells[described + GPADL.isDead] !== 0) return;
+    const cells = this.#gpadls.cells;
+    cells[described + GPADL.openMdls] = (cells[described + GPADL.openMdls] ?? 0) + 1;
+    const row = this.#mapped.add(ref.number);
+    this.#mapped.cells[row + MAPPED.gpadl] = gpadl;
+    this.#mapped.cells[row + MAPPED.isDead] = 0;
   }
 
   /** Allocations over existing memory. */
@@ -220,7 +280,7 @@ export class GuestPages {
     const sources: Ref[] = [];
     const seen = new Set<number>();
     for (let ref = first; ref !== null && !seen.has(ref.number);) {
-      const record = this.#mdls.get(ref.number);
+      const record = this.#mdl(ref.number);
       if (record === undefined) return null;
       seen.add(ref.number);
       pieces.push(...record.extent.pieces);
@@ -234,53 +294,4 @@ export class GuestPages {
       sources,
     };
   }
-}
-
-/** The part of a byte string over pieces; what reaches outside is cut off, but not inside the last page. */
-function slicePieces(
-  pieces: readonly Piece[],
-  { offset, length }: { readonly offset: number; readonly length: number },
-): Piece[] {
-  const part: Piece[] = [];
-  let left = pieces.length;
-  let start = 0;
-  for (const piece of pieces) {
-    left -= 1;
-    const room = left === 0 ? pagesIn(piece) * PAGE_BYTES - piece.byteOffset : piece.byteCount;
-    const from = Math.max(offset, start);
-    const to = Math.min(offset + length, start + room);
-    if (from < to) part.push(slicePiece(piece, from - start, to - from));
-    start += piece.byteCount;
-  }
-  return part;
-}
-
-function slicePiece(piece: Piece, offset: number, length: number): Piece {
-  const start = piece.byteOffset + offset;
-  const first = Math.floor(start / PAGE_BYTES);
-  const end = Math.ceil((start + length) / PAGE_BYTES);
-  return {
-    runs: sliceRuns(piece.runs, { first, count: end - first }),
-    byteOffset: start % PAGE_BYTES,
-    byteCount: length,
-    buffer: piece.buffer,
-  };
-}
-
-/** How many pages a piece has. */
-export function pagesIn({ runs }: Piece): number {
-  let sum = 0;
-  for (const { start, end } of runs) sum += end - start;
-  return sum;
-}
-
-/** The pages of pieces, in order. */
-export function runsOf(pieces: readonly Piece[]): readonly PageRun[] {
-  const [only] = pieces;
-  return only !== undefined && pieces.length === 1 ? only.runs : pieces.flatMap((piece) => piece.runs);
-}
-
-/** A description on the wire, in bytes: a header of 8 per piece and 8 per page (kmcl.md 5.7). */
-export function descriptionBytes({ pieces, offset, length }: Request): number {
-  return slicePieces(pieces, { offset, length }).reduce((sum, piece) => sum + 8 + 8 * pagesIn(piece), 0);
 }

@@ -28,6 +28,7 @@ export function irqlDetector(deliveries: Deliveries): Detector {
     },
     returned: (call) => watch.returned(call),
     callback: (event, context) => watch.delivered(event, context),
+    hearsEnd: (kind) => kind === "channel",
     ended(objects) {
       for (const { ref } of objects) if (ref.kind === "channel") watch.ended(ref);
     },

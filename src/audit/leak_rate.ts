@@ -41,6 +41,10 @@ class LeakRate implements Detector {
     if (call.succeeded) this.#sample("channel", context);
   }
 
+  hearsEnd(kind: ObjectKind): boolean {
+    return CYCLES.includes(kind);
+  }
+
   ended(objects: readonly Ended[], context: AuditContext): void {
     for (const kind of CYCLES) if (objects.some(({ ref }) => ref.kind === kind)) this.#sample(kind, context);
   }

@@ -14,10 +14,11 @@ import type { Evidence } from "./finding.ts";
 import { about, sized } from "./gpadl_drafts.ts";
 import { type GpadlRecord, type Gpadls, historyOf } from "./gpadl_states.ts";
 import { type GpuView, GpuViews } from "./gpu_views.ts";
-import { Grouped } from "./grouped.ts";
-import type { Extent, GuestPages } from "./guest_pages.ts";
+import type { Extent } from "./extents.ts";
+import type { GuestPages } from "./guest_pages.ts";
 import { evidenceOf, operandRef } from "./join.ts";
 import { Newest } from "./newest.ts";
+import { NumberMap } from "./number_map.ts";
 import { creationOf, type Ended } from "./object_table.ts";
 import { PieceUsers } from "./piece_users.ts";
 import type { PlanShape } from "./plan_shape.ts";
@@ -34,12 +35,14 @@ export function memoryDetector(gpadls: Gpadls, pages: GuestPages): Detector {
     hears: isOfMemory,
     called: (call, context) => watch.called(call, context),
     returned: (call, context) => watch.returned(call, context),
+    hearsEnd: (kind) => MEMORY.has(kind),
     ended: (objects) => watch.ended(objects),
   };
 }
 
 /** Kinds that stand for pages, or say which address space a call is about. */
 const KINDS = ["buffer", "mdl", "gpadl", "allocation", "adapter", "pagingQueue"] as const;
+const MEMORY: ReadonlySet<string> = new Set(KINDS);
 
 function isOfMemory(shape: PlanShape): boolean {
   return shape.range !== null || KINDS.some((kind) => shape.names(kind));
@@ -51,16 +54,26 @@ class MemoryWatch {
   readonly #gpadlPages: PieceUsers;
   readonly #allocationPages: PieceUsers;
   readonly #views = new GpuViews();
-  /** GPADLs by what they were made of. */
-  readonly #users = new Grouped<number>();
+  /** The order in which allocations are followed. */
+  readonly #followed = new NumberMap<number>();
+  #lastFollowed = 0;
   /** Where a source was freed under its users. */
   readonly #freed = new Newest<number, Evidence>();
 
   constructor(gpadls: Gpadls, pages: GuestPages) {
     this.#gpadls = gpadls;
     this.#pages = pages;
-    this.#gpadlPages = new PieceUsers((buffer) => pages.hasBuffer(buffer));
-    this.#allocationPages = new PieceUsers((buffer) => pages.hasBuffer(buffer));
+    const isLive = (buffer: number): boolean => pages.hasBuffer(buffer);
+    this.#gpadlPages = new PieceUsers({
+      isLive,
+      extentOf: (gpadl) => pages.extentOfGpadl(gpadl),
+      orderOf: (gpadl) => gpadls.numbered(gpadl)?.createdAt ?? 0,
+    });
+    this.#allocationPages = new PieceUsers({
+      isLive,
+      extentOf: (allocation) => pages.extentOfAllocation(allocation),
+      orderOf: (allocation) => this.#followed.get(allocation) ?? 0,
+    });
   }
 
   called(call: CallView, context: AuditContext): void {
@@ -98,12 +111,12 @@ class MemoryWatch {
   ended(objects: readonly Ended[]): void {
     for (const { ref } of objects) {
       if (ref.kind === "gpadl") {
-        this.#forget(ref);
         const extent = this.#pages.extentOf(ref);
         if (extent !== undefined) this.#gpadlPages.remove(ref.number, extent);
       } else if (ref.kind === "allocation") {
         const extent = this.#pages.extentOf(ref);
         if (extent !== undefined) this.#allocationPages.remove(ref.number, extent);
+        this.#followed.delete(ref.number);
       }
       this.#views.ended(ref);
       this.#pages.ended(ref);
@@ -144,7 +157,7 @@ class MemoryWatch {
   #freedEarly(call: CallView, source: Ref, context: AuditContext): void {
     if (context.objects.live(source) === undefined) return;
     if (call.succeeded && this.#isShared(source)) this.#freed.set(keyOf(source), evidenceOf(call, "freed"));
-    const holders = this.#records(this.#users.of(keyOf(source)));
+    const holders = this.#records(this.#pages.gpadlsOf(source));
     const [first] = holders;
     if (first === undefined) return;
     const more = holders.length > 1 ? ` and ${countText(holders.length - 1, "other GPADL")}` : "";
@@ -155,7 +168,7 @@ class MemoryWatch {
   }
 
   #isShared(source: Ref): boolean {
-    if (this.#users.has(keyOf(source))) return true;
+    if (this.#pages.hasGpadls(source)) return true;
     return this.#isUsed(source);
   }
 
@@ -174,7 +187,6 @@ class MemoryWatch {
       if (view !== undefined && view.mappedBytes > 0) reachedTwice(gpadl, view, { event: call.event, pages, context });
     }
     this.#gpadlPages.add(ref.number, extent, { isMarked: !gpadl.isReadOnly });
-    for (const source of extent.sources) this.#users.add(keyOf(source), ref.number);
   }
 
   /** X-01: two live GPADLs describe a page, and the server may write through one of them. */
@@ -220,6 +232,8 @@ class MemoryWatch {
     if (extent === undefined) return;
     this.#views.add(allocation, extent.byteCount);
     this.#allocationPages.add(allocation.number, extent);
+    this.#lastFollowed += 1;
+    this.#followed.set(allocation.number, this.#lastFollowed);
   }
 
   /** An allocation got addresses: X-02 for each GPADL over its pages. */
@@ -257,10 +271,6 @@ class MemoryWatch {
   #freedOf(holder: Ref): readonly Evidence[] {
     const sources = this.#pages.extentOf(holder)?.sources ?? [];
     return sources.flatMap((source) => this.#freed.get(keyOf(source)) ?? []);
-  }
-
-  #forget(gpadl: Ref): void {
-    for (const source of this.#pages.extentOf(gpadl)?.sources ?? []) this.#users.delete(keyOf(source), gpadl.number);
   }
 
   #records(numbers: Iterable<number>): GpadlRecord[] {

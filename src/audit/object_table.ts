@@ -7,8 +7,8 @@ import { operandRef } from "./join.ts";
 import type { Site } from "../trace/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence, Siblings } from "./finding.ts";
-import { LiveRows, NewestRows, type Rows } from "./newest_rows.ts";
-import { Places } from "./places.ts";
+import { ObjectRows } from "./object_rows.ts";
+import { type Place, Places } from "./places.ts";
 
 /** An object, from its creation on. */
 export interface Tracked {
@@ -32,19 +32,15 @@ interface Birthplace {
   example: Siblings["example"];
 }
 
-/** What is kept of an object, by column; an owner's kind by its number, 0 for none. */
-const COLUMN = {
-  handle: 0,
-  createdAt: 1,
-  place: 2,
-  endedAt: 3,
-  ownerKind: 4,
-  owner: 5,
-  ownerHandle: 6,
-  birthplace: 7,
-  order: 8,
-} as const;
+/** What is kept of an object, by column; `place` is its place's number and, below it, its owner's kind, 0 for none. */
+const COLUMN = { handle: 0, createdAt: 1, endedAt: 2, place: 3, owner: 4, ownerHandle: 5, order: 6 } as const;
 const COLUMNS = Object.keys(COLUMN).length;
+/** Numbers of kinds below a place's number. */
+const KINDS_ROOM = 256;
+
+function isAlive(cells: Float64Array, row: number): boolean {
+  return cells[row + COLUMN.endedAt] === 0;
+}
 
 /** Kinds by the numbers that rows hold; 0 stands for none. */
 const KINDS: readonly (ObjectKind | null)[] = [null, ...Object.keys(OBJECTS).map(objectKind)];
@@ -52,7 +48,10 @@ const KIND_NUMBERS: ReadonlyMap<ObjectKind | null, number> = new Map(KINDS.map((
 
 /** Kinds that end with an owner of a kind. */
 const GOES_WITH: ReadonlyMap<ObjectKind, readonly ObjectKind[]> = new Map(
-  KINDS.flatMap((owner) => owner === null ? [] : [[owner, KINDS.flatMap((kind) => goesWith(kind, owner))] as const]),
+  KINDS.flatMap((owner) => {
+    const kinds = owner === null ? [] : KINDS.flatMap((kind) => goesWith(kind, owner));
+    return owner === null || kinds.length === 0 ? [] : [[owner, kinds] as const];
+  }),
 );
 
 function goesWith(kind: ObjectKind | null, owner: ObjectKind): readonly ObjectKind[] {
@@ -69,9 +68,10 @@ class KindTable {
   readonly goesWithOwner: boolean;
   /** Owners are asked for them: those that go with their owner, and the GPU's. */
   readonly isListed: boolean;
-  readonly live = new LiveRows(COLUMNS);
-  /** The newest dead. */
-  readonly dead = new NewestRows(COLUMNS);
+  /** Live ones, and the newest dead. */
+  readonly rows = new ObjectRows(COLUMNS, isAlive);
+  /** How many live. */
+  live = 0;
   readonly birthplaces = new Birthplaces();
   /** Live ones by their owner's number, for each kind of owner. */
   readonly byOwner: ReadonlyMap<ObjectKind, Grouped<number>>;
@@ -86,6 +86,12 @@ class KindTable {
   }
 }
 
+/** When an object ended, and whether by being released. */
+interface HowEnded {
+  readonly event: number;
+  readonly isRelease: boolean;
+}
+
 /** The object table of one audit. */
 export class ObjectTable {
   readonly #kinds = new Map<ObjectKind, KindTable>();
@@ -97,11 +103,14 @@ export class ObjectTable {
   create(call: CallView): readonly Ref[] {
     const { creates } = call.shape;
     if (creates.length === 0) return NO_REFS;
+    const [first] = creates;
+    const single = first === undefined || creates.length > 1 ? null : operandRef(call, first.subject);
+    if (single !== null) return this.#addUnlessLive(call, single, NO_REFS) ? [single] : NO_REFS;
     const made: Ref[] = [];
     for (const { subject } of creates) {
       const only = operandRef(call, subject);
-      if (only !== null) this.#addUnlessLive(call, only, made);
-      else for (const ref of operandRefs(call, subject)) this.#addUnlessLive(call, ref, made);
+      const refs = only !== null ? [only] : operandRefs(call, subject);
+      for (const ref of refs) if (this.#addUnlessLive(call, ref, made)) made.push(ref);
     }
     return made;
   }
@@ -109,7 +118,10 @@ export class ObjectTable {
   /** Takes what a call that succeeded destroyed, with what its kinds' tables say goes along; returns all that ended. */
   destroy(call: CallView): readonly Ended[] {
     const { destroys } = call.shape;
-    if (destroys.length === 0) return NONE;
+    const [first] = destroys;
+    if (first === undefined) return NONE;
+    const single = destroys.length > 1 ? null : operandRef(call, first.subject);
+    if (single !== null) return this.end(single, call.returnedAt);
     const ended: Ended[] = [];
     const how = { event: call.returnedAt, isRelease: true };
     for (const { subject } of destroys) {
@@ -122,8 +134,14 @@ export class ObjectTable {
 
   /** Ends one object and what is released with it. */
   end(ref: Ref, event: number): readonly Ended[] {
+    const how = { event, isRelease: true };
+    // Of most kinds nothing goes along.
+    if (!GOES_WITH.has(ref.kind)) {
+      const own = this.#endOne(ref, how);
+      return own === null ? NONE : [own];
+    }
     const ended: Ended[] = [];
-    this.#end(ref, { event, isRelease: true }, ended);
+    this.#end(ref, how, ended);
     return ended;
   }
 
@@ -139,39 +157,46 @@ export class ObjectTable {
   }
 
   /** The object, alive or among the newest dead. */
-  find(ref: Ref): Tracked | undefined {
-    const table = this.#kinds.get(ref.kind);
-    if (table === undefined) return undefined;
-    return this.live(ref) ?? this.#tracked(table, table.dead, { row: table.dead.find(ref.number), number: ref.number });
+  find({ kind, number }: Ref): Tracked | undefined {
+    const table = this.#kinds.get(kind);
+    return table === undefined ? undefined : this.#tracked(table, number, table.rows.find(number));
   }
 
   /** The object if it lives. */
   live({ kind, number }: Ref): Tracked | undefined {
     const table = this.#kinds.get(kind);
-    return table === undefined ? undefined : this.#tracked(table, table.live, { row: table.live.find(number), number });
+    return table === undefined ? undefined : this.#tracked(table, number, liveRow(table, number));
+  }
+
+  /** Whether the object lives. */
+  isLive(kind: ObjectKind, number: number): boolean {
+    const table = this.#kinds.get(kind);
+    return table !== undefined && liveRow(table, number) >= 0;
   }
 
   /** Whose a live object is; undefined where none of this name lives. */
-  sideOf({ kind, number }: Ref): string | undefined {
+  sideOf(kind: ObjectKind, number: number): string | undefined {
     const table = this.#kinds.get(kind);
-    const row = table === undefined ? -1 : table.live.find(number);
-    return table === undefined || row < 0 ? undefined : this.#places.at(table.live.at(row, COLUMN.place)).side;
+    const row = table === undefined ? -1 : liveRow(table, number);
+    return table === undefined || row < 0 ? undefined : this.#placeAt(table.rows.cells, row).side;
   }
 
   /** Live objects of a kind, oldest first. */
   *all(kind: ObjectKind): IterableIterator<Tracked> {
     const table = this.#kinds.get(kind);
     if (table === undefined) return;
-    const { live } = table;
-    const rows = live.keys().map((number) => ({ number, row: live.find(number) }));
-    rows.sort((left, right) => live.at(left.row, COLUMN.order) - live.at(right.row, COLUMN.order));
-    const objects = rows.flatMap((each) => this.#tracked(table, live, each) ?? []);
+    const { cells } = table.rows;
+    const live = table.rows.numbers().map((number) => ({ number, row: liveRow(table, number) }));
+    const ordered = live.filter(({ row }) => row >= 0).sort((left, right) =>
+      orderAt(cells, left) - orderAt(cells, right)
+    );
+    const objects = ordered.flatMap(({ number, row }) => this.#tracked(table, number, row) ?? []);
     yield* objects;
   }
 
   /** How many objects of a kind live. */
   count(kind: ObjectKind): number {
-    return this.#kinds.get(kind)?.live.size ?? 0;
+    return this.#kinds.get(kind)?.live ?? 0;
   }
 
   /** Kinds that any object was of, in the order first seen. */
@@ -184,9 +209,9 @@ export class ObjectTable {
     const children: { readonly object: Tracked; readonly order: number }[] = [];
     for (const table of this.#kinds.values()) {
       for (const number of table.byOwner.get(ref.kind)?.of(ref.number) ?? []) {
-        const row = table.live.find(number);
-        const object = this.#tracked(table, table.live, { row, number });
-        if (object !== undefined) children.push({ object, order: table.live.at(row, COLUMN.order) });
+        const row = liveRow(table, number);
+        const object = this.#tracked(table, number, row);
+        if (object !== undefined) children.push({ object, order: orderAt(table.rows.cells, { row }) });
       }
     }
     return children.sort((left, right) => left.order - right.order).map(({ object }) => object);
@@ -195,31 +220,31 @@ export class ObjectTable {
   /** What became of the others created by the same call at the same site. */
   siblingsOf({ ref, createdBy, site }: Tracked): Siblings {
     const { birthplaces } = this.#tableOf(ref.kind);
-    const { created, released, example } = birthplaces.at(birthplaces.numberOf(createdBy.name, site));
+    const { created, released, example } = birthplaces.find(createdBy.name, site) ?? newBirthplace();
     return { created, released, example };
   }
 
-  #addUnlessLive(call: CallView, ref: Ref, made: Ref[]): void {
+  /** Whether it did not live; `made` was made by the same call before. */
+  #addUnlessLive(call: CallView, ref: Ref, made: readonly Ref[]): boolean {
     const table = this.#tableOf(ref.kind);
-    if (table.live.find(ref.number) >= 0) return;
-    const { live, birthplaces } = table;
-    const { plan: { name }, site } = call;
+    if (liveRow(table, ref.number) >= 0) return false;
+    const { rows, birthplaces } = table;
     const owner = table.owners.length === 0 ? null : this.#ownerOf(call, table, made);
-    const birthplace = birthplaces.numberOf(name, site);
-    birthplaces.at(birthplace).created += 1;
-    const row = live.add(ref.number);
+    const place = this.#places.numberIn(call.plan.name, call.site, call.side);
+    birthplaces.of(place, this.#places).created += 1;
+    const row = rows.add(ref.number);
+    const { cells } = rows;
+    table.live += 1;
     this.#order += 1;
-    live.put(row, COLUMN.handle, ref.handle);
-    live.put(row, COLUMN.createdAt, call.event);
-    live.put(row, COLUMN.place, this.#places.numberIn(name, site, call.side));
-    live.put(row, COLUMN.endedAt, 0);
-    live.put(row, COLUMN.ownerKind, owner === null ? 0 : KIND_NUMBERS.get(owner.kind) ?? 0);
-    live.put(row, COLUMN.owner, owner === null ? 0 : owner.number);
-    live.put(row, COLUMN.ownerHandle, owner === null ? 0 : owner.handle);
-    live.put(row, COLUMN.birthplace, birthplace);
-    live.put(row, COLUMN.order, this.#order);
+    cells[row + COLUMN.handle] = ref.handle;
+    cells[row + COLUMN.createdAt] = call.event;
+    cells[row + COLUMN.endedAt] = 0;
+    cells[row + COLUMN.place] = place * KINDS_ROOM + (owner === null ? 0 : KIND_NUMBERS.get(owner.kind) ?? 0);
+    cells[row + COLUMN.owner] = owner === null ? 0 : owner.number;
+    cells[row + COLUMN.ownerHandle] = owner === null ? 0 : owner.handle;
+    cells[row + COLUMN.order] = this.#order;
     if (owner !== null && table.isListed) table.byOwner.get(owner.kind)?.add(owner.number, ref.number);
-    made.push(ref);
+    return true;
   }
 
   #tableOf(kind: ObjectKind): KindTable {
@@ -235,10 +260,10 @@ export class ObjectTable {
     for (const kind of owners) {
       for (const made of madeWithIt) if (made.kind === kind) return made;
       const named = call.object(kind);
-      const live = named === null ? undefined : this.#kinds.get(kind)?.live;
-      const row = named === null || live === undefined ? -1 : live.find(named.number);
-      if (named !== null && live !== undefined && row >= 0) {
-        const handle = live.at(row, COLUMN.handle);
+      const table = named === null ? undefined : this.#kinds.get(kind);
+      const row = named === null || table === undefined ? -1 : liveRow(table, named.number);
+      if (named !== null && table !== undefined && row >= 0) {
+        const handle = table.rows.cells[row + COLUMN.handle] ?? 0;
         return handle === named.handle ? named : { kind, number: named.number, handle };
       }
     }
@@ -246,28 +271,35 @@ export class ObjectTable {
   }
 
   /** Ends what goes along first, then the object: `ended` takes them in that order. */
-  #end(ref: Ref, how: { readonly event: number; readonly isRelease: boolean }, ended: Ended[]): void {
-    const { kind, number } = ref;
-    const table = this.#kinds.get(kind);
-    const row = table === undefined ? -1 : table.live.find(number);
-    if (table === undefined || row < 0) return;
-    const { live, dead, birthplaces } = table;
-    live.put(row, COLUMN.endedAt, how.event);
-    dead.copy(dead.row(number), live, row);
-    const owner = live.at(row, COLUMN.owner);
-    const ownerKind = KINDS[live.at(row, COLUMN.ownerKind)] ?? null;
-    const birthplace = birthplaces.at(live.at(row, COLUMN.birthplace));
-    const own = { kind, number, handle: live.at(row, COLUMN.handle) };
-    live.remove(number);
-    this.#endChildren(own, how, ended);
-    if (ownerKind !== null && table.isListed) table.byOwner.get(ownerKind)?.delete(owner, number);
-    ended.push({ ref: own, endedAt: how.event });
-    if (!how.isRelease) return;
-    birthplace.released += 1;
-    birthplace.example ??= { object: own, event: how.event };
+  #end(ref: Ref, how: HowEnded, ended: Ended[]): void {
+    const own = this.#endOne(ref, how, (object) => this.#endChildren(object, how, ended));
+    if (own !== null) ended.push(own);
   }
 
-  #endChildren(ref: Ref, how: { readonly event: number; readonly isRelease: boolean }, ended: Ended[]): void {
+  /** Ends an object; null: it does not live. It is dead already while `along` ends what goes along. */
+  #endOne({ kind, number }: Ref, { event, isRelease }: HowEnded, along?: (object: Ref) => void): Ended | null {
+    const table = this.#kinds.get(kind);
+    const row = table === undefined ? -1 : liveRow(table, number);
+    if (table === undefined || row < 0) return null;
+    const { cells } = table.rows;
+    cells[row + COLUMN.endedAt] = event;
+    const place = cells[row + COLUMN.place] ?? 0;
+    const owner = cells[row + COLUMN.owner] ?? 0;
+    const own = { kind, number, handle: cells[row + COLUMN.handle] ?? 0 };
+    table.live -= 1;
+    table.rows.settle(number);
+    along?.(own);
+    const ownerKind = table.isListed ? KINDS[place % KINDS_ROOM] ?? null : null;
+    if (ownerKind !== null) table.byOwner.get(ownerKind)?.delete(owner, number);
+    if (isRelease) {
+      const birthplace = table.birthplaces.of(Math.floor(place / KINDS_ROOM), this.#places);
+      birthplace.released += 1;
+      birthplace.example ??= { object: own, event };
+    }
+    return { ref: own, endedAt: event };
+  }
+
+  #endChildren(ref: Ref, how: HowEnded, ended: Ended[]): void {
     for (const kind of GOES_WITH.get(ref.kind) ?? []) {
       if (this.#kinds.get(kind)?.byOwner.get(ref.kind)?.has(ref.number) !== true) continue;
       for (const child of this.childrenOf({ ref })) {
@@ -277,25 +309,35 @@ export class ObjectTable {
     }
   }
 
-  #tracked(
-    { kind }: KindTable,
-    rows: Rows,
-    { row, number }: { readonly row: number; readonly number: number },
-  ): Tracked | undefined {
+  #tracked({ kind, rows: { cells } }: KindTable, number: number, row: number): Tracked | undefined {
     if (row < 0) return undefined;
-    const { call, site, side } = this.#places.at(rows.at(row, COLUMN.place));
-    const ownerKind = KINDS[rows.at(row, COLUMN.ownerKind)] ?? null;
-    const owner = { number: rows.at(row, COLUMN.owner), handle: rows.at(row, COLUMN.ownerHandle) };
+    const { call, site, side } = this.#placeAt(cells, row);
+    const ownerKind = KINDS[(cells[row + COLUMN.place] ?? 0) % KINDS_ROOM] ?? null;
+    const owner = { number: cells[row + COLUMN.owner] ?? 0, handle: cells[row + COLUMN.ownerHandle] ?? 0 };
     return {
-      ref: { kind, number, handle: rows.at(row, COLUMN.handle) },
+      ref: { kind, number, handle: cells[row + COLUMN.handle] ?? 0 },
       side,
-      createdAt: rows.at(row, COLUMN.createdAt),
+      createdAt: cells[row + COLUMN.createdAt] ?? 0,
       createdBy: { name: call },
       site,
       owner: ownerKind === null ? null : { kind: ownerKind, ...owner },
-      endedAt: rows.at(row, COLUMN.endedAt),
+      endedAt: cells[row + COLUMN.endedAt] ?? 0,
     };
   }
+
+  #placeAt(cells: Float64Array, row: number): Place {
+    return this.#places.at(Math.floor((cells[row + COLUMN.place] ?? 0) / KINDS_ROOM));
+  }
+}
+
+/** The row of a live object, -1: none of this number lives. */
+function liveRow({ rows }: KindTable, number: number): number {
+  const row = rows.find(number);
+  return row >= 0 && isAlive(rows.cells, row) ? row : -1;
+}
+
+function orderAt(cells: Float64Array, { row }: { readonly row: number }): number {
+  return cells[row + COLUMN.order] ?? 0;
 }
 
 const NONE: readonly Ended[] = [];
@@ -303,47 +345,33 @@ const NO_REFS: readonly Ref[] = [];
 
 /** What became of the objects of one kind made by the same call at the same site. */
 class Birthplaces {
-  readonly #numbers = new Map<string, Map<string, number>>();
-  readonly #places: Birthplace[] = [];
-  /** A site's text, made once for each chunk that has it. */
-  readonly #texts = new WeakMap<Site, string>();
-  /** The newest: a loop makes one after the other. */
-  #newest: { readonly call: string; readonly site: Site | null; readonly number: number } | null = null;
+  readonly #byText = new Map<string, Birthplace>();
+  /** By the number of the place. */
+  readonly #byPlace: Birthplace[] = [];
 
-  numberOf(call: string, site: Site | null): number {
-    const newest = this.#newest;
-    if (newest !== null && newest.call === call && newest.site === site) return newest.number;
-    const sites = kept(this.#numbers, call, () => new Map<string, number>());
-    const text = site === null ? "" : this.#textOf(site);
-    const number = kept(sites, text, () => this.#places.push(newBirthplace()) - 1);
-    this.#newest = { call, site, number };
-    return number;
+  /** The birthplace at a place. */
+  of(place: number, places: Places): Birthplace {
+    const known = this.#byPlace[place];
+    if (known !== undefined) return known;
+    const { call, site } = places.at(place);
+    const found = this.find(call, site) ?? newBirthplace();
+    this.#byText.set(textOf(call, site), found);
+    this.#byPlace[place] = found;
+    return found;
   }
 
-  at(number: number): Birthplace {
-    return this.#places[number] ?? newBirthplace();
+  /** The birthplace of a call at a site, undefined: nothing was made there. */
+  find(call: string, site: Site | null): Birthplace | undefined {
+    return this.#byText.get(textOf(call, site));
   }
+}
 
-  #textOf(site: Site): string {
-    return kept(this.#texts, site, ({ file, line, column }) => `${file}:${line}:${column}`);
-  }
+function textOf(call: string, site: Site | null): string {
+  return site === null ? call : `${call}\n${site.file}:${site.line}:${site.column}`;
 }
 
 function newBirthplace(): Birthplace {
   return { created: 0, released: 0, example: null };
-}
-
-/** The value of a key, made where there is none. */
-function kept<K, V>(
-  map: { get(key: K): V | undefined; set(key: K, value: V): unknown },
-  key: K,
-  make: (key: K) => V,
-): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make(key);
-  map.set(key, made);
-  return made;
 }
 
 /** Evidence of an object's creation. */

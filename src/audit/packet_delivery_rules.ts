@@ -49,6 +49,7 @@ export function deliveryDetector(channels: ChannelStates, deliveries: Deliveries
     returned: (call, context) => watch.returned(call, context),
     callback: (event, context) => watch.callback(event, context),
     callbackReturned: (callback, context, { event }) => deliveries.callbackReturned(callback, event, context),
+    hearsEnd: (kind) => kind === "channel",
     ended(objects) {
       for (const { ref } of objects) if (ref.kind === "channel") deliveries.channelEnded(ref);
     },

@@ -2,17 +2,25 @@
 // buffers alone; once a user outlives its buffer, whose pages are given out again, all are looked up by page.
 // It must not know what users are.
 
-import { type Extent, runsOf } from "./guest_pages.ts";
+import { type Extent, runsOf } from "./extents.ts";
 import { NumberMap } from "./number_map.ts";
 import { PageUsers, sharedPages } from "./page_runs.ts";
+
+/** What is known of buffers and users. */
+export interface UserFacts {
+  /** Whether a buffer lives. */
+  isLive(buffer: number): boolean;
+  /** The pages of a user. */
+  extentOf(user: number): Extent | undefined;
+  /** A number that is higher the later a user was added. */
+  orderOf(user: number): number;
+}
 
 /** One user. */
 interface PieceUser {
   readonly user: number;
   readonly extent: Extent;
   readonly isMarked: boolean;
-  /** How many users had been added before. */
-  readonly order: number;
 }
 
 /** Several users of one buffer, and which of its pages are whose. */
@@ -29,25 +37,21 @@ export interface Sharer {
 
 /** Users of pages; users are numbers, pages may have many. Who asks for marked users pays for no others. */
 export class PieceUsers {
-  readonly #isLive: (buffer: number) => boolean;
-  /** By buffer: its only user, or all of them. */
-  readonly #byBuffer = new NumberMap<PieceUser | Crowd>();
+  readonly #facts: UserFacts;
+  /** By buffer: its only user, `-1 - user` where it is marked, or all of them: a buffer with one user keeps no thing. */
+  readonly #byBuffer = new NumberMap<number | Crowd>();
   /** All users by page, once pages of a buffer that is gone had a user. */
   #byPage: PageUsers | null = null;
-  #added = 0;
 
-  /** `isLive` says whether a buffer lives. */
-  constructor(isLive: (buffer: number) => boolean) {
-    this.#isLive = isLive;
+  constructor(facts: UserFacts) {
+    this.#facts = facts;
   }
 
   /** Adds a user that is none yet, and its pages. */
   add(user: number, extent: Extent, { isMarked = false }: { readonly isMarked?: boolean } = {}): void {
-    const added = { user, extent, isMarked, order: this.#added };
-    this.#added += 1;
     const byPage = this.#byPageFor(extent);
-    if (byPage !== null) put(byPage, added);
-    else for (const buffer of extent.buffers) this.#join(buffer, added);
+    if (byPage !== null) put(byPage, { user, extent, isMarked });
+    else for (const buffer of extent.buffers) this.#join(buffer, { user, extent, isMarked });
   }
 
   /** Removes a user, which was added with this extent. */
@@ -81,10 +85,12 @@ export class PieceUsers {
   #sharingOf(buffer: number, extent: Extent, isMarked: boolean): Iterable<Sharer> {
     const held = this.#byBuffer.get(buffer);
     if (held === undefined) return NONE;
-    const runs = runsOf(extent.pieces);
-    if ("users" in held) return held.byPage.sharing(runs, { isMarked });
-    const pages = isMarked && !held.isMarked ? 0 : sharedPages(runsOf(held.extent.pieces), runs);
-    return pages === 0 ? NONE : [{ user: held.user, pages }];
+    if (typeof held !== "number") return held.byPage.sharing(runsOf(extent.pieces), { isMarked });
+    if (isMarked && held >= 0) return NONE;
+    const user = userOf(held);
+    const own = this.#facts.extentOf(user);
+    const pages = own === undefined ? 0 : sharedPages(runsOf(own.pieces), runsOf(extent.pieces));
+    return pages === 0 ? NONE : [{ user, pages }];
   }
 
   *#sharingAll(extent: Extent, isMarked: boolean): IterableIterator<Sharer> {
@@ -101,18 +107,17 @@ export class PieceUsers {
   /** The index of all users, where there is one or these pages want one. */
   #byPageFor({ buffers }: Extent): PageUsers | null {
     if (this.#byPage !== null) return this.#byPage;
-    for (const buffer of buffers) if (!this.#isLive(buffer)) return this.#indexAll();
+    for (const buffer of buffers) if (!this.#facts.isLive(buffer)) return this.#indexAll();
     return null;
   }
 
   #join(buffer: number, added: PieceUser): void {
     const held = this.#byBuffer.get(buffer);
-    if (held === undefined) this.#byBuffer.set(buffer, added);
-    else if ("users" in held) enter(held, added);
+    if (held === undefined) this.#byBuffer.set(buffer, added.isMarked ? -1 - added.user : added.user);
+    else if (typeof held !== "number") enter(held, added);
     else {
       const crowd = { users: new Map<number, PieceUser>(), byPage: new PageUsers() };
-      enter(crowd, held);
-      enter(crowd, added);
+      for (const each of [...this.#usersOf(held), added]) enter(crowd, each);
       this.#byBuffer.set(buffer, crowd);
     }
   }
@@ -120,24 +125,39 @@ export class PieceUsers {
   #leave(buffer: number, user: number): void {
     const held = this.#byBuffer.get(buffer);
     if (held === undefined) return;
-    if ("users" in held) {
+    if (typeof held !== "number") {
       held.users.delete(user);
       held.byPage.remove(user);
       if (held.users.size > 0) return;
-    } else if (held.user !== user) return;
+    } else if (userOf(held) !== user) return;
     this.#byBuffer.delete(buffer);
   }
 
   #indexAll(): PageUsers {
-    const users = new Set(
-      this.#byBuffer.values().flatMap((held) => "users" in held ? [...held.users.values()] : [held]),
+    const users = new Map(
+      this.#byBuffer.values().flatMap((held) => this.#usersOf(held)).map((each) => [each.user, each]),
     );
     const byPage = new PageUsers();
-    for (const each of [...users].sort((left, right) => left.order - right.order)) put(byPage, each);
+    const { orderOf } = this.#facts;
+    for (const each of [...users.values()].sort((left, right) => orderOf(left.user) - orderOf(right.user))) {
+      put(byPage, each);
+    }
     this.#byPage = byPage;
     this.#byBuffer.clear();
     return byPage;
   }
+
+  #usersOf(held: number | Crowd): readonly PieceUser[] {
+    if (typeof held !== "number") return [...held.users.values()];
+    const user = userOf(held);
+    const extent = this.#facts.extentOf(user);
+    return extent === undefined ? [] : [{ user, extent, isMarked: held < 0 }];
+  }
+}
+
+/** The user behind what stands for it. */
+function userOf(held: number): number {
+  return held < 0 ? -1 - held : held;
 }
 
 const NONE: readonly Sharer[] = [];

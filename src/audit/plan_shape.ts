@@ -11,7 +11,7 @@ export interface StrayBits {
   readonly allowed: bigint;
 }
 
-/** Places of the first in parameters of a kind or of a type word. */
+/** Places of the first in parameters of a kind or of a type word, and of out parameters that are made. */
 export type Places = ReturnType<typeof placesIn>;
 
 /** Resolved once, so that no call asks by name. */
@@ -24,6 +24,8 @@ function placesIn(shape: PlanShape) {
     pagingQueue: shape.object("pagingQueue"),
     adapter: shape.object("adapter"),
     allocation: shape.object("allocation"),
+    madeGpadl: shape.out("gpadl"),
+    madeMdl: shape.out("mdl"),
     gpadlFlags: shape.in("gpadlFlags"),
     byteOffset: shape.in("byteOffset"),
     byteCount: shape.in("byteCount"),
@@ -53,9 +55,11 @@ export class PlanShape {
   readonly channelVerb: EffectPlan["verb"] | null;
   readonly gpadlVerb: EffectPlan["verb"] | null;
   readonly createsAllocations: boolean;
+  /** It returns a buffer or an MDL. */
+  readonly returnsPages: boolean;
   /** States of the channel that it wants, null: any will do. */
   readonly channelNeeds: readonly string[] | null;
-  /** Where what is asked of every call stands among the ins; -1: nowhere. */
+  /** Where what is asked of every call stands among the ins, or what it made among the outs; -1: nowhere. */
   readonly at: Places;
   readonly #ins: ReadonlyMap<string, number>;
   readonly #outs: ReadonlyMap<string, number>;
@@ -80,6 +84,7 @@ export class PlanShape {
     this.channelVerb = this.verbOn("channel");
     this.gpadlVerb = this.verbOn("gpadl");
     this.createsAllocations = this.verbOn("allocation") === "create";
+    this.returnsPages = plan.returned !== null && (plan.returned.kind === "buffer" || plan.returned.kind === "mdl");
     this.at = placesIn(this);
     const channel = plan.ins[this.at.channel];
     this.channelNeeds = channel === undefined ? null : plan.declaration.needs?.[channel.name] ?? null;

@@ -43,6 +43,7 @@ export function saveDetector(saves: Saves, packets: Packets): Detector {
       }
       saves.returned(call, role);
     },
+    hearsEnd: (kind) => kind === "channel",
     ended(objects, context) {
       for (const { ref, endedAt } of objects) {
         const save = ref.kind === "channel" ? saves.channelEnded(ref) : null;

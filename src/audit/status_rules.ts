@@ -64,6 +64,7 @@ export function statusDetector(folds: StatusFolds): Detector {
       }
     },
     returned: (call) => noteFailure(call, failures, folds.saves),
+    hearsEnd: (kind) => kind === "channel",
     ended(objects) {
       for (const { ref } of objects) if (ref.kind === "channel") failures.delete(ref.number);
     },

@@ -106,9 +106,9 @@ export class Stores {
   }
 
   /** Forgets a GPADL that is gone. */
-  ended({ ref }: GpadlRecord): void {
-    this.#byGpadl.delete(ref.number);
-    this.#askers.delete(ref.number);
+  ended({ number }: GpadlRecord): void {
+    this.#byGpadl.delete(number);
+    this.#askers.delete(number);
   }
 
   #commandIn(call: CallView): DxgCommand | null {
@@ -142,7 +142,7 @@ export class Stores {
     for (const { ref, isServer, identity } of this.#channels.all()) {
       if (isServer || identity[0] !== DXG_CHANNELS.global) continue;
       const gpadl = this.#gpadls.named(ref.number, handle);
-      if (gpadl !== undefined) return gpadl;
+      if (gpadl !== undefined) return this.#gpadls.numbered(gpadl);
     }
     return undefined;
   }

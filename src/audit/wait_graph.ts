@@ -14,7 +14,7 @@ import type { ChannelStates } from "./channel_states.ts";
 import type { Deliveries, DeliveryRecord } from "./delivery_states.ts";
 import type { CallView, Detector } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
-import { type GpadlRecord, type Gpadls, type Mapping, mappingsOf } from "./gpadl_states.ts";
+import type { GpadlRecord, Gpadls, Mapping } from "./gpadl_states.ts";
 import { evidenceOf } from "./join.ts";
 import { packetShapeOf } from "./packet_shapes.ts";
 import type { PlanShape } from "./plan_shape.ts";
@@ -161,7 +161,7 @@ export class WaitGraph {
 }
 
 function mappingNodes(gpadl: GpadlRecord): readonly Node[] {
-  return [...mappingsOf(gpadl)].map((mapping) => ({ form: "mapping", mapping }));
+  return gpadl.mappings.map((mapping) => ({ form: "mapping", mapping }));
 }
 
 /** A call that the declarations let wait. */

@@ -1,6 +1,7 @@
 // Tables of numbers, queues, places and the book of notes, each against a plain one.
 import fc from "fast-check";
-import { LiveRows, NewestRows } from "../../src/audit/newest_rows.ts";
+import { NewestRows } from "../../src/audit/newest_rows.ts";
+import { ObjectRows } from "../../src/audit/object_rows.ts";
 import { Places } from "../../src/audit/places.ts";
 import { Queue } from "../../src/audit/queue.ts";
 import { NoteBook, NOTES_LISTED } from "../../src/audit/repeats.ts";
@@ -28,18 +29,62 @@ Deno.test("NewestRows keeps the newest keys with their rows, as a plain list of 
   );
 });
 
-Deno.test("NewestRows and LiveRows grow, and LiveRows gives room again", () => {
+Deno.test("NewestRows grows", () => {
   const newest = new NewestRows(3);
-  const live = new LiveRows(3);
-  for (let key = 0; key < 5000; key += 1) {
-    newest.put(newest.row(key), 2, key + 1);
-    live.put(live.add(key), 2, key + 1);
+  for (let key = 0; key < 5000; key += 1) newest.put(newest.row(key), 2, key + 1);
+  assertEquals([newest.at(newest.find(4999), 2), newest.at(newest.find(17), 2)], [5000, 18]);
+});
+
+/** Rows of two columns: a value, and whether the row may go. */
+function objectRows(limit: number): ObjectRows {
+  return new ObjectRows(2, (cells, row) => cells[row + 1] === 0, limit);
+}
+
+Deno.test("ObjectRows keeps what is kept whatever its number, and the rest as long as there is room", () => {
+  const step = fc.record({ number: fc.oneof(fc.nat(40), fc.nat(2 ** 40)), isOver: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+      const rows = objectRows(8);
+      const kept = new Map<number, number>();
+      const all = new Map<number, number>();
+      for (const [value, { number, isOver }] of steps.entries()) {
+        if (!isOver) {
+          const row = rows.add(number);
+          rows.cells[row] = value + 1;
+          rows.cells[row + 1] = 0;
+          kept.set(number, value + 1);
+          all.set(number, value + 1);
+        } else if (kept.delete(number)) {
+          rows.cells[rows.find(number) + 1] = 1;
+          rows.settle(number);
+        }
+        for (const [each, last] of all) {
+          const row = rows.find(each);
+          if (kept.has(each) || row >= 0) assertEquals([each, rows.cells[row]], [each, last]);
+        }
+        assertEquals(rows.numbers().filter((each) => kept.has(each)), [...kept.keys()].sort((a, b) => a - b));
+      }
+      // In front there is one row for each place, behind are those that are kept and as many that were.
+      assertEquals(rows.numbers().length <= kept.size + 2 * 8, true);
+    }),
+    { seed: 3, numRuns: 300 },
+  );
+});
+
+Deno.test("ObjectRows remembers the newest that nobody keeps, and gives a new row zeros", () => {
+  const rows = objectRows(1024);
+  for (let number = 1; number <= 5000; number += 1) {
+    const row = rows.add(number);
+    assertEquals([rows.cells[row], rows.cells[row + 1]], [0, 0]);
+    rows.cells[row] = number;
+    rows.cells[row + 1] = number === 7 ? 0 : 1;
   }
-  assertEquals([newest.at(newest.find(4999), 2), live.at(live.find(17), 2), live.size], [5000, 18, 5000]);
-  const freed = live.find(17);
-  live.remove(17);
-  assertEquals([live.find(17), live.add(6000), live.size], [-1, freed, 5000]);
-  assertEquals([...live.keys()].at(-1), 6000);
+  assertEquals([3976, 3977, 5000, 7].map((number) => rows.find(number) >= 0), [false, true, true, true]);
+  assertEquals([rows.cells[rows.find(7)], rows.cells[rows.find(3977)]], [7, 3977]);
+  assertEquals(rows.numbers().length, 1025);
+  rows.cells[rows.find(7) + 1] = 1;
+  rows.settle(7);
+  assertEquals(rows.find(7) >= 0, true);
 });
 
 Deno.test("Queue gives back what it took, in order, however much is gone", () => {

@@ -1,6 +1,6 @@
 // Users of pages by buffer, against all users by page.
 import fc from "fast-check";
-import type { Extent } from "../../src/audit/guest_pages.ts";
+import type { Extent } from "../../src/audit/extents.ts";
 import { PageUsers } from "../../src/audit/page_runs.ts";
 import { PieceUsers } from "../../src/audit/piece_users.ts";
 import { assertEquals } from "../support/assert.ts";
@@ -28,9 +28,14 @@ Deno.test("PieceUsers finds the users that PageUsers finds, in its order, also w
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
       const now = [0, 1, 2];
       const dead = new Set<number>();
-      const users = new PieceUsers((buffer) => !dead.has(buffer));
       const plain = new PageUsers();
       const extents = new Map<number, Extent>();
+      const added: number[] = [];
+      const users = new PieceUsers({
+        isLive: (buffer) => !dead.has(buffer),
+        extentOf: (user) => extents.get(user),
+        orderOf: (user) => added.lastIndexOf(user),
+      });
       const remove = (user: number) => {
         const extent = extents.get(user);
         if (extent !== undefined) users.remove(user, extent);
@@ -46,6 +51,7 @@ Deno.test("PieceUsers finds the users that PageUsers finds, in its order, also w
         if (verb === "add") {
           remove(user);
           extents.set(user, extent);
+          added.push(user);
           users.add(user, extent, { isMarked });
           plain.add(user, runs, { isMarked });
         } else if (verb === "remove") remove(user);
