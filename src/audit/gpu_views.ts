@@ -1,10 +1,21 @@
-// Which allocations over existing memory are behind GPU addresses now: a light fold of map and free per address space.
-// It knows obtained ranges only as "mapped here or not"; the rules of addresses are V's.
+// Which allocations over existing memory are behind GPU addresses now: a light fold of map, update and free per address
+// space. It knows obtained ranges only as "mapped here or not"; the rules of addresses are V's. An update counts from its
+// acceptance on, as a map does: what is queued reaches its pages once it is done, and nobody may take them meanwhile.
 
-import { RANGE_LIMIT, RangeMap } from "../range/mod.ts";
-import { isRef, type Operand, PAGE_BYTES, type Ref, SYMBOLS } from "../api/mod.ts";
+import { type Range, RANGE_LIMIT, RangeMap } from "../range/mod.ts";
+import {
+  type EffectPlan,
+  firstPhysicalAdapter,
+  isRef,
+  type Operand,
+  PAGE_BYTES,
+  type Ref,
+  SYMBOLS,
+} from "../api/mod.ts";
 import type { AuditContext, CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
+import { isUpdate, type Operation, operationsOf } from "./gpu_update_operations.ts";
+import type { PageSpan } from "./gpu_va_fold.ts";
 import { evidenceOf } from "./join.ts";
 
 /** An allocation that the GPU reaches, or did. */
@@ -26,8 +37,8 @@ export class GpuViews {
   /** Page tables by space, one for each physical GPU. */
   readonly #spaces = new Map<string, Map<number, RangeMap<number>>>();
   readonly #luids = new Map<number, string>();
-  /** The physical GPUs of live paging queues. */
-  readonly #gpus = new Map<number, number>();
+  /** The physical GPUs of live paging queues and contexts. */
+  readonly #gpus = { pagingQueue: new Map<number, number>(), context: new Map<number, number>() };
 
   /** Follows an allocation from its creation on. */
   add(allocation: Ref, sizeInBytes: number): void {
@@ -39,12 +50,19 @@ export class GpuViews {
     return this.#views.get(number);
   }
 
-  /** Takes a call that succeeded; returns the view that it gave addresses to for the first time since it had none. */
-  returned(call: CallView, context: AuditContext): GpuView | null {
-    const { creates, range: effect } = call.shape;
+  /** Takes a call that succeeded; returns the views that it gave addresses to for the first time since they had none. */
+  returned(call: CallView, context: AuditContext): readonly GpuView[] {
+    const { creates, range } = call.shape;
     if (creates.length > 0) this.#open(call);
-    if (effect === null || effect.size === null || this.#views.size === 0) return null;
-    if (effect.verb !== "map" && effect.verb !== "free") return null;
+    if (this.#views.size === 0) return NO_VIEWS;
+    if (isUpdate(call.plan)) return this.#updated(call, context);
+    const view = range === null ? null : this.#ranged(call, range, context);
+    return view === null ? NO_VIEWS : [view];
+  }
+
+  /** A map or a free. */
+  #ranged(call: CallView, effect: EffectPlan, context: AuditContext): GpuView | null {
+    if (effect.size === null || (effect.verb !== "map" && effect.verb !== "free")) return null;
     const view = effect.verb === "map" ? this.#viewOf(call) : undefined;
     const start = numberAt(call, effect.subject);
     const unit = call.plan.ins[effect.size.index]?.word === "pageCount" ? PAGE_BYTES : 1;
@@ -55,20 +73,49 @@ export class GpuViews {
       for (const table of tables.values()) this.#carve(table, start, end);
       return null;
     }
-    const table = tableOf(tables, this.#gpus.get(call.object("pagingQueue")?.number ?? 0) ?? 0);
+    const table = tableOf(tables, this.#gpus.pagingQueue.get(call.object("pagingQueue")?.number ?? 0) ?? 0);
     this.#carve(table, start, end);
-    if (view === undefined) return null;
+    return view !== undefined && this.#point({ view, call, table, start, end }) ? view : null;
+  }
+
+  /** Operations in array order; a copy takes along what its source points to. */
+  #updated(call: CallView, context: AuditContext): readonly GpuView[] {
+    const { operations } = operationsOf(call, { isLenient: true, pagesOf: () => undefined });
+    const table = tableOf(
+      this.#tablesOf(this.#spaceOf(call, context)),
+      this.#gpus.context.get(call.object("context")?.number ?? 0) ?? 0,
+    );
+    return operations.flatMap(({ span, source, allocation }) => {
+      if (span === null) return [];
+      const pieces = source === null ? [] : table.overlapping(bytesOf(source.start), bytesOf(source.end));
+      const shown = source === null ? pointed({ span, allocation }) : copied(pieces, { span, source });
+      this.#carve(table, bytesOf(span.start), bytesOf(span.end));
+      return shown.flatMap(({ start, end, value }) => {
+        const view = this.#views.get(value);
+        return view !== undefined && this.#point({ view, call, table, start, end }) ? [view] : [];
+      });
+    });
+  }
+
+  /** Points empty addresses to an allocation; whether it had none before. */
+  #point({ view, call, table, start, end }: {
+    readonly view: GpuView;
+    readonly call: CallView;
+    readonly table: RangeMap<number>;
+    readonly start: number;
+    readonly end: number;
+  }): boolean {
     const isNew = view.mappedBytes === 0;
     table.insert({ start, end, value: view.allocation.number });
     view.spans.push({ table, start, end });
     view.mappedBytes += end - start;
     view.mapped = evidenceOf(call, "mapped");
-    return isNew ? view : null;
+    return isNew;
   }
 
   /** Forgets an allocation that ended, with which its addresses are released; or a paging queue. */
   ended({ kind, number }: Ref): void {
-    if (kind === "pagingQueue") this.#gpus.delete(number);
+    if (kind === "pagingQueue" || kind === "context") this.#gpus[kind].delete(number);
     if (kind !== "allocation") return;
     const view = this.#views.get(number);
     this.#views.delete(number);
@@ -94,21 +141,25 @@ export class GpuViews {
     }
   }
 
-  /** All handles of one adapter share the process's addresses: an adapter is known by its LUID. A queue has its GPU. */
+  /** All handles of one adapter share the process's addresses: an adapter is known by its LUID. Queues and contexts have their GPU. */
   #open(call: CallView): void {
     const luid = call.in("luid");
     const gpu = call.in("physicalAdapterIndex");
-    if (luid === undefined && typeof gpu !== "number") return;
+    const affinity = call.in("engineAffinity");
+    if (luid === undefined && typeof gpu !== "number" && typeof affinity !== "number") return;
     for (const { verb, subject } of call.plan.effects) {
       const made = verb === "create" ? call.outs[subject.index] ?? null : null;
       if (!isRef(made)) continue;
       if (made.kind === "adapter" && luid !== undefined) this.#luids.set(made.number, String(luid));
-      if (made.kind === "pagingQueue" && typeof gpu === "number") this.#gpus.set(made.number, gpu);
+      if (made.kind === "pagingQueue" && typeof gpu === "number") this.#gpus.pagingQueue.set(made.number, gpu);
+      if (made.kind === "context" && typeof affinity === "number") {
+        this.#gpus.context.set(made.number, firstPhysicalAdapter(affinity));
+      }
     }
   }
 
   #spaceOf(call: CallView, { objects }: AuditContext): string {
-    let ref: Ref | null = call.object("pagingQueue") ?? call.object("adapter");
+    let ref: Ref | null = call.object("pagingQueue") ?? call.object("adapter") ?? call.object("device");
     while (ref !== null && ref.kind !== "adapter") ref = objects.find(ref)?.owner ?? null;
     return `${call.side} ${ref === null ? "" : this.#luids.get(ref.number) ?? ""}`;
   }
@@ -120,6 +171,33 @@ export class GpuViews {
     this.#spaces.set(space, made);
     return made;
   }
+}
+
+const NO_VIEWS: readonly GpuView[] = [];
+
+function bytesOf(page: number): number {
+  return page * PAGE_BYTES;
+}
+
+/** What a map or an unmap points its addresses to. */
+function pointed(
+  { span, allocation }: Pick<Operation, "allocation"> & { readonly span: PageSpan },
+): readonly Range<number>[] {
+  if (allocation === null) return [];
+  return [{ start: bytesOf(span.start), end: bytesOf(span.end), value: allocation.number }];
+}
+
+/** What a copy points its target to: the source's pieces, as far as they lie inside, moved. */
+function copied(
+  pieces: readonly Range<number>[],
+  { span, source }: { readonly span: PageSpan; readonly source: PageSpan },
+): readonly Range<number>[] {
+  const [first, last, move] = [bytesOf(source.start), bytesOf(source.end), bytesOf(span.start - source.start)];
+  return pieces.map(({ start, end, value }) => ({
+    start: Math.max(start, first) + move,
+    end: Math.min(end, last) + move,
+    value,
+  }));
 }
 
 function tableOf(tables: Map<number, RangeMap<number>>, gpu: number): RangeMap<number> {

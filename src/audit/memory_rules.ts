@@ -41,7 +41,7 @@ export function memoryDetector(gpadls: Gpadls, pages: GuestPages): Detector {
 }
 
 /** Kinds that stand for pages, or say which address space a call is about. */
-const KINDS = ["buffer", "mdl", "gpadl", "allocation", "adapter", "pagingQueue"] as const;
+const KINDS = ["buffer", "mdl", "gpadl", "allocation", "adapter", "pagingQueue", "context"] as const;
 const MEMORY: ReadonlySet<string> = new Set(KINDS);
 
 function isOfMemory(shape: PlanShape): boolean {
@@ -99,8 +99,7 @@ class MemoryWatch {
       if (only !== null) this.#made(call, only, context);
       else for (const ref of operandRefs(call, subject)) this.#made(call, ref, context);
     }
-    const view = this.#views.returned(call, context);
-    if (view !== null) this.#viewed(call, view, context);
+    for (const view of this.#views.returned(call, context)) this.#viewed(call, view, context);
   }
 
   #made(call: CallView, ref: Ref, context: AuditContext): void {
