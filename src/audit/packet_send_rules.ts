@@ -6,7 +6,8 @@
 // - P-08 is about the peer's limits, so it is looked for while the channel is connected. Page frame numbers are one MDL.
 // - P-15 is any external data of a server; then P-08, P-18 and P-19 are not looked for.
 // - P-18 is the function's: also where it was given no MDL.
-// - P-17 ends with Closed and Opened too (suspend_watch.ts). A request inside its own Suspend is P-17 like any send.
+// - P-17 ends with Closed and Opened too (suspend_watch.ts). A request inside its own Suspend is P-17 like any send. While Suspend
+//   runs, another thread may have begun its send before the driver could hold it up: then it is a warning.
 // - P-20, P-22: a request with a Timeout of 0 and without WAIT_FOR_COMPLETION does not wait.
 
 import { isArray, PAGE_BYTES, printObject, type Ref } from "../api/mod.ts";
@@ -100,10 +101,12 @@ function tooLong(call: CallView, send: Send): FindingDraft | null {
 
 function afterSuspend(call: CallView, send: Send): FindingDraft | null {
   const { end } = send;
-  const since = end === undefined ? null : send.suspends.suspendedBy(end.ref);
-  if (since === null || end === undefined) return null;
+  const suspended = end === undefined ? null : send.suspends.suspendedBy(end.ref);
+  if (suspended === null || end === undefined) return null;
+  const { since, hasReturned } = suspended;
   const text = `after the Suspend of ${printObject(end.ref)} began @${since} and before its next Started`;
-  return said("packet-send-after-suspend", call, send, text);
+  const finding = said("packet-send-after-suspend", call, send, text);
+  return hasReturned || call.insideCallback === since ? finding : { ...finding, severity: "warning" };
 }
 
 function externalMisuses(call: CallView, send: Send): readonly (FindingDraft | null)[] {

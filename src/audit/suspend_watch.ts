@@ -46,11 +46,11 @@ export class SuspendWatch {
   }
 
   /** The Suspend that keeps an endpoint from sending, or null: none. A Started that the driver did not register leaves no event. */
-  suspendedBy(channel: Ref): number | null {
+  suspendedBy(channel: Ref): { readonly since: number; readonly hasReturned: boolean } | null {
     const suspended = this.#suspended.get(channel.number);
     if (suspended === undefined) return null;
     const phase = this.#channels.find(channel)?.phase;
     const runs = phase === "starting" || phase === "running" || phase === undefined;
-    return suspended.hasReturned && runs ? null : suspended.since;
+    return suspended.hasReturned && runs ? null : suspended;
   }
 }
