@@ -103,7 +103,7 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_get_mmio_space",
     params: { Channel: "in channel", MmioAddress: "out u64", MmioSize: "out u64" },
     returns: "void",
-    needs: { Channel: ["open", "closing"] },
+    needs: { Channel: ["opening", "open", "closing"] },
   },
   VmbChannelSetInterruptLatency: {
     id: 11,

@@ -20,6 +20,7 @@ export const KMCL_GPADL = {
     returns: "status",
     needs: { Channel: ["opening", "open", "closing"] },
     effects: ["create GpadlHandle"],
+    irql: "PASSIVE_LEVEL",
   },
   VmbChannelCreateGpadlFromMdl: {
     id: 30,
@@ -37,6 +38,7 @@ export const KMCL_GPADL = {
     returns: "status",
     needs: { Channel: ["opening", "open", "closing"] },
     effects: ["create GpadlHandle"],
+    irql: "PASSIVE_LEVEL",
   },
   VmbChannelDeleteGpadl: {
     id: 31,
@@ -58,6 +60,7 @@ export const KMCL_GPADL = {
     returns: "status",
     needs: { Channel: ["opening", "open", "closing", "closed", "disabled"] },
     effects: ["map GpadlHandle", "create Mdl"],
+    irql: "PASSIVE_LEVEL",
   },
   VmbChannelUnmapGpadl: {
     id: 33,
@@ -67,5 +70,6 @@ export const KMCL_GPADL = {
     params: { Channel: "in channel", GpadlHandle: "in gpadl" },
     returns: "void",
     effects: ["unmap GpadlHandle"],
+    irql: "PASSIVE_LEVEL",
   },
 } as const satisfies Calls;

@@ -201,6 +201,27 @@ export const OPTIONS = {
     values: ["refuse", "allow"],
     from: "kmcl.md 9.6",
   },
+  "gpadl-irql": {
+    doc: "the interrupt request level of calls that create, map and unmap GPADLs: PASSIVE_LEVEL, or any",
+    values: ["passive", "any"],
+    from: "kmcl.md 9.4",
+  },
+  "map-after-unmap": {
+    doc: "another map of a GPADL after its unmap",
+    values: ["allow", "refuse"],
+    from: "kmcl.md 9.9",
+  },
+  "pause-unopened": {
+    doc: "a Pause of a channel that is enabled and not open: no callback, or Suspend",
+    values: ["no-callback", "suspend"],
+    from: "kmcl.md 9.11",
+  },
+  "highest-vtl": {
+    doc: "the highest virtual trust level that VmbServerChannelInitSetTargetVtl takes, 1 to 15",
+    values: ["15", "number"],
+    from: "kmcl.md 9.12, 2.2: the valid range is not public",
+    bounds: [1, 15],
+  },
   "rescind-delete": {
     doc: "whether a delete waits for an unmap after the server rescinded the channel",
     values: ["blocks", "returns"],

@@ -12,7 +12,7 @@ export const WIRE = {
     id: 500,
     endpoint: "server",
     doc:
-      "Type 1, 196 bytes: the host offers a channel under an id that is the guest's to use until it releases it. SubChannelIndex is 0 for a primary channel; monitor, interrupt and connection are 0 where the model makes it.",
+      "Type 1, 196 bytes: the host offers a channel under an id that is the guest's to use until it releases it. SubChannelIndex is 0 for a primary channel; monitor and interrupt are 0 where the model makes it. ConnectionId is the channel, 0x1000 times the interrupt source (2) and 0x10000 times the trust level.",
     source: "kmcl.md 7.1",
     params: {
       ChannelId: "in channelId",

@@ -126,7 +126,8 @@ export function after(record: ChannelRecord, callback: StateCallback, event: num
       record.phase = "running";
       return false;
     case "EvtVmbChannelSuspend":
-      record.phase = "stopped";
+      // Also an end that was not open can be told (option `pause-unopened`).
+      if (record.phase === "running") record.phase = "stopped";
       record.isPausing = false;
       return false;
     case "EvtVmbChannelClosed":

@@ -286,7 +286,8 @@ export class Deliveries {
     receiver.raise = null;
     this.#settled(this.#channels.find(channel), event);
     context.pairing.pair("completion");
-    if (sending !== null) this.#packets.completed(sending, event, context);
+    // A failed packet is not answered: its sender goes on waiting.
+    if (sending !== null && how === "completed") this.#packets.completed(sending, event, context);
   }
 
   #settled(end: ChannelRecord | undefined, event: number): void {

@@ -29,6 +29,7 @@ import { offerAnew } from "./restore.ts";
 import { cancelAll, endAll } from "./transactions.ts";
 import { emptyTransport } from "./transport.ts";
 import { releaseOffer, sendOffer, sendRescind, takeOffers } from "./vmbus.ts";
+import type { World } from "./world.ts";
 
 export { type CallbackReturn, CHANNEL_RETURNS } from "./connection.ts";
 
@@ -76,6 +77,7 @@ function emptyChannel(isServer: boolean, options: ModelOptions): ChannelData {
     pointer: 0n,
     latency: 0,
     mmioMegabytes: 0,
+    targetVtl: 0,
     callbacks: new Set<string>(options["initial-callbacks"] === "every" ? EVERY_CALLBACK : []),
     forcesNewChannel: false,
     save: null,
@@ -160,11 +162,18 @@ function pause(scope: Scope, channel: Channel): Reply {
     if (trouble !== null) return refuse(trouble);
     data.isActive = false;
     data.isAutoPaused = channel.state === "disabled";
-    if (!runs(data) && (data.phase !== "stopped" || arePauseWaitsOver(scope.world, data))) return done();
+    if (!isSuspended(scope.world, channel)) return done();
     data.pauses.push(scope.event);
     advance(scope.world, channel, scope.event);
   } else if (data.phase === "stopped" && data.awaited === "") advance(scope.world, channel, scope.event);
   return data.pauses.includes(scope.event) ? blocked() : done();
+}
+
+/** Whether a Pause has anything to wait for: Suspend, or packets. */
+function isSuspended(world: World, { state, data }: Channel): boolean {
+  if (runs(data)) return true;
+  if (data.phase === "stopped") return !arePauseWaitsOver(world, data);
+  return world.options["pause-unopened"] === "suspend" && (state === "enabled" || state === "closed");
 }
 
 function runs({ phase, awaited }: ChannelData): boolean {
@@ -201,6 +210,7 @@ function getPointer(_scope: Scope, channel: Channel): Reply {
 
 /** Each server has a window of its own in the guest; one that asked for no MMIO has none (kmcl.md X11). */
 function getMmioSpace({ world }: Scope, channel: Channel): Reply {
+  if (!hasOpenedBegun(world, channel)) return refuse(`Opened of channel#${channel.number} has not begun`);
   const server = serverOf(world, channel);
   const size = BigInt(server?.data.mmioMegabytes ?? 0) * MEGABYTE;
   return server === undefined || size === 0n ? done(0n, 0n) : done(BigInt(server.number) * MMIO_WINDOW_BYTES, size);

@@ -13,8 +13,6 @@ const CALLBACKS_SIZE_BYTES = 48;
 
 const CHANNEL_FLAGS_MASK = maskOf(SYMBOLS.channelFlags);
 const SERVER_FLAGS_MASK = maskOf(SYMBOLS.serverChannelFlags);
-/** Virtual trust levels are 0 to 15 in the hypervisor's interface; which ones exist is not public. */
-const MAX_VTL = 15;
 /** Both rings are one GPADL, which describes 8190 pages at most (kmcl.md 5.7, 5.8). */
 const MAX_RING_PAGES = 4094;
 
@@ -143,8 +141,10 @@ function setSaveRestorePacketCallbacks(
   return success();
 }
 
-function setTargetVtl(_scope: Scope, _channel: Channel, vtl: number): Reply {
-  return vtl > MAX_VTL ? fail("STATUS_INVALID_PARAMETER_2") : success();
+function setTargetVtl({ world }: Scope, { data }: Channel, vtl: number): Reply {
+  if (vtl > Number(world.options["highest-vtl"])) return fail("STATUS_INVALID_PARAMETER_2");
+  data.targetVtl = vtl;
+  return success();
 }
 
 /** Every handle belongs to the model's one VM. */

@@ -60,7 +60,7 @@ export function compileCall(plan: CallPlan, world: World): CompiledCall {
     behaviour: BEHAVIOURS[plan.name],
     isModelled: declaration.modelled !== false,
     returnsStatus: returns === "status",
-    isPassive: declaration.irql === "PASSIVE_LEVEL",
+    isPassive: isPassive(plan, world),
     endpoint: endpoint === "client" || endpoint === "server" ? endpoint : null,
     objects: ins.map((param, index) => ({ index, param, table: tableFor(param, world) }))
       .filter(({ param, table }) => table !== null || isNested(param)),
@@ -71,6 +71,13 @@ export function compileCall(plan: CallPlan, world: World): CompiledCall {
       .map(({ subject }) => subject.index),
     args: [],
   };
+}
+
+/** What cannot wait above PASSIVE_LEVEL stays there, whatever the options say. */
+function isPassive({ declaration: { irql, blocks }, level, effects }: CallPlan, { options }: World): boolean {
+  if (irql !== "PASSIVE_LEVEL") return false;
+  const isFree = options["gpadl-irql"] === "any" && level === "kmcl" && blocks !== true;
+  return !isFree || !effects.some(({ param }) => param.kind === "gpadl");
 }
 
 function tableFor(param: ParamPlan, world: World): KindTable | null {

@@ -113,7 +113,7 @@ export function advance(world: World, channel: Channel, cause: number): void {
 function nextCallback({ phase, isClosing, isActive, pauses, transport }: ChannelData): StateCallback | null {
   switch (phase) {
     case "unopened":
-      return null;
+      return pauses.length > 0 ? "EvtVmbChannelSuspend" : null;
     case "opening":
       return "EvtVmbChannelOpened";
     case "stopped":
@@ -173,8 +173,10 @@ function afterPostStarted({ channel }: Step): void {
   channel.data.phase = "running";
 }
 
-function afterSuspend({ channel }: Step): void {
-  channel.data.phase = "stopped";
+/** One that was not open is where it was, or opens by now (option `pause-unopened`). */
+function afterSuspend({ channel: { data } }: Step): void {
+  if (data.phase === "running") data.phase = "stopped";
+  else data.pauses = [];
 }
 
 function afterClosed({ world, channel, cause }: Step): void {

@@ -104,6 +104,7 @@ function create(scope: Scope, channel: Channel, { flags, whole, startOffset, byt
     mapping: 0,
     laterMappings: NO_MAPPINGS,
     isDeleting: false,
+    wasUnmapped: false,
   }, channel);
   sendGpadl(world, channel, gpadl);
   return success(gpadl.ref);
@@ -186,6 +187,7 @@ function mapTrouble(
   if ((flags & ~READ_ONLY) !== 0) return optionStatus(options, "bad-flags-status");
   if (data.server !== channel.number || data.isDeleting) return optionStatus(options, "unknown-gpadl-status");
   if (data.readOnly && (flags & READ_ONLY) === 0) return optionStatus(options, "read-only-map-status");
+  if (data.wasUnmapped && options["map-after-unmap"] === "refuse") return optionStatus(options, "refusal-status");
   const isTaken = data.mapping !== 0 && options["mapping-limit"] === "one";
   return isTaken ? optionStatus(options, "double-map-status") : null;
 }
@@ -198,6 +200,7 @@ function unmap({ world }: Scope, channel: Channel, gpadl: Gpadl): Reply {
   const mdl = world.find("mdl", data.mapping);
   if (data.laterMappings.length === 0) data.mapping = 0;
   else [data.mapping = 0, ...data.laterMappings] = data.laterMappings;
+  data.wasUnmapped = true;
   if (mdl !== undefined) {
     mdl.data.whole = NO_PIECES;
     world.destroy(mdl);

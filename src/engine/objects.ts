@@ -75,6 +75,8 @@ export interface ChannelData {
   pointer: bigint;
   latency: number;
   mmioMegabytes: number;
+  /** The virtual trust level that a server offers to. */
+  targetVtl: number;
   /** Registered callbacks. */
   callbacks: Set<string>;
   /** VMBUS_SERVER_CHANNEL_FORCE_NEW_CHANNEL: a restored channel abandons what was in flight on the old one. */
@@ -136,6 +138,8 @@ export interface GpadlData extends PartOfPieces {
   /** The same of those after it, oldest first: mostly none. */
   laterMappings: readonly number[];
   isDeleting: boolean;
+  /** It was mapped once, and unmapped. */
+  wasUnmapped: boolean;
 }
 
 /** An MDL: a logical byte string over pages. */

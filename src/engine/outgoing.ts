@@ -50,7 +50,8 @@ export function prepare(world: World, channel: Channel, request: SendRequest): n
   }
   const waits = (flags & WAIT_FOR_COMPLETION) !== 0;
   if (external !== null) {
-    if (channel.data.isServer) return optionStatus(options, "wrong-endpoint-status");
+    const hasData = external.pieces === null || external.pieces.length > 0;
+    if (hasData && channel.data.isServer) return optionStatus(options, "wrong-endpoint-status");
     if ((external.mustWait && !waits) || external.pieces === null) return optionStatus(options, "external-data-status");
   }
   const sendable = {
@@ -78,7 +79,7 @@ export function externalMdl(
     readonly mustWait: boolean;
   },
 ): ExternalData | null {
-  if (mdl === null) return null;
+  if (mdl === null) return mustWait ? { pieces: [], chainLength: 0, mustWait } : null;
   const chain = chainOf(world, mdl);
   const isForced = (flags & FORCE_MDL_LENGTH) !== 0;
   const whole = chain !== null && isForced ? piecesOf(mdl.data) : chain;

@@ -6,7 +6,8 @@ import { livingPiece, piecesOf, plainPiece } from "./pieces.ts";
 
 /** A GPADL in a snapshot. */
 export interface PlainGpadl
-  extends Pick<GpadlData, "channel" | "server" | "connection" | "readOnly" | "byteCount" | "isDeleting"> {
+  extends
+    Pick<GpadlData, "channel" | "server" | "connection" | "readOnly" | "byteCount" | "isDeleting" | "wasUnmapped"> {
   readonly pieces: readonly Piece[];
   /** Numbers of the MDLs of live mappings, oldest first. */
   readonly mappings: readonly number[];
@@ -46,9 +47,10 @@ export function plainData(data: AnyData): AnyPlainData {
 
 function plainForm(data: AnyData): AnyPlainData {
   if ("laterMappings" in data) {
-    const { channel, server, connection, readOnly, byteCount, isDeleting } = data;
+    const { channel, server, connection, readOnly, byteCount, isDeleting, wasUnmapped } = data;
     const pieces = piecesOf(data).map(plainPiece);
-    return { channel, server, connection, readOnly, pieces, byteCount, mappings: mappingsOf(data), isDeleting };
+    const mappings = mappingsOf(data);
+    return { channel, server, connection, readOnly, pieces, byteCount, mappings, isDeleting, wasUnmapped };
   }
   if ("whole" in data) {
     const { partition, byteCount, next, gpadl, buffer, completion } = data;

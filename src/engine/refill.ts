@@ -35,6 +35,7 @@ function copyGpadl(data: Writable<GpadlData>, fresh: GpadlData): true {
   data.mapping = fresh.mapping;
   data.laterMappings = fresh.laterMappings;
   data.isDeleting = fresh.isDeleting;
+  data.wasUnmapped = fresh.wasUnmapped;
   return true;
 }
 

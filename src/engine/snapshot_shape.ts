@@ -192,6 +192,7 @@ const DATA: { readonly [K in ObjectKind]: Check<PlainDataByKind[K]> } = {
     pointer: isBigint,
     latency: isCount,
     mmioMegabytes: isCount,
+    targetVtl: isCount,
     callbacks: setOf(isText),
     forcesNewChannel: isFlag,
     save: orNull(SAVE),
@@ -207,6 +208,7 @@ const DATA: { readonly [K in ObjectKind]: Check<PlainDataByKind[K]> } = {
     byteCount: isCount,
     mappings: list(isCount),
     isDeleting: isFlag,
+    wasUnmapped: isFlag,
   }),
   mdl: members<PlainDataByKind["mdl"]>({
     partition: PARTITION,

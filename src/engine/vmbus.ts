@@ -6,11 +6,17 @@ import type { Channel } from "./ends.ts";
 import { type GpadlRange, splitGpadl } from "./gpadl_wire.ts";
 import type { EngineObject, Piece } from "./objects.ts";
 import { piecesOf } from "./pieces.ts";
-import type { Link } from "./wire_state.ts";
+import type { Link, WireState } from "./wire_state.ts";
 import type { World } from "./world.ts";
 
 /** Guests let the host pick the processor. */
 const TARGET_VP = 0;
+/** Ids of channels are 1 to this (kmcl.md 6.3). */
+const MAX_CHANNEL_ID = 2047;
+/** A connection's id: the channel's, the synthetic interrupt source of the guest's bus driver, the trust level (kmcl.md 6.3). */
+const SINT = 2;
+const SINT_UNIT = 2 ** 12;
+const VTL_UNIT = 2 ** 16;
 /** No guest numbers its bodies (kmcl.md 7.2). */
 const MESSAGE_NUMBER = 0;
 
@@ -26,10 +32,9 @@ function say(world: World, name: MessageName, ins: readonly Value[]): void {
 export function sendOffer(world: World, { number, data }: Channel): void {
   if (!isOn(world)) return;
   const { wire } = world;
-  const channelId = wire.nextChannelId;
-  wire.nextChannelId += 1;
+  const channelId = takeChannelId(world);
   wire.offers.set(number, channelId);
-  const { interfaceType, interfaceInstance, mmioMegabytes } = data;
+  const { interfaceType, interfaceInstance, mmioMegabytes, targetVtl } = data;
   say(world, "OFFER_CHANNEL", [
     channelId,
     interfaceType,
@@ -39,8 +44,23 @@ export function sendOffer(world: World, { number, data }: Channel): void {
     0,
     0,
     false,
-    0,
+    channelId + SINT * SINT_UNIT + targetVtl * VTL_UNIT,
   ]);
+}
+
+/** Ids count up; when the last was given out, the lowest that nobody holds; beyond the last only where all are held. */
+function takeChannelId({ wire }: World): number {
+  const next = wire.nextChannelId;
+  const id = next <= MAX_CHANNEL_ID ? next : lowestFreeId(wire) ?? next;
+  if (id === next) wire.nextChannelId += 1;
+  return id;
+}
+
+function lowestFreeId({ offers, held, links, gpadls }: WireState): number | null {
+  const taken = new Set([...offers.values(), ...gpadls.values()]);
+  for (const each of [held, links]) for (const { channelId } of each.values()) taken.add(channelId);
+  for (let id = 1; id <= MAX_CHANNEL_ID; id += 1) if (!taken.has(id)) return id;
+  return null;
 }
 
 /** A server's offer is taken back; an id that no endpoint of the guest holds is released at once. */

@@ -209,11 +209,11 @@ Deno.test("VmbChannelGetInterfaceInstance gives the server's instance once conne
   assertEquals(instance(), INSTANCE);
 });
 
-Deno.test("VmbChannelGetMmioSpace gives both ends the server's reservation, only while open", () => {
+Deno.test("VmbChannelGetMmioSpace gives both ends the server's reservation, from Opened to Closed", () => {
   const pair = new Pair();
   const space = (side: "client" | "server") => pair.call(side, "VmbChannelGetMmioSpace", { Channel: pair[side] });
   pair.call("server", "VmbServerChannelInitSetMmioMegabytes", { Channel: pair.server, MmioMegabytes: 8 });
-  assertEquals(space("client").refused, "channel#2 is disabled, not open or closing");
+  assertEquals(space("client").refused, "channel#2 is disabled, not opening or open or closing");
   pair.open();
   assertEquals(space("client").outs, { MmioAddress: 0x20_0000_0000n, MmioSize: 0x80_0000n });
   assertEquals(space("server").outs, space("client").outs);

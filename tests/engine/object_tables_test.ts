@@ -113,8 +113,15 @@ Deno.test("World.create() gives a dead object another life in a later input, unl
   const world = new World();
   const whole = [{ pages: [1, 2], byteOffset: 0, byteCount: 8192 }] as const;
   const facts = { channel: 1, server: 2, connection: 3, whole, byteCount: 4096, mapping: 0 };
-  const first = { ...facts, readOnly: true, startOffset: 4096, laterMappings: [], isDeleting: true };
-  const second = { ...facts, readOnly: false, startOffset: 0, laterMappings: [9], isDeleting: false };
+  const first = { ...facts, readOnly: true, startOffset: 4096, laterMappings: [], isDeleting: true, wasUnmapped: true };
+  const second = {
+    ...facts,
+    readOnly: false,
+    startOffset: 0,
+    laterMappings: [9],
+    isDeleting: false,
+    wasUnmapped: false,
+  };
   const make = (data: GpadlData) => world.create("gpadl", { ...data }, HOST);
   const gpadl = make(first);
   world.destroy(gpadl);

@@ -66,7 +66,7 @@ Deno.test("an open describes the rings, asks and is answered when the server's d
   const pair = new Wire();
   pair.call("server", "VmbChannelEnable", { Channel: pair.server });
   assertEquals(pair.said(), [
-    "OFFER_CHANNEL 1 {11111111-0000-0000-0000-000000000001} {22222222-0000-0000-0000-000000000001} 0 0 0 0 false 0",
+    "OFFER_CHANNEL 1 {11111111-0000-0000-0000-000000000001} {22222222-0000-0000-0000-000000000001} 0 0 0 0 false 8193",
   ]);
   pair.call("client", "VmbChannelEnable", { Channel: pair.client }, false);
   // Two rings of a control page and four data pages.
@@ -330,4 +330,21 @@ Deno.test("header and bodies of every create put together are the GPADL's ranges
     }),
     { numRuns: 60, seed: 4 },
   );
+});
+
+Deno.test("ids of channels are 1 to 2047: when all were given out, the lowest that is free serves again", () => {
+  const pair = new Wire();
+  const ids = Array.from({ length: 2049 }, () => {
+    pair.call("server", "VmbChannelEnable", { Channel: pair.server });
+    pair.disable("server");
+    return Number(pair.said()[0]?.split(" ")[1]);
+  });
+  assertEquals(ids, [...Array.from({ length: 2047 }, (_, index) => index + 1), 1, 1]);
+});
+
+Deno.test("a connection's id is the channel's, the interrupt source's and the trust level's", () => {
+  const pair = new Wire();
+  pair.call("server", "VmbServerChannelInitSetTargetVtl", { Channel: pair.server, TargetVtl: 1 });
+  pair.call("server", "VmbChannelEnable", { Channel: pair.server });
+  assertEquals(pair.said()[0]?.split(" ").at(-1), String(1 + 2 * 0x1000 + 0x10000));
 });
