@@ -169,7 +169,10 @@ export const DXG_MESSAGES = {
   WaitSyncFromCpu: {
     id: 22,
     isGlobal: false,
-    request: request(56, "24 device u32; 28 flags u32; 32 count u32; 40 guest_event u64"),
+    request: request(
+      56,
+      "24 device u32; 28 object_count u32; 32 flags u32; 40 guest_event u64; 48 dereference_event u8; 56 tail u8[*]",
+    ),
     reply: STATUS,
     hasStatus: true,
   },

@@ -72,7 +72,7 @@ export async function openGuestAdapter(context: ProgramContext, options: GuestOp
   const { mapsGuestPages = false, tearsDown = true } = options;
   const framing = { interfaceVersion, luid };
   const state = newHost();
-  const onPacket = packetHandler(state, framing);
+  const onPacket = packetHandler(context, { state, framing });
   const transport = new GuestTransport({ framing, isAsyncEnabled });
   const process: GuestProcess = { handles: new GuestHandles(), transport, mapsGuestPages, tearsDown };
   const global = await openEnds(context, { ...GLOBAL_CHANNEL, onPacket });

@@ -15,9 +15,9 @@ import type { Thread } from "../driver/mod.ts";
 import { type Layout, layout, type LayoutRecord } from "../wire/mod.ts";
 import { allocationList } from "./allocation_argument.ts";
 import { accessBytes } from "./private_data.ts";
-import { u32, u64 } from "./record.ts";
+import { numbers, u32, u64 } from "./record.ts";
 import { operationFields } from "./update_operation.ts";
-import { handleBytes, packArgument, type Pointed, pointedRecords, recordBytes } from "./user_memory.ts";
+import { handleBytes, packArgument, type Pointed, pointedRecords, recordBytes, wordBytes } from "./user_memory.ts";
 
 type GpuCall = keyof typeof GPU_VA;
 /** Arguments of a call, by the DDI's names. */
@@ -32,6 +32,7 @@ const HANDLE = layout(4, "0 handle u32");
 /** Contexts that the structure has room for. */
 const MAX_CONTEXTS = 64;
 const INFO = DXG_STRUCTS.AllocationInfo2;
+const ADAPTER_INFO = DXG_STRUCTS.AdapterInfo;
 
 /** How an ioctl ended. */
 export interface Ended {
@@ -59,6 +60,21 @@ export class GuestAdapter {
   /** The same adapter for another thread of the process. */
   on(thread: Thread): GuestAdapter {
     return new GuestAdapter(thread, this.hAdapter);
+  }
+
+  /** Lists the guest's adapters, each under a new handle that must be closed; without room for any it only counts them. */
+  async enumAdapters(room = 1): Promise<GuestResult<"D3DKMTEnumAdapters2">> {
+    const list = { field: "pAdapters", bytes: new Uint8Array(room * ADAPTER_INFO.bytes) };
+    const ended = await this.#ask("EnumAdapters2", { NumAdapters: room }, [list]);
+    const NumAdapters = u32(ended.out, "NumAdapters");
+    const count = room === 0 || ended.result < 0 ? 0 : NumAdapters;
+    const found = pointedRecords(ended.argument, ADAPTER_INFO, { pointer: u64(ended.out, "pAdapters"), count }) ?? [];
+    const pAdapters = found.map((info) => ({
+      hAdapter: u32(info, "hAdapter"),
+      AdapterLuid: u64(info, "AdapterLuid"),
+      NumOfSources: u32(info, "NumOfSources"),
+    }));
+    return { ...verdict(ended), NumAdapters, pAdapters };
   }
 
   /** Creates a device on this adapter. */
@@ -207,6 +223,63 @@ export class GuestAdapter {
     return verdict(await this.#ask("SubmitCommand", fields, [{ field: "pPrivateDriverData", bytes }]));
   }
 
+  /** Creates a fence that programs and contexts wait for. */
+  async createSyncObject(
+    args: Args<"D3DKMTCreateSynchronizationObject2">,
+  ): Promise<GuestResult<"D3DKMTCreateSynchronizationObject2">> {
+    const ended = await this.#ask("CreateSynchronizationObject2", scalars(args));
+    return { ...verdict(ended), hSyncObject: u32(ended.out, "hSyncObject") };
+  }
+
+  /** Destroys a fence. */
+  destroySyncObject(
+    { hSyncObject }: Args<"D3DKMTDestroySynchronizationObject">,
+  ): Promise<GuestResult<"D3DKMTDestroySynchronizationObject">> {
+    return this.#end("DestroySynchronizationObject", hSyncObject);
+  }
+
+  /** Waits until fences have their values, all or any. */
+  async waitFromCpu(
+    { WaitAny = false, ...args }: Args<"D3DKMTWaitForSynchronizationObjectFromCpu">,
+  ): Promise<GuestResult<"D3DKMTWaitForSynchronizationObjectFromCpu">> {
+    const [fields, pointed] = fenced(args, "FenceValueArray");
+    const Flags = WaitAny ? 1 : 0;
+    return verdict(await this.#ask("WaitForSynchronizationObjectFromCpu", { ...fields, Flags }, pointed));
+  }
+
+  /** Sets fences to values. */
+  async signalFromCpu(
+    args: Args<"D3DKMTSignalSynchronizationObjectFromCpu">,
+  ): Promise<GuestResult<"D3DKMTSignalSynchronizationObjectFromCpu">> {
+    return verdict(await this.#ask("SignalSynchronizationObjectFromCpu", ...fenced(args, "FenceValueArray")));
+  }
+
+  /** What comes after it in a context waits for fences. */
+  async waitFromGpu(
+    args: Args<"D3DKMTWaitForSynchronizationObjectFromGpu">,
+  ): Promise<GuestResult<"D3DKMTWaitForSynchronizationObjectFromGpu">> {
+    return verdict(await this.#ask("WaitForSynchronizationObjectFromGpu", ...fenced(args, "MonitoredFenceValueArray")));
+  }
+
+  /** Fences get values when what is before it in a context has run. */
+  async signalFromGpu(
+    args: Args<"D3DKMTSignalSynchronizationObjectFromGpu">,
+  ): Promise<GuestResult<"D3DKMTSignalSynchronizationObjectFromGpu">> {
+    return verdict(await this.#ask("SignalSynchronizationObjectFromGpu", ...fenced(args, "MonitoredFenceValueArray")));
+  }
+
+  /** Asks how a device is, or where it faulted. */
+  async deviceState(args: Args<"D3DKMTGetDeviceState">): Promise<GuestResult<"D3DKMTGetDeviceState">> {
+    const ended = await this.#ask("GetDeviceState", scalars(args));
+    const { out } = ended;
+    return {
+      ...verdict(ended),
+      ExecutionState: numbers(out, "words")[0] ?? 0,
+      FaultedVirtualAddress: u64(out, "FaultedVirtualAddress"),
+      PageFaultFlags: u32(out, "PageFaultFlags"),
+    };
+  }
+
   /** Closes this adapter, with what the process still has on it. */
   closeAdapter(): Promise<GuestResult<"D3DKMTCloseAdapter">> {
     return this.#end("CloseAdapter", this.hAdapter);
@@ -260,6 +333,22 @@ function listed(
   const handles = handlesIn(args.AllocationList);
   const list = { field: "AllocationList", bytes: handleBytes(handles) };
   return [{ ...scalars(args), NumAllocations: handles.length }, [list]];
+}
+
+/** Arguments of a call that takes fences and their values. */
+function fenced(
+  { ObjectHandleArray, FenceValueArray = [], ...args }: {
+    readonly ObjectHandleArray?: readonly (number | null)[];
+    readonly FenceValueArray?: readonly (bigint | number)[];
+  },
+  valueField: string,
+): [fields: LayoutRecord, pointed: readonly Pointed[]] {
+  const handles = handlesIn(ObjectHandleArray);
+  const lists = [
+    { field: "ObjectHandleArray", bytes: handleBytes(handles) },
+    { field: valueField, bytes: wordBytes(FenceValueArray.map(BigInt)) },
+  ];
+  return [{ ...scalars(args), ObjectCount: handles.length }, lists];
 }
 
 function handlesIn(list: readonly (number | null)[] | undefined): number[] {

@@ -6,6 +6,7 @@ import type { Thread } from "../driver/mod.ts";
 import { ADDRESS_IOCTLS } from "./guest_addresses.ts";
 import { ALLOCATION_IOCTLS } from "./guest_allocation.ts";
 import { LOCK_IOCTLS } from "./guest_locks.ts";
+import { SYNC_IOCTLS } from "./guest_sync.ts";
 import { OBJECT_IOCTLS } from "./guest_objects.ts";
 import { EINVAL, ENOTTY } from "./guest_state.ts";
 import { type GuestProcess, type IoctlEntry, ioctlOver } from "./ioctl.ts";
@@ -15,6 +16,7 @@ const IOCTLS: Readonly<Record<string, IoctlEntry>> = {
   ...ALLOCATION_IOCTLS,
   ...ADDRESS_IOCTLS,
   ...LOCK_IOCTLS,
+  ...SYNC_IOCTLS,
 };
 
 /** What an ioctl gave back. */

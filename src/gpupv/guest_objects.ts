@@ -4,14 +4,17 @@
 import { DXG_STRUCTS, ioctlResult } from "../api/mod.ts";
 import { layout } from "../wire/mod.ts";
 import { destroyAllocations, stopAllocation } from "./guest_allocation_end.ts";
-import { EINVAL, ENODEV, type GuestAdapterState, type GuestChild, type GuestDevice } from "./guest_state.ts";
+import { EINVAL, ENODEV, EOVERFLOW, type GuestAdapterState, type GuestChild, type GuestDevice } from "./guest_state.ts";
 import type { Ioctl, IoctlEntry } from "./ioctl.ts";
 import { FLUSH_TERMINATE } from "./messages.ts";
 import { u32, u64 } from "./record.ts";
+import { pointedBytes } from "./user_memory.ts";
 
 /** Where the guest puts windows into the host's IO space, for a program to see. */
 const WINDOW_BASE = 0x7e00_0000_0000n;
 const LAST_COMPATIBLE_VERSION = 16;
+const MAX_ADAPTERS = 64;
+const ADAPTER_INFO = DXG_STRUCTS.AdapterInfo;
 /** An argument that is one handle. */
 const HANDLE = layout(4, "0 handle u32");
 
@@ -21,8 +24,17 @@ export function windowAt(offset: bigint): bigint {
 }
 
 async function openAdapter({ thread, process, args, write }: Ioctl): Promise<number> {
-  const luid = u64(args, "AdapterLuid");
-  const { transport, handles } = process;
+  const opened = await openByLuid({ thread, process }, u64(args, "AdapterLuid"));
+  if (typeof opened === "number") return opened;
+  write({ hAdapter: opened.handle });
+  return 0;
+}
+
+/** Opens an adapter at the host, under a new handle of the guest's; a negative errno where the host does not. */
+async function openByLuid(
+  { thread, process: { transport, handles } }: Pick<Ioctl, "thread" | "process">,
+  luid: bigint,
+): Promise<GuestAdapterState | number> {
   const reply = await transport.ask(thread, "OpenAdapter", {
     fields: {
       interface_version: transport.framing.interfaceVersion,
@@ -32,8 +44,30 @@ async function openAdapter({ thread, process, args, write }: Ioctl): Promise<num
   });
   if (typeof reply === "number") return reply;
   const result = ioctlResult(u32(reply, "status"));
-  if (result >= 0) write({ hAdapter: handles.addAdapter({ hostHandle: u32(reply, "adapter"), luid }).handle });
-  return result;
+  return result < 0 ? result : handles.addAdapter({ hostHandle: u32(reply, "adapter"), luid });
+}
+
+/**
+ * A guest has one GPU here. Without a list it is only counted; in a list it is open, and must be closed; a list that has no
+ * room for it is EOVERFLOW, with the count (gpuva.md 2.2).
+ */
+async function enumAdapters({ thread, process, args, argument, write }: Ioctl): Promise<number> {
+  const pointer = u64(args, "pAdapters");
+  const room = u32(args, "NumAdapters");
+  if (room > MAX_ADAPTERS) return EINVAL;
+  if (pointer !== 0n && room === 0) {
+    write({ NumAdapters: 1 });
+    return EOVERFLOW;
+  }
+  if (pointer !== 0n) {
+    const bytes = pointedBytes(argument, pointer, ADAPTER_INFO.bytes);
+    if (bytes === null) return EINVAL;
+    const opened = await openByLuid({ thread, process }, process.transport.framing.luid);
+    if (typeof opened === "number") return opened;
+    bytes.set(ADAPTER_INFO.encode({ hAdapter: opened.handle, AdapterLuid: opened.luid }));
+  }
+  write({ NumAdapters: 1 });
+  return 0;
 }
 
 async function closeAdapter({ thread, process, args }: Ioctl): Promise<number> {
@@ -172,6 +206,8 @@ export function deviceOfQueue({ process }: Ioctl, handle: number): GuestChild | 
 /** Commands on adapters, devices, contexts and paging queues. */
 export const OBJECT_IOCTLS: Readonly<Record<string, IoctlEntry>> = {
   OpenAdapterFromLuid: { struct: DXG_STRUCTS.OpenAdapterFromLuid, handler: openAdapter },
+  EnumAdapters2: { struct: DXG_STRUCTS.EnumAdapters2, handler: enumAdapters },
+  EnumAdapters3: { struct: DXG_STRUCTS.EnumAdapters3, handler: enumAdapters },
   CloseAdapter: { struct: HANDLE, handler: closeAdapter },
   CreateDevice: { struct: DXG_STRUCTS.CreateDevice, handler: createDevice },
   DestroyDevice: { struct: HANDLE, handler: destroyDevice },

@@ -2,14 +2,17 @@
 // guest's, and its reply is the packet's completion (gpuva.md 5.1, 5.4). It must not know the guest's side.
 
 import { STATUS } from "../api/mod.ts";
-import { on, type Thread } from "../driver/mod.ts";
+import { on, type ProgramContext, type Thread } from "../driver/mod.ts";
 import { type LayoutRecord, WireError } from "../wire/mod.ts";
 import { HOST_ALLOCATIONS, letGo } from "./host_allocations.ts";
 import { HOST_OBJECTS } from "./host_objects.ts";
+import { HOST_SYNC } from "./host_sync.ts";
 import type { HostProcess, HostState } from "./host_state.ts";
 import { decodeMessage, encodeReply, type Framing, type IncomingMessage } from "./messages.ts";
 
-const HANDLERS = { ...HOST_OBJECTS, ...HOST_ALLOCATIONS };
+const HANDLERS = { ...HOST_OBJECTS, ...HOST_ALLOCATIONS, ...HOST_SYNC };
+/** Completed when their call is over, while the channel's next packets come in: a signal may be among them. */
+const LATE: ReadonlySet<string> = new Set(["WaitSyncFromCpu"]);
 const SUCCESS = { status: STATUS.STATUS_SUCCESS };
 const NO_BYTES = new Uint8Array(0);
 /** The first process of the host is its own. */
@@ -21,15 +24,23 @@ export function newHost(): HostState {
   return { channels: { global: 0, vgpu: 0 }, processes: new Map(), nextProcess: FIRST_PROCESS };
 }
 
-/** The handler of packets at a server's end, for either channel. */
-export function packetHandler(state: HostState, framing: Framing): ReturnType<typeof on> {
+/** The handler of packets at a server's end, for either channel; what is late has a thread of its own. */
+export function packetHandler(
+  { spawn }: Pick<ProgramContext, "spawn">,
+  { state, framing }: { readonly state: HostState; readonly framing: Framing },
+): ReturnType<typeof on> {
   return on<"EvtVmbChannelProcessPacket">(async ({ Packet, Buffer }, inside) => {
-    const bytes = await answer(inside, { state, message: decoded(Buffer, framing) });
-    await inside.server.VmbChannelPacketComplete({
-      PacketCompletionContext: Packet,
-      PacketCompletionBuffer: bytes,
-      BufSize: bytes.length,
-    });
+    const message = decoded(Buffer, framing);
+    const complete = async () => {
+      const bytes = await answer(inside, { state, message });
+      await inside.server.VmbChannelPacketComplete({
+        PacketCompletionContext: Packet,
+        PacketCompletionBuffer: bytes,
+        BufSize: bytes.length,
+      });
+    };
+    if (message !== null && LATE.has(message.name)) void spawn(`host ${message.name}`, complete);
+    else await complete();
   });
 }
 

@@ -1,10 +1,12 @@
 // Messages between the guest's graphics kernel and its host as bytes: extended header, command header, command. Layouts
-// that gpuva.md 5.4 has stand in `api`; those that it has no offsets for are this model's own, here.
+// that gpuva.md 5.4 has stand in `api`; those that it has no offsets for stand here, of synchronization objects and device
+// states in the order of dxgvmbus.h, the others this model's own.
 // It must not know who sends what, nor channels.
 
 import {
   COMMAND_HEADER,
   DXG_MESSAGES,
+  DXG_STRUCTS,
   type DxgMessage,
   EXTENDED_HEADER,
   EXTENDED_HEADER_VERSION,
@@ -42,6 +44,19 @@ const OWN_MESSAGES = {
     reply: layout(4, "0 context u32"),
     hasStatus: false,
   },
+  CreateSyncObject: {
+    id: 8,
+    isGlobal: false,
+    request: layout(128, HEADER + "24 sync Sync; 120 client_hint u32", {
+      Sync: DXG_STRUCTS.CreateSynchronizationObject2,
+    }),
+    reply: layout(
+      32,
+      "0 sync_object u32; 4 global_sync_object u32; 8 fence_gpu_va u64; 16 fence_storage_address u64; " +
+        "24 fence_storage_offset u32",
+    ),
+    hasStatus: false,
+  },
   DestroyContext: {
     id: 7,
     isGlobal: false,
@@ -63,6 +78,31 @@ const OWN_MESSAGES = {
     reply: STATUS,
     hasStatus: true,
   },
+  WaitSyncFromGpu: {
+    id: 25,
+    isGlobal: false,
+    request: layout(48, HEADER + "24 context u32; 28 object_count u32; 32 legacy_fence_object u8; 40 tail u8[*]"),
+    reply: STATUS,
+    hasStatus: true,
+  },
+  SignalSyncObject: {
+    id: 26,
+    isGlobal: false,
+    request: layout(
+      56,
+      HEADER +
+        "24 object_count u32; 28 flags u32; 32 context_count u32; 40 fence_value u64; 48 device u64; 56 tail u8[*]",
+    ),
+    reply: STATUS,
+    hasStatus: true,
+  },
+  GetDeviceState: {
+    id: 28,
+    isGlobal: false,
+    request: layout(80, HEADER + "24 state State", { State: DXG_STRUCTS.GetDeviceState }),
+    reply: layout(64, "0 state State; 56 status u32", { State: DXG_STRUCTS.GetDeviceState }),
+    hasStatus: true,
+  },
   FlushDevice: {
     id: 42,
     isGlobal: false,
@@ -74,6 +114,13 @@ const OWN_MESSAGES = {
     id: 1001,
     isGlobal: true,
     request: layout(24, HEADER.slice(0, -2)),
+    reply: STATUS,
+    hasStatus: true,
+  },
+  DestroySyncObject: {
+    id: 1003,
+    isGlobal: true,
+    request: layout(32, HEADER + "24 sync_object u32"),
     reply: STATUS,
     hasStatus: true,
   },

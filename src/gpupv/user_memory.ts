@@ -69,6 +69,22 @@ export function pointedHandles(argument: Uint8Array, pointer: bigint, count: num
   return Array.from({ length: count }, (_, index) => view.getUint32(index * 4, true));
 }
 
+/** An array of 64-bit words at a pointer; null: it is not all there. */
+export function pointedWords(argument: Uint8Array, pointer: bigint, count: number): bigint[] | null {
+  const bytes = pointedBytes(argument, pointer, count * 8);
+  if (bytes === null) return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: count }, (_, index) => view.getBigUint64(index * 8, true));
+}
+
+/** 64-bit words as an array in memory. */
+export function wordBytes(words: readonly bigint[]): Uint8Array {
+  const bytes = new Uint8Array(words.length * 8);
+  const view = new DataView(bytes.buffer);
+  for (const [index, word] of words.entries()) view.setBigUint64(index * 8, word, true);
+  return bytes;
+}
+
 /** Handles as an array in memory. */
 export function handleBytes(handles: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(handles.length * 4);
