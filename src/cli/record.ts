@@ -18,7 +18,7 @@ import { createRing } from "./ring_files.ts";
 import { programsTalkOnStderr, recordInto, type Run } from "./run.ts";
 import { selectionOf } from "./selection.ts";
 import { shellPath } from "./shell.ts";
-import { addFindingSites } from "./sites.ts";
+import { addFindingSites, claimSites } from "./sites.ts";
 import { grouped, plural } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
@@ -42,6 +42,7 @@ async function recordOne(args: RecordArgs, io: Io): Promise<number> {
   const { output, segments } = args.ring === undefined
     ? { output: createOutput(io, choice), segments: null }
     : createRing(io, { ...choice, ringBytes: args.ring });
+  if (args.sites === "findings") claimSites(io, output, args.force);
   const run = {
     ...prepare(args, io, { found, options }),
     ...(args.ring === undefined || segments === null ? {} : { ring: { bytes: args.ring, segments } }),

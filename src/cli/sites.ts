@@ -6,8 +6,34 @@ import { equalValues, type Outcome } from "../api/mod.ts";
 import { type MemoryDelta, openTrace, type Trace, type TraceEnd, type TraceEvent } from "../trace/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { Io } from "./io.ts";
-import { createOutput, openInput, resolvePath } from "./paths.ts";
+import { createOutput, openInput, type OutputFile, resolvePath } from "./paths.ts";
 import { recordInto, type Run } from "./run.ts";
+
+/** Where the second run of a trace is recorded. */
+function againOf(path: string): string {
+  return `${path}.sites`;
+}
+
+/** Refuses, before the first run, to overwrite a file that stands where the second one goes; the output comes to nothing then. */
+export function claimSites(io: Io, output: OutputFile, force: boolean): void {
+  const again = againOf(output.path);
+  if (force || !exists(resolvePath(io.folder, again))) return;
+  output.discard();
+  throw new CliError(
+    EXIT.usage,
+    `Choose another name, or add --force: the second run goes to "${again}", which exists.`,
+  );
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
 
 /** Adds the sites of the events that findings name to the trace at `path`. */
 export async function addFindingSites(
@@ -35,7 +61,7 @@ interface Taking {
 }
 
 async function takeSites(io: Io, { path, first, run }: Taking): Promise<void> {
-  const again = `${path}.sites`;
+  const again = againOf(path);
   const { end } = await recordInto(createOutput(io, { output: again, name: again, force: true }), io, run);
   try {
     if (end.reason === "interrupted") throw notTaken(`${end.message} came while the program ran again`);

@@ -41,3 +41,14 @@ Deno.test("a part of a run keeps its selection when sites are added", () =>
     const { header, complete } = openTrace(bytesSource(place.bytes("t")));
     assertEquals([header.leftOut, complete], [["calls other than *Gpadl*"], true]);
   }));
+
+Deno.test("the second run overwrites no file unasked", () =>
+  inPlace(async (place) => {
+    place.put("t.sites", "kept");
+    const refused = await place.run("record gpu-pv-leak -o t --sites findings");
+    assertEquals([refused.code, place.names()], [2, ["t.sites"]]);
+    assertStringIncludes(refused.err, 'the second run goes to "t.sites", which exists');
+    assertEquals(new TextDecoder().decode(place.bytes("t.sites")), "kept");
+    assertEquals((await place.run("record gpu-pv-leak -o t --sites findings --force")).code, 0);
+    assertEquals(place.names(), ["t"]);
+  }));
