@@ -1,6 +1,6 @@
 // The verb `import`. Must not parse words and must not end the process.
 import { detectFormat, type Imported, importEtl, importJsonLines, type ImportReport } from "../import/mod.ts";
-import { type TraceEnd, TraceWriter } from "../trace/mod.ts";
+import { type TraceEnd, type TraceEvent, TraceWriter } from "../trace/mod.ts";
 import { escapeText } from "../view/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { ImportArgs } from "./grammar.ts";
@@ -65,7 +65,7 @@ function write(io: Io, { file, imported, output }: Writing): number {
   try {
     writer = new TraceWriter(output, imported.header);
     for (const event of imported.events) {
-      writer.event(event);
+      append(writer, event, { file, report: imported.report });
       events += 1;
       if ((events & 0xffff) === 0) progress.update(events);
     }
@@ -73,12 +73,28 @@ function write(io: Io, { file, imported, output }: Writing): number {
     output.close();
     return events;
   } catch (error) {
-    if (!(error instanceof CliError)) output.discard();
+    const isFailedOutput = error instanceof CliError && error.exitCode === EXIT.cutShort;
+    if (!isFailedOutput) output.discard();
     else if (writer === null) output.close();
     else closeFailed(writer, output, { message: error.message, events });
     throw error;
   } finally {
     progress.end();
+  }
+}
+
+/** Writes an event; one that no trace can hold is the log's fault, and says where it stands. */
+function append(
+  writer: TraceWriter,
+  event: TraceEvent,
+  { file, report }: { readonly file: string; readonly report: ImportReport },
+): void {
+  try {
+    writer.event(event);
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+    const place = `${report.offsetUnit} ${report.offsetOf(event.event)}`;
+    throw new CliError(EXIT.unreadable, `Cannot import "${file}", ${place}: ${error.message}.`, { cause: error });
   }
 }
 

@@ -141,6 +141,23 @@ Deno.test("JSON lines that are wrong halfway are exit code 3 with their line, an
     assertEquals(place.names(), ["bad.json", "t.msgpack"]);
   }));
 
+Deno.test("a line that no trace can hold is exit code 3 with its number, and leaves nothing behind", () =>
+  inPlace(async (place) => {
+    const long = `{"kind":"note","text":"${"x".repeat(2 ** 20 + 1)}"}`;
+    const pages = Array(2 ** 19 + 1).fill(7).join();
+    const wide = `{"kind":"call","side":"host","call":"MmGetMdlPfnArray","outs":{"Pfns":[${pages}]},"outcome":"void"}`;
+    for (
+      const [line, says] of [[long, /line 2: .*a text has 1048577 letters/], [
+        wide,
+        /line 2: .*524289 elements/,
+      ]] as const
+    ) {
+      place.put("bad.jsonl", `{"kind":"note","text":"good"}\n${line}\n`);
+      assertRefused(await place.run("import bad.jsonl"), { code: 3, says });
+      assertEquals(place.names(), ["bad.jsonl"]);
+    }
+  }));
+
 Deno.test("a .calls line that does not parse is exit code 2 with line and column, and leaves no output behind", () =>
   inPlace(async (place) => {
     const bad = new Map([
