@@ -27,7 +27,7 @@ import { compileCall, type CompiledCall } from "./compiled.ts";
 import { deliverableNow } from "./delivery.ts";
 import { irqlTrouble } from "./irql.ts";
 import { type EngineObject, isObject, type ObjectDataByKind } from "./objects.ts";
-import { restoreWorld, type Snapshot, takeSnapshot } from "./snapshot.ts";
+import { restoreWorld, type Snapshot, type StateView, takeSnapshot, viewState } from "./snapshot.ts";
 import { type Maker, type Output, type PendingCallback, World } from "./world.ts";
 
 /** A call to make. */
@@ -67,6 +67,11 @@ export class Engine {
     const engine = new Engine(snapshot.options);
     restoreWorld(engine.world, snapshot);
     return engine;
+  }
+
+  /** The state that `snapshot` copies, to be encoded at once: it is made as it is walked, and good until the engine goes on. */
+  view(): StateView {
+    return viewState(this.world);
   }
 
   /** The whole state as plain data, a copy. */

@@ -45,7 +45,8 @@ export function plainData(data: AnyData): AnyPlainData {
   return structuredClone(plainForm(data));
 }
 
-function plainForm(data: AnyData): AnyPlainData {
+/** What a copy of the data would be made of: some of it is the object's own. */
+export function plainForm(data: AnyData): AnyPlainData {
   if ("laterMappings" in data) {
     const { channel, server, connection, readOnly, byteCount, isDeleting, wasUnmapped } = data;
     const pieces = piecesOf(data).map(plainPiece);

@@ -9,14 +9,17 @@ import type { GpuQueue } from "./gpu_work.ts";
 import type { MemoryState } from "./memory.ts";
 import type { Companion } from "./update_queue.ts";
 import type { WireState } from "./wire_state.ts";
-import type {
-  ObjectTables,
-  Output,
-  ParkedCall,
-  PendingCallback,
-  PlannedFault,
-  RunningCallback,
-  World,
+import {
+  type CapturedObjects,
+  copiedObjects,
+  type ObjectTables,
+  type Output,
+  type ParkedCall,
+  type PendingCallback,
+  type PlannedFault,
+  type RunningCallback,
+  viewedObjects,
+  type World,
 } from "./world.ts";
 
 export { isSnapshot } from "./snapshot_shape.ts";
@@ -46,8 +49,22 @@ export interface Snapshot {
   readonly objects: ObjectTables;
 }
 
+/** A state that is made as it is walked, to be encoded at once: all that `Snapshot` has. */
+export type StateView = Omit<Snapshot, "objects"> & {
+  readonly objects: CapturedObjects<ReturnType<typeof viewedObjects>>;
+};
+
 /** A copy of a world. */
 export function takeSnapshot(world: World): Snapshot {
+  return { ...smallState(world), objects: world.captureObjects(copiedObjects) };
+}
+
+/** A world as it is, good until it goes on: of its objects, which are most of it, nothing is copied. */
+export function viewState(world: World): StateView {
+  return { ...smallState(world), objects: world.captureObjects(viewedObjects) };
+}
+
+function smallState(world: World): Omit<Snapshot, "objects"> {
   const { timeNs, nextCallbackId, nextConnection } = world;
   const { pending, running, parked, faults, outputs } = world;
   return {
@@ -64,7 +81,6 @@ export function takeSnapshot(world: World): Snapshot {
     nextCallbackId,
     nextConnection,
     wire: structuredClone(world.wire),
-    objects: world.captureObjects(),
   };
 }
 

@@ -19,7 +19,7 @@ import { Meeting } from "./meeting.ts";
 import { Memory } from "./memory.ts";
 import type { Companion } from "./update_queue.ts";
 import { adopt, childrenOf, type HandleTable, type KindTable, leaveFamily, Tables } from "./object_tables.ts";
-import { livingData, plainData } from "./plain_data.ts";
+import { type AnyData, type AnyPlainData, livingData, plainData, plainForm } from "./plain_data.ts";
 import { refill } from "./refill.ts";
 import { emptyWireState, type WireState } from "./wire_state.ts";
 import { type EngineObject, isObject, type ObjectDataByKind, type ObjectState } from "./objects.ts";
@@ -91,6 +91,9 @@ export interface ObjectTables {
   /** In the order in which the children were made. */
   readonly owners: readonly (readonly [child: number, owner: number])[];
 }
+
+/** Objects' state, in which the objects themselves stand in some form. */
+export type CapturedObjects<T> = Omit<ObjectTables, "objects"> & { readonly objects: T };
 
 /** All state of the engine. */
 export class World {
@@ -265,7 +268,7 @@ export class World {
   }
 
   /** A copy of all objects, as plain data. */
-  captureObjects(): ObjectTables {
+  captureObjects<T>(list: (objects: readonly Ref[]) => T): CapturedObjects<T> {
     const kinds = this.#kindsUsed;
     const tables = this.#spacesUsed.map((table) => ({ table, space: table.space, dead: table.dead }));
     const live = kinds.flatMap((table) => [...table.live.values()]);
@@ -279,7 +282,7 @@ export class World {
     const orphans = live.filter(({ owner }) => owner !== null && !owner.alive);
     const owned = [...objects.flatMap((object) => isObject(object) ? childrenOf(object) : []), ...orphans];
     return {
-      objects: objects.map(plainObject),
+      objects: list(objects),
       counts: new Map(kinds.map(({ kind, count }) => [kind, count])),
       nextHandles: new Map(tables.map(({ space, table }) => [space, table.next])),
       freedHandles: new Map(
@@ -345,11 +348,26 @@ function restored(state: ObjectState): Ref {
   return object;
 }
 
-function plainObject(object: Ref): ObjectState {
+/** Copies of objects' state. */
+export function copiedObjects(objects: readonly Ref[]): readonly ObjectState[] {
+  return objects.map((object) => stateOf(object, plainData));
+}
+
+/** Objects' state, made as it is walked: nothing is copied, so that it is good until the world goes on. */
+export function viewedObjects(objects: readonly Ref[]): Iterable<ObjectState> & { readonly length: number } {
+  return {
+    length: objects.length,
+    *[Symbol.iterator]() {
+      for (const object of objects) yield stateOf(object, plainForm);
+    },
+  };
+}
+
+function stateOf(object: Ref, dataOf: (data: AnyData) => AnyPlainData): ObjectState {
   const { kind, number, handle } = object;
   if (!isObject(object)) return { kind, number, handle, side: "", state: "", alive: false, data: null };
   const { side, state, alive, data } = object;
-  return { kind, number, handle, side, state, alive, data: plainData(data) };
+  return { kind, number, handle, side, state, alive, data: dataOf(data) };
 }
 
 function isKind<K extends ObjectKind>(object: EngineObject, kind: K): object is EngineObject<K> {

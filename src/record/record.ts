@@ -188,7 +188,7 @@ function boundaryOf(
   if (ring !== null) {
     return (lastEvent) => {
       if (!ring.isDue) return;
-      const trouble = ring.turn(lastEvent, isReplayable ? encodeKeyframe(engine.snapshot()) : null);
+      const trouble = ring.turn(lastEvent, isReplayable ? encodeKeyframe(engine.view()) : null);
       if (trouble !== "") onStop.act(trouble);
     };
   }
@@ -197,7 +197,7 @@ function boundaryOf(
   const objects = () => engine.world.namedObjects;
   return (lastEvent) => {
     if (!policy.isDue(lastEvent, writer.bytes, objects)) return;
-    const state = encodeKeyframe(engine.snapshot());
+    const state = encodeKeyframe(engine.view());
     // A world too large for a block has no keyframe: they serve seeking, never correctness.
     const isWorthIt = policy.accepts({ event: lastEvent, bytes: writer.bytes }, state.length);
     if (isWorthIt && state.length <= MAX_BODY_BYTES) writer.keyframe(lastEvent, state);

@@ -10,7 +10,7 @@ const MAX_DEPTH = 30;
 
 /**
  * The bytes of plain data: null, booleans, finite numbers, strings, `bigint` of 64 bits, `Uint8Array`, arrays, `Map`,
- * `Set` and objects of these. `TypeError` for anything else, `undefined` too. A state may be large: nothing is laid out
+ * `Set` and objects of these; one that can be iterated and has a length is an array. `TypeError` for anything else, `undefined` too. A state may be large: nothing is laid out
  * ahead of its bytes.
  */
 export function encodeKeyframe(value: unknown): Uint8Array {
@@ -36,7 +36,8 @@ function write(writer: MessagePackWriter, value: unknown, depth: number): void {
   else if (value instanceof Set) writeMembers(writer, { what: SET, count: value.size, members: value, depth });
   else if (value instanceof Map) {
     writeMembers(writer, { what: MAP, count: 2 * value.size, members: inTurn(value), depth });
-  } else if (isPlainObject(value)) writeObject(writer, value, depth);
+  } else if (isSequence(value)) writeMembers(writer, { what: ARRAY, count: value.length, members: value, depth });
+  else if (isPlainObject(value)) writeObject(writer, value, depth);
   else {
     const what = typeof value === "object" ? value?.constructor.name : typeof value;
     throw new TypeError(`Cannot encode keyframe: pass plain data, not ${what}`);
@@ -70,6 +71,11 @@ function writeObject(writer: MessagePackWriter, value: Readonly<Record<string, u
     writer.text(name);
     write(writer, value[name], depth + 1);
   }
+}
+
+/** A plain object that gives members one by one, and says how many there are: an array that is never laid out. */
+function isSequence(value: unknown): value is Iterable<unknown> & { readonly length: number } {
+  return isPlainObject(value) && Symbol.iterator in value && typeof value.length === "number";
 }
 
 function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -5,7 +5,7 @@ import { type ObjectKind, OBJECTS, type Ref } from "../../src/api/mod.ts";
 import { DeadRing } from "../../src/engine/dead_ring.ts";
 import { DEAD_HANDLES_KEPT, HandleTable, KindTable, Tables } from "../../src/engine/object_tables.ts";
 import { type GpadlData, isObject } from "../../src/engine/objects.ts";
-import { World } from "../../src/engine/world.ts";
+import { copiedObjects, World } from "../../src/engine/world.ts";
 
 const FIRST_GPADL = 0xe1e10;
 const HOST = { side: "client", owner: null };
@@ -92,11 +92,11 @@ Deno.test("World.restoreObjects() knows dead references as such, and dead object
   world.destroy(first);
   world.parked.push({ event: 1, name: "VmbChannelDisable", side: "client", ins: [] });
   world.destroy(second);
-  const state = world.captureObjects();
+  const state = world.captureObjects(copiedObjects);
   assertEquals(state.objects.map(({ alive, data }) => [alive, data === null]), [[false, true], [false, false]]);
   const other = new World();
   other.restoreObjects(state);
-  assertEquals(other.captureObjects(), state);
+  assertEquals(other.captureObjects(copiedObjects), state);
   assertEquals(other.resolve("buffer", first.handle), undefined);
   assertEquals(other.tableOf("buffer").refOf(first.handle), first.ref);
   assertEquals(other.resolve("buffer", second.handle)?.state, "dead");
@@ -105,7 +105,7 @@ Deno.test("World.restoreObjects() knows dead references as such, and dead object
 Deno.test("World.restoreObjects() refuses an owner of which only the reference is left", () => {
   const world = new World();
   world.destroy(makeBuffer(world));
-  const state = { ...world.captureObjects(), owners: [[0, 0]] as const };
+  const state = { ...world.captureObjects(copiedObjects), owners: [[0, 0]] as const };
   assertThrows(() => new World().restoreObjects(state), RangeError, "Cannot restore object 0: only its reference");
 });
 

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { type CallName, planOf } from "../../src/api/mod.ts";
 import { Engine, isSnapshot } from "../../src/engine/mod.ts";
 import type { GivenArgs } from "../../src/engine/mod.ts";
+import { encodeKeyframe } from "../../src/trace/mod.ts";
 import { assert, assertEquals, assertNotEquals } from "../support/assert.ts";
 import { numberOf, Pair } from "./endpoints.ts";
 import { GpuRig } from "./gpu_rig.ts";
@@ -52,6 +53,14 @@ function midway(): { pair: Pair; gpadl: number; buffer: number } {
   pair.engine.deliver(pair.engine.deliverable()[0]?.id ?? 0, 900);
   return { pair, gpadl, buffer };
 }
+
+Deno.test("Engine.view() encodes to the bytes of a snapshot, and copies no object for it", () => {
+  const { pair } = midway();
+  assertEquals(encodeKeyframe(pair.engine.view()), encodeKeyframe(pair.engine.snapshot()));
+  assert(pair.engine.view().objects.objects.length > 5);
+  const rig = new GpuRig();
+  assertEquals(encodeKeyframe(rig.model.engine.view()), encodeKeyframe(rig.model.engine.snapshot()));
+});
 
 Deno.test("Engine.restore() goes on just as the engine that the snapshot was taken of", () => {
   const { pair, gpadl, buffer } = midway();
