@@ -120,7 +120,9 @@ function disable(scope: Scope, channel: Channel): Reply {
     tearDown(scope, channel);
   }
   const wait = data.disables.find((each) => each.event === event);
-  if (wait !== undefined && isConnectionUp(world, { ...wait, channel })) return blocked();
+  if (wait !== undefined && isConnectionUp(world, { ...wait, channel })) {
+    return blocked(() => isConnectionUp(world, { ...wait, channel }));
+  }
   data.disables = data.disables.filter((each) => each.event !== event);
   return done();
 }
@@ -166,7 +168,9 @@ function pause(scope: Scope, channel: Channel): Reply {
     data.pauses.push(scope.event);
     advance(scope.world, channel, scope.event);
   } else if (data.phase === "stopped" && data.awaited === "") advance(scope.world, channel, scope.event);
-  return data.pauses.includes(scope.event) ? blocked() : done();
+  const { event } = scope;
+  if (!data.pauses.includes(event)) return done();
+  return blocked(() => data.pauses.includes(event) && (data.phase !== "stopped" || data.awaited !== ""));
 }
 
 /** Whether a Pause has anything to wait for: Suspend, or packets. */

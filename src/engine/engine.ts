@@ -18,7 +18,7 @@ import {
   type Value,
 } from "../api/mod.ts";
 import { isUsable, mayUse, objectIn, stateTrouble, type Trouble } from "./admission.ts";
-import type { Behaviour, Reply, Scope } from "./behaviour.ts";
+import type { Behaviour, Reply, Scope, StillWaits } from "./behaviour.ts";
 import { answer, done, optionStatus, refuse, success, value as returning } from "./behaviour.ts";
 import { runDueWork } from "./background.ts";
 import { CALLBACK_BEGINS, CALLBACK_RETURNS, OTHER_RETURNS } from "./behaviours.ts";
@@ -28,7 +28,7 @@ import { deliverableNow } from "./delivery.ts";
 import { irqlTrouble } from "./irql.ts";
 import { type EngineObject, isObject, type ObjectDataByKind } from "./objects.ts";
 import { restoreWorld, type Snapshot, type StateView, takeSnapshot, viewState } from "./snapshot.ts";
-import { type Maker, type Output, type PendingCallback, World } from "./world.ts";
+import { type Maker, type Output, type ParkedCall, type PendingCallback, World } from "./world.ts";
 
 /** A call to make. */
 export interface CallInput {
@@ -56,6 +56,8 @@ export class Engine {
   readonly #scope: CallScope;
   /** By the declaration's id. */
   readonly #compiled: CompiledCall[] = [];
+  /** Of calls that wait: whether they still do; one without is tried. */
+  readonly #stillWaits = new WeakMap<ParkedCall, StillWaits>();
 
   constructor(options?: ModelOptions) {
     this.world = new World(options);
@@ -91,7 +93,11 @@ export class Engine {
     const reply = this.#admit(compiled, input) ?? this.#perform(compiled, input, false);
     runDueWork(this.world);
     const { parked } = this.world;
-    if (reply.blocked) parked.push({ event: input.event, name: input.plan.name, side: input.side, ins: input.ins });
+    if (reply.blocked) {
+      const call = { event: input.event, name: input.plan.name, side: input.side, ins: input.ins };
+      parked.push(call);
+      if (reply.stillWaits !== null) this.#stillWaits.set(call, reply.stillWaits);
+    }
     if (parked.length > 0) this.#retryParked(reply.blocked ? input.event : 0);
     return reply;
   }
@@ -309,12 +315,16 @@ export class Engine {
     const { parked, outputs } = this.world;
     for (let index = 0; index < parked.length; index += 1) {
       const call = parked[index];
+      if (call !== undefined && this.#stillWaits.get(call)?.() === true) continue;
       const plan = call === undefined ? undefined : findPlan(call.name);
       if (call === undefined || plan === undefined || call.event === justParked) continue;
       const compiled = this.#compile(plan);
       this.#retakeArgs(compiled, call.ins);
       const reply = this.#perform(compiled, { ...call, plan, insideCallback: 0 }, true);
-      if (reply.blocked) continue;
+      if (reply.blocked) {
+        if (reply.stillWaits !== null) this.#stillWaits.set(call, reply.stillWaits);
+        continue;
+      }
       parked.splice(index, 1);
       runDueWork(this.world);
       outputs.push({ form: "leave", event: call.event, outcome: reply.outcome, outs: reply.outs });

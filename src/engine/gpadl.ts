@@ -130,7 +130,9 @@ function deleteGpadl(scope: Scope, channel: Channel, gpadl: Gpadl): Reply {
     gpadl.state = "deleting";
     if (!isSpared) sendTeardown(world, gpadl);
   }
-  if (gpadl.data.mapping !== 0 && !isSpared) return blocked();
+  if (gpadl.data.mapping !== 0 && !isSpared) {
+    return blocked(() => gpadl.data.mapping !== 0 && !isWaitSpared(world, channel, gpadl));
+  }
   sendTorndown(world, gpadl, { isAnswered: scope.retry || !isSpared });
   if (world.options["handle-reuse"] === "after-delete") world.releaseHandle(gpadl);
   gpadl.data.whole = NO_PIECES;

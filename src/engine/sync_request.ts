@@ -100,11 +100,11 @@ function outcomeOf(scope: Scope, channel: Channel): Reply {
   const { world, event } = scope;
   const request = channel.data.transport.requests.get(event);
   if (request === undefined) return answer(STATUS.STATUS_DEVICE_REMOVED);
-  if (isInsideStarted(world, channel, request)) return blocked();
-  const { status, payload, roomBytes, deadlineNs } = request;
+  const waits = () => channel.data.transport.requests.get(event) === request && isWaiting(world, channel, request);
+  if (waits()) return blocked(waits);
+  const { status, payload, roomBytes } = request;
   if (status === null) {
     if (!channel.alive) return left(channel, event, STATUS.STATUS_DEVICE_REMOVED);
-    if (deadlineNs === null || world.timeNs < deadlineNs) return blocked();
     const isTimeout = world.options["sync-timeout-status"] === "STATUS_TIMEOUT";
     return left(channel, event, isTimeout ? STATUS.STATUS_TIMEOUT : STATUS.STATUS_CANCELLED);
   }
@@ -112,6 +112,12 @@ function outcomeOf(scope: Scope, channel: Channel): Reply {
   if (status !== STATUS.STATUS_SUCCESS) return answer(status);
   const bytes = payload.slice(0, roomBytes);
   return success(bytes, bytes.length);
+}
+
+function isWaiting(world: World, channel: Channel, request: SyncRequest): boolean {
+  if (isInsideStarted(world, channel, request)) return true;
+  if (request.status !== null || !channel.alive) return false;
+  return request.deadlineNs === null || world.timeNs < request.deadlineNs;
 }
 
 function left(channel: Channel, event: number, status: number): Reply {

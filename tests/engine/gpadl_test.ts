@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { STATUS, statusName } from "../../src/api/mod.ts";
+import { Engine } from "../../src/engine/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { numberOf } from "./endpoints.ts";
 import { Sharing } from "./sharing.ts";
@@ -249,3 +250,16 @@ function follow(sharing: Sharing, states: Map<number, State>, { act, index }: St
   if (expected !== null) states.set(handle, expected);
   for (const [each, wanted] of states) assertEquals(sharing.stateOf(each), wanted);
 }
+
+Deno.test("of many deletes that wait each leaves with its own unmap, also in an engine that was restored in between", () => {
+  const sharing = new Sharing();
+  const gpadls = Array.from({ length: 40 }, () => sharing.gpadl());
+  for (const gpadl of gpadls) sharing.map(gpadl);
+  const events = new Map(gpadls.map((gpadl) => [gpadl, sharing.delete(gpadl).event]));
+  for (const gpadl of gpadls.toReversed()) {
+    const restored = Engine.restore(sharing.engine.snapshot());
+    sharing.unmap(gpadl);
+    assertEquals([sharing.left(), sharing.stateOf(gpadl)], [[events.get(gpadl)], "dead"]);
+    assertEquals(restored.world.parked.length, sharing.engine.world.parked.length + 1);
+  }
+});
