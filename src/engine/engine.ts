@@ -19,7 +19,7 @@ import {
 } from "../api/mod.ts";
 import { isUsable, mayUse, objectIn, stateTrouble, type Trouble } from "./admission.ts";
 import type { Behaviour, Reply, Scope, StillWaits } from "./behaviour.ts";
-import { answer, done, optionStatus, refuse, success, value as returning } from "./behaviour.ts";
+import { answer, blocked, done, optionStatus, refuse, success, value as returning } from "./behaviour.ts";
 import { runDueWork } from "./background.ts";
 import { CALLBACK_BEGINS, CALLBACK_RETURNS, OTHER_RETURNS } from "./behaviours.ts";
 import { type GivenArgs, Signature } from "./bind.ts";
@@ -99,7 +99,7 @@ export class Engine {
       if (reply.stillWaits !== null) this.#stillWaits.set(call, reply.stillWaits);
     }
     if (parked.length > 0) this.#retryParked(reply.blocked ? input.event : 0);
-    return reply;
+    return reply.blocked ? blocked() : reply;
   }
 
   /** Callbacks that may be delivered now, oldest first; `delivery.ts` says which go together. */
