@@ -93,7 +93,7 @@ export {
 export { type Divergence, replay, type ReplayResult } from "./src/replay/mod.ts";
 export { diff, type DiffResult } from "./src/diff/mod.ts";
 export { audit, type AuditResult, type Finding, RULES } from "./src/audit/mod.ts";
-export { importEtl, importJsonLines } from "./src/import/mod.ts";
+export { importEtl, importJsonLines, importStrace } from "./src/import/mod.ts";
 export {
   type GuestAdapter,
   type GuestOptions,

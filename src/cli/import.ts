@@ -1,5 +1,13 @@
 // The verb `import`. Must not parse words and must not end the process.
-import { detectFormat, type Imported, importEtl, importJsonLines, type ImportReport } from "../import/mod.ts";
+import {
+  detectFormat,
+  type ForeignFormat,
+  type Imported,
+  importEtl,
+  importJsonLines,
+  type ImportReport,
+  importStrace,
+} from "../import/mod.ts";
 import { type TraceEnd, type TraceEvent, TraceWriter } from "../trace/mod.ts";
 import { escapeText } from "../view/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -111,7 +119,9 @@ function closeFailed(writer: TraceWriter, output: OutputFile, end: Pick<TraceEnd
 function read(bytes: Uint8Array<ArrayBuffer>, file: string): Imported {
   const format = formatOf(bytes, file);
   try {
-    return format === "etl" ? importEtl(bytes, { toolVersion: VERSION }) : importJsonLines(linesOf(bytes));
+    if (format === "etl") return importEtl(bytes, { toolVersion: VERSION });
+    if (format === "strace") return importStrace(allLinesOf(bytes), { toolVersion: VERSION });
+    return importJsonLines(linesOf(bytes));
   } catch (error) {
     if (error instanceof Error) error.message = `${file}: ${error.message}`;
     throw error;
@@ -119,27 +129,35 @@ function read(bytes: Uint8Array<ArrayBuffer>, file: string): Imported {
 }
 
 /** The format of a log that can be imported; `CliError` for what is none. */
-function formatOf(bytes: Uint8Array, file: string): "etl" | "json-lines" {
+function formatOf(bytes: Uint8Array, file: string): Exclude<ForeignFormat, "maptrail"> {
   const format = detectFormat(bytes);
-  if (format === "etl" || format === "json-lines") return format;
+  if (format !== null && format !== "maptrail") return format;
   const hint = format === "maptrail"
     ? "it is a trace already; audit it, or dump it"
     : bytes.length === 0
     ? "it is empty"
-    : "it is no log that maptrail knows; it reads raw .etl files with Microsoft-Windows-DxgKrnl events, and what dump --json prints";
+    : "it is no log that maptrail knows; it reads raw .etl files with Microsoft-Windows-DxgKrnl events, strace's text with ioctls of /dev/dxg, and what dump --json prints";
   throw new CliError(EXIT.unreadable, `Cannot import "${file}": ${hint}.`);
 }
 
-/** The lines of a text, split anew at each walk, without a copy of the whole. */
+/** The lines of a text that are not empty, split anew at each walk, without a copy of the whole. */
 function linesOf(bytes: Uint8Array): Iterable<string> {
+  return {
+    *[Symbol.iterator]() {
+      for (const line of allLinesOf(bytes)) if (line !== "") yield line;
+    },
+  };
+}
+
+/** The same with the empty ones, so that they can be numbered. */
+function allLinesOf(bytes: Uint8Array): Iterable<string> {
   return {
     *[Symbol.iterator]() {
       const decoder = new TextDecoder();
       for (let start = 0; start < bytes.length;) {
         const found = bytes.indexOf(10, start);
         const end = found < 0 ? bytes.length : found;
-        const line = decoder.decode(bytes.subarray(start, end)).trimEnd();
-        if (line !== "") yield line;
+        yield decoder.decode(bytes.subarray(start, end)).trimEnd();
         start = end + 1;
       }
     },

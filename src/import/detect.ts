@@ -1,7 +1,7 @@
 // Tells by its first bytes what a file is, whatever its name says. It must not read more of a format than its mark.
 
-/** What `detectFormat` can tell: a raw event log, JSON lines, one of our own traces. */
-export type ForeignFormat = "etl" | "json-lines" | "maptrail";
+/** What `detectFormat` can tell: a raw event log, JSON lines, strace's text, one of our own traces. */
+export type ForeignFormat = "etl" | "json-lines" | "strace" | "maptrail";
 
 /** How many bytes of a file `detectFormat` looks at, at most. */
 export const DETECT_BYTES = 4096;
@@ -11,7 +11,8 @@ export function detectFormat(firstBytes: Uint8Array): ForeignFormat | null {
   const bytes = firstBytes.subarray(0, DETECT_BYTES);
   if (isEventLog(bytes)) return "etl";
   if (isJsonLines(bytes)) return "json-lines";
-  return isTrace(bytes) ? "maptrail" : null;
+  if (isTrace(bytes)) return "maptrail";
+  return isStrace(bytes) ? "strace" : null;
 }
 
 const BUFFER_HEADER_BYTES = 72;
@@ -50,4 +51,12 @@ function isTrace(bytes: Uint8Array): boolean {
   const keyAt = first > 0x80 && first <= 0x8f ? 1 : first === 0xde ? 3 : first === 0xdf ? 5 : -1;
   const key = bytes[keyAt] ?? 0;
   return (key > 0xa0 && key <= 0xbf) || key === 0xd9;
+}
+
+/** A line that is a system call of a program which uses files: `ioctl(3, `, `openat(`, behind a process or a time. */
+const SYSTEM_CALL =
+  /^(?:\[pid +\d+\] +|\d+ +)?(?:[\d:]+(?:\.\d+)? +)?(?:ioctl\(\d+|openat\(|open\("|execve\("|brk\(|mmap\(|close\(\d).*(?:\) += |<unfinished)/m;
+
+function isStrace(bytes: Uint8Array): boolean {
+  return SYSTEM_CALL.test(new TextDecoder().decode(bytes));
 }
