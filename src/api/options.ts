@@ -119,6 +119,11 @@ export const OPTIONS = {
     values: ["kept", "dropped"],
     from: "gpuva.md 2.3: it may be dropped",
   },
+  "standard-allocation": {
+    doc: "a standard allocation that is not shared across adapters: made, or refused",
+    values: ["any", "cross-adapter"],
+    from: "gpuva.md 2.4, 8 no. 8: the Windows page asks for CreateShared and CrossAdapter, the Linux driver does not",
+  },
   "lock-limit": {
     doc: "how often an allocation can be locked at a time",
     values: ["none", "number"],
@@ -143,6 +148,16 @@ export const OPTIONS = {
     doc: "a fault of GpuAccess: only its status says so, or the device is in error as after one of submitted work",
     values: ["status-only", "device-error"],
     from: "notation, The machine",
+  },
+  "read-only-memory": {
+    doc: "a write to a page that was mapped without Write: faults, or is done, as the MMU knows no read-only pages",
+    values: ["enforced", "ignored"],
+    from: "gpuva.md 3.1, 4.8: ReadOnlyMemorySupported is the hardware's",
+  },
+  "no-execute-memory": {
+    doc: "execution of a page that was mapped without Execute: faults, or is done, as the MMU cannot forbid it",
+    values: ["enforced", "ignored"],
+    from: "gpuva.md 3.1: NoExecuteMemorySupported is the hardware's",
   },
   "engine-reset": {
     doc: "the reset of an engine after a fault; where it fails the whole adapter is reset",

@@ -1,7 +1,7 @@
 // Allocations and resources: create over new or existing memory, destroy with all addresses. Rules: gpuva.md 2.4, 4.5.
 // It must not know address space rules.
 
-import { PAGE_BYTES, SYMBOLS, type Value } from "../api/mod.ts";
+import { type ModelOptions, PAGE_BYTES, SYMBOLS, type Value } from "../api/mod.ts";
 import { type Behaviour, blocked, fail, type Reply, type Scope, success } from "./behaviour.ts";
 import { endLater, endNow, isDying } from "./allocation_end.ts";
 import { deviceTrouble } from "./device_error.ts";
@@ -35,7 +35,10 @@ interface AllocationInfo {
   readonly Size: bigint;
 }
 
-/** Refusals in order: a device in error; flags; the resource; how many; each allocation's memory and size; video memory in all. */
+/**
+ * Refusals in order: a device in error; flags; the resource; a standard allocation's flags (option `standard-allocation`);
+ * how many; each allocation's memory and size; video memory in all.
+ */
 function createAllocation(
   scope: Scope,
   device: EngineObject<"device">,
@@ -46,6 +49,7 @@ function createAllocation(
   const trouble = deviceTrouble(scope.world, device);
   if (trouble !== null) return trouble;
   if ((flags & ~KNOWN_FLAGS) !== 0 || !fitsResource(device, given, flags)) return fail("STATUS_INVALID_PARAMETER");
+  if (!isStandardRight(scope.world.options, flags)) return fail("STATUS_INVALID_PARAMETER");
   if (infos.length === 0 || infos.length > MAX_ALLOCATIONS) return fail("STATUS_INVALID_PARAMETER");
   if (!infos.every(isSound)) return fail("STATUS_INVALID_PARAMETER");
   const videoBytes = infos.reduce((sum, { pSystemMem, Size }) => pSystemMem === null ? sum + Size : sum, 0n);
@@ -69,6 +73,13 @@ function fitsResource(
   const makesResource = (flags & FLAGS.CreateResource) !== 0;
   if (resource === null) return makesResource || (flags & FLAGS.CreateShared) === 0;
   return !makesResource && resource.data.device === device.number && !resource.data.isShared;
+}
+
+/** What is standard is shared across adapters, where the option says so. */
+function isStandardRight(options: ModelOptions, flags: number): boolean {
+  if (options["standard-allocation"] === "any" || (flags & FLAGS.StandardAllocation) === 0) return true;
+  const needed = FLAGS.CreateShared | FLAGS.CrossAdapter;
+  return (flags & needed) === needed;
 }
 
 /** Existing memory starts at a page and is whole pages, and so is the part used; new memory has a size. */

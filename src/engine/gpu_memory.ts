@@ -1,7 +1,7 @@
 // What reading, writing and executing through GPU virtual addresses does: page states, rights, residency. Rules:
 // gpuva.md 4.8. It must not know which calls made the pages what they are, nor what a fault leads to.
 
-import { PAGE_BYTES, SYMBOLS } from "../api/mod.ts";
+import { type ModelOptions, PAGE_BYTES, SYMBOLS } from "../api/mod.ts";
 import { allocationDataOf } from "./allocation_end.ts";
 import type { PageEntry, PageSpan } from "./address_space.ts";
 import { spaceBehind } from "./gpu_process.ts";
@@ -47,7 +47,7 @@ export function touch(world: World, reader: Reader, { address, byteCount, access
   if (space === undefined || span.start >= space.pageLimit) return address;
   const inside = { start: span.start, end: Math.min(span.end, space.pageLimit) };
   const pieces = [...space.walk(context.data.physicalAdapter, inside)];
-  const faulted = pieces.find(({ value }) => !allows(value, access) || !isThere(world, reader, value));
+  const faulted = pieces.find(({ value }) => !allows(world.options, value, access) || !isThere(world, reader, value));
   const beyond = span.end > inside.end ? inside.end : null;
   const faultedPage = faulted?.start ?? beyond;
   if (faultedPage !== null) return later(address, BigInt(faultedPage) * BigInt(PAGE_BYTES));
@@ -57,10 +57,15 @@ export function touch(world: World, reader: Reader, { address, byteCount, access
   return null;
 }
 
-/** Zero pages read 0 and drop writes; of a mapped page reading is always allowed. */
-function allows(entry: PageEntry | undefined, access: number): boolean {
+/**
+ * Zero pages read 0 and drop writes; of a mapped page reading is always allowed, and what the MMU cannot forbid: it may
+ * know no pages that are read-only, or that must not be executed.
+ */
+function allows(options: ModelOptions, entry: PageEntry | undefined, access: number): boolean {
   if (entry === undefined || entry.state === "invalid") return false;
-  if (access === Read) return true;
+  if (access === Read || options[access === Write ? "read-only-memory" : "no-execute-memory"] === "ignored") {
+    return true;
+  }
   const needed = access === Write ? SYMBOLS.protection.Write : SYMBOLS.protection.Execute;
   return (entry.state === "zero" && access === Write) || (BigInt(entry.protection) & needed) !== 0n;
 }
