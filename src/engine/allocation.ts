@@ -6,6 +6,7 @@ import { type Behaviour, blocked, fail, type Reply, type Scope, success } from "
 import { endLater, endNow, isDying } from "./allocation_end.ts";
 import { deviceTrouble } from "./device_error.ts";
 import { allocationsOf } from "./gpu_process.ts";
+import { failTowards } from "./guest_answers.ts";
 import { oldestWork } from "./gpu_work.ts";
 import type { AllocationData, EngineObject } from "./objects.ts";
 
@@ -53,7 +54,7 @@ function createAllocation(
   if (infos.length === 0 || infos.length > MAX_ALLOCATIONS) return fail("STATUS_INVALID_PARAMETER");
   if (!infos.every(isSound)) return fail("STATUS_INVALID_PARAMETER");
   const videoBytes = infos.reduce((sum, { pSystemMem, Size }) => pSystemMem === null ? sum + Size : sum, 0n);
-  if (videoBytes > BigInt(MAX_VIDEO_BYTES)) return fail("STATUS_GRAPHICS_NO_VIDEO_MEMORY");
+  if (videoBytes > BigInt(MAX_VIDEO_BYTES)) return failTowards(scope, "STATUS_GRAPHICS_NO_VIDEO_MEMORY");
   const isShared = (flags & FLAGS.CreateShared) !== 0;
   const makesResource = (flags & FLAGS.CreateResource) !== 0;
   const resource = makesResource ? scope.create("resource", { device: device.number, isShared }, device) : given;

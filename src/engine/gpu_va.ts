@@ -1,9 +1,10 @@
 // GPU virtual addresses: map, reserve, free. What no table says of them: the range rules, in a fixed order of refusals.
 // Rules: gpuva.md 2.1, 3, 4; each [policy] is an option. How a space keeps its pages is `address_space.ts`.
 
-import { baseSide, hasSucceeded, PAGE_BYTES, STATUS, SYMBOLS } from "../api/mod.ts";
+import { hasSucceeded, PAGE_BYTES, STATUS, SYMBOLS } from "../api/mod.ts";
 import type { AddressSpace, PageSpan } from "./address_space.ts";
 import { answer, type Behaviour, fail, type Reply, type Scope, success } from "./behaviour.ts";
+import { isGuest } from "./guest_answers.ts";
 import { endVads, type NamedSpace, spaceBehind, spaceThrough } from "./gpu_process.ts";
 import type { EngineObject } from "./objects.ts";
 import { issuePaging } from "./paging.ts";
@@ -184,7 +185,7 @@ function obtain(scope: Scope, { name }: NamedSpace): number {
  * Reserves, in this order of refusals: both or neither of queue and adapter, or a queue that is ending; a type that is
  * none or the system's; alignment; size; the end of the space; an overlap; and, last, STATUS_NO_MEMORY.
  * Answers STATUS_SUCCESS, with a queue too (a client takes nothing else for success, gpuva.md 2.1); through an adapter
- * it is done at once.
+ * it is done at once. What a guest is told of it: `towardsGuest`.
  */
 function reserve(
   scope: Scope,
@@ -195,9 +196,17 @@ function reserve(
   const target = reservationTarget(scope, queue, adapter);
   if (target === null) return invalid();
   const reply = reserveIn(scope, { target, queue }, wanted);
-  const isRefused = !reply.blocked && !hasSucceeded(reply.outcome);
-  // The host's reply has no status: its refusal reaches a guest as success and address 0 (gpuva.md 5.6).
-  return isRefused && baseSide(scope.side) === "guest-umd" ? success(0n, 0n) : reply;
+  return isGuest(scope) ? towardsGuest(reply) : reply;
+}
+
+/**
+ * The host's reply has no status: its refusal reaches a guest as success and address 0; and the fence value is not passed
+ * on (gpuva.md 5.6).
+ */
+function towardsGuest(reply: Reply): Reply {
+  if (reply.blocked) return reply;
+  const [address = 0n] = reply.outs;
+  return success(hasSucceeded(reply.outcome) ? address : 0n, 0n);
 }
 
 /** What is asked for: addresses and size in bytes. */

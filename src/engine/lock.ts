@@ -3,6 +3,7 @@
 
 import { type Behaviour, fail, type Reply, type Scope, success } from "./behaviour.ts";
 import { deviceTrouble } from "./device_error.ts";
+import { failTowards } from "./guest_answers.ts";
 import type { EngineObject } from "./objects.ts";
 import { bytesOf } from "./residency_state.ts";
 
@@ -15,17 +16,20 @@ const LOCK_STEP = 1n << 32n;
  * flags, which are reserved; more locks than the option `lock-limit` grants.
  */
 function lock(
-  { world }: Scope,
+  scope: Scope,
   device: EngineObject<"device">,
   allocation: EngineObject<"allocation">,
   flags: number,
 ): Reply {
+  const { world } = scope;
   const trouble = deviceTrouble(world, device);
   if (trouble !== null) return trouble;
   const { data, number } = allocation;
   if (data.device !== device.number || flags !== 0) return fail("STATUS_INVALID_PARAMETER");
   const limit = world.options["lock-limit"];
-  if (limit !== "none" && data.lockCount >= Number(limit)) return fail("STATUS_GRAPHICS_TOO_MANY_REFERENCES");
+  if (limit !== "none" && data.lockCount >= Number(limit)) {
+    return failTowards(scope, "STATUS_GRAPHICS_TOO_MANY_REFERENCES");
+  }
   data.lockCount += 1;
   return success(LOCK_BASE + BigInt(number) * LOCK_STEP);
 }

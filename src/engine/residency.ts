@@ -1,9 +1,10 @@
 // Residency: allocations are made resident, evicted, offered and reclaimed. Rules: gpuva.md 2.3.
 // It must not know what the GPU does to memory.
 
-import { PAGE_BYTES, STATUS, SYMBOLS } from "../api/mod.ts";
+import { hasSucceeded, PAGE_BYTES, STATUS, SYMBOLS } from "../api/mod.ts";
 import { answer, type Behaviour, fail, type Reply, type Scope, success } from "./behaviour.ts";
 import { deviceTrouble, failDevice, OUT_OF_MEMORY } from "./device_error.ts";
+import { isGuest, MAX_GUEST_LIST } from "./guest_answers.ts";
 import { oldestWork } from "./gpu_work.ts";
 import type { EngineObject } from "./objects.ts";
 import { issuePaging } from "./paging.ts";
@@ -20,7 +21,7 @@ type Allocations = readonly EngineObject<"allocation">[];
  * Adds one to each allocation's count; all or none. Refusals in order: a queue that is ending; flags that are none, or
  * MustSucceed without CantTrimFurther; an empty list; another device's allocation; and, last, STATUS_NO_MEMORY with the
  * bytes to trim: above the process's budget, unless the driver cannot trim further, or above the adapter's memory.
- * What must succeed and cannot puts the device in error.
+ * What must succeed and cannot puts the device in error. A guest is not told how many bytes to trim (gpuva.md 5.6).
  */
 function makeResident(
   scope: Scope,
@@ -34,14 +35,14 @@ function makeResident(
   const cantTrim = (flags & CantTrimFurther) !== 0;
   const mustSucceed = (flags & MustSucceed) !== 0;
   if ((flags & ~(CantTrimFurther | MustSucceed)) !== 0 || (mustSucceed && !cantTrim)) return invalid();
-  if (!isListOf(device, list)) return invalid();
+  if (!isListOf(device, list) || isTooLong(scope, list)) return invalid();
   const bytesToTrim = Math.max(
     cantTrim ? 0 : excessBytes(world, "residency-budget", { device, list }),
     excessBytes(world, "video-memory", { device, list }),
   );
   if (bytesToTrim > 0) {
     if (mustSucceed) failDevice(world, device.number, OUT_OF_MEMORY);
-    return answer(STATUS.STATUS_NO_MEMORY, 0n, BigInt(bytesToTrim));
+    return answer(STATUS.STATUS_NO_MEMORY, 0n, isGuest(scope) ? 0n : BigInt(bytesToTrim));
   }
   const fence = hold(scope, queue, list);
   for (const limit of ["residency-budget", "video-memory"] as const) trimLingering(world, limit, device);
@@ -50,6 +51,10 @@ function makeResident(
 
 function isListOf(device: EngineObject<"device">, list: Allocations): boolean {
   return list.length > 0 && list.every(({ data }) => data.device === device.number);
+}
+
+function isTooLong(scope: Scope, { length }: Allocations): boolean {
+  return isGuest(scope) && length > MAX_GUEST_LIST;
 }
 
 /** By how much a limit is too low for what is held and a list that is to be held too; above 0 only where it grows. */
@@ -90,8 +95,16 @@ function bringIn(scope: Scope, queue: EngineObject<"pagingQueue">, list: Allocat
  * Takes one from each allocation's count; all or none. What comes down to 0 is out of reach at once, for all but the
  * work that is queued already; with EvictOnlyIfNecessary it lingers until memory is short. Refusals in order: flags that
  * are none; an empty list; another device's allocation; more than was made resident (option `evict-below-zero`).
+ * The host's reply has no status: to a guest all but the length of its list is well (gpuva.md 5.6).
  */
-function evict({ world }: Scope, device: EngineObject<"device">, list: Allocations, flags: number): Reply {
+function evict(scope: Scope, device: EngineObject<"device">, list: Allocations, flags: number): Reply {
+  if (!isGuest(scope)) return evictAll(scope, device, list, flags);
+  if (list.length === 0 || isTooLong(scope, list)) return invalid();
+  const reply = evictAll(scope, device, list, flags);
+  return !reply.blocked && hasSucceeded(reply.outcome) ? reply : success(0n);
+}
+
+function evictAll({ world }: Scope, device: EngineObject<"device">, list: Allocations, flags: number): Reply {
   if ((flags & ~(EvictOnlyIfNecessary | NotWrittenTo)) !== 0 || !isListOf(device, list)) return invalid();
   const counts = new Map(list.map((allocation) => [allocation, allocation.data.residentCount]));
   for (const each of list) counts.set(each, (counts.get(each) ?? 0) - 1);
