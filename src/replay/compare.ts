@@ -13,7 +13,7 @@ import {
   statusName,
   type Value,
 } from "../api/mod.ts";
-import type { TraceEvent } from "../trace/mod.ts";
+import type { EventView, TraceEvent } from "../trace/mod.ts";
 import { sameBytes } from "../wire/mod.ts";
 
 /** One field that differs. */
@@ -35,17 +35,17 @@ export function areAlike(recorded: TraceEvent, replayed: TraceEvent): boolean {
     areValuesAlike(recorded.ins, replayed.ins);
 }
 
-/** The same of a recorded call and what it answered now, null: it waits. What it was given is the same, as it was fed. */
-export function answersAlike(
-  { kind, plan, level, of, memory, outcome, outs }: TraceEvent,
-  answer: CallAnswer,
-): boolean {
-  if (of !== 0 || memory !== null || plan === null || level !== plan.level) return false;
-  if (answer === null) return kind === "enter" && outcome === null && outs.length === 0;
-  return kind === "call" && areOutcomesAlike(outcome, answer.outcome) && areValuesAlike(outs, answer.outs);
-}
+/** What a call answered, null: it waits. */
+export type CallAnswer = Pick<TraceEvent, "outs"> & { readonly outcome: Outcome } | null;
 
-type CallAnswer = Pick<TraceEvent, "outs"> & { readonly outcome: Outcome } | null;
+/** The same of a recorded call and what it answered now: what it was given is the same, as it was fed. */
+export function answersAlike(recorded: EventView, answer: CallAnswer): boolean {
+  const { kind, plan } = recorded;
+  if (plan === null || recorded.of !== 0 || recorded.level !== plan.level) return false;
+  if (answer === null) return kind === "enter" && recorded.outcome === null && recorded.outs.length === 0;
+  return kind === "call" && areOutcomesAlike(recorded.outcome, answer.outcome) &&
+    areValuesAlike(recorded.outs, answer.outs);
+}
 
 function areOutcomesAlike(left: Outcome | null, right: Outcome | null): boolean {
   if (left === right) return true;

@@ -5,21 +5,23 @@ import {
   type CallPlan,
   isRef,
   type ModelOptions,
+  planOf,
   printObject,
   type Ref,
   refsIn,
   sameObject,
   VOID,
 } from "../api/mod.ts";
-import { type Answer, Session } from "../driver/mod.ts";
+import { type Answer, type CallRequest, Session } from "../driver/mod.ts";
 import { Engine, isSnapshot, type Snapshot } from "../engine/mod.ts";
 import {
   decodeKeyframe,
   type EventSink,
+  type EventView,
   type Keyframe,
   type Trace,
   type TraceEvent,
-  visitEvents,
+  viewEvents,
 } from "../trace/mod.ts";
 import { answersAlike, areAlike, compareEvents, type FieldDifference } from "./compare.ts";
 import { describeObject } from "./describe.ts";
@@ -117,8 +119,18 @@ class Replayer implements EventSink {
   readonly #session: Session;
   readonly #exactHandles: boolean;
   /** The call that is fed, and whether it answered as it was recorded: then it has no event. */
-  #fed: TraceEvent | null = null;
+  #fed: EventView | null = null;
   #isAlike = false;
+  /** What the session is told of a call, the same object each time. */
+  readonly #request: { -readonly [M in keyof CallRequest]-?: CallRequest[M] } = {
+    plan: planOf("AdvanceTime"),
+    side: "",
+    actor: "",
+    ins: [],
+    insideCallback: 0,
+    site: null,
+    recorded: [],
+  };
   /** What the input that was fed last became. */
   #answer: TraceEvent | null = null;
   /** What it made besides; the first `#met` of them have met their recorded events. */
@@ -157,7 +169,7 @@ class Replayer implements EventSink {
 
   run(): ReplayResult {
     const { to = Infinity } = this.#options;
-    visitEvents(this.#trace, (event) => this.#visit(event), { from: this.#startedAfter + 1, to });
+    viewEvents(this.#trace, (event) => this.#visit(event), { from: this.#startedAfter + 1, to });
     if (this.#divergence === null && this.#stoppedEarly === "") this.#end(to);
     return {
       events: this.#events,
@@ -170,7 +182,7 @@ class Replayer implements EventSink {
   }
 
   /** False ends the walk. */
-  #visit(event: TraceEvent): boolean {
+  #visit(event: EventView): boolean {
     const expected = this.#startedAfter + this.#events + 1;
     if (event.event !== expected) {
       this.#stoppedEarly = lostText(expected, event.event - 1);
@@ -197,18 +209,18 @@ class Replayer implements EventSink {
     }
   }
 
-  #step(event: TraceEvent): Divergence | null {
-    if (this.#isOutput(event)) return this.#check(event, this.#nextOutput());
+  #step(event: EventView): Divergence | null {
+    if (this.#isOutput(event)) return this.#check(event.keep(), this.#nextOutput());
     const extra = this.#outputs[this.#met];
     if (extra !== undefined) {
-      return this.#diverge(event, { field: "kind", recorded: labelOf(event), replayed: labelOf(extra) });
+      return this.#diverge(event.keep(), { field: "kind", recorded: labelOf(event), replayed: labelOf(extra) });
     }
     if (event.kind === "note" || !this.#isMakeable(event.plan)) return this.#skip(event);
     this.#answer = null;
     this.#isAlike = false;
     const trouble = this.#feed(event);
     if (this.#isAlike) return null;
-    return trouble === null ? this.#check(event, this.#answer) : this.#diverge(event, trouble);
+    return trouble === null ? this.#check(event.keep(), this.#answer) : this.#diverge(event.keep(), trouble);
   }
 
   /** Most calls answer what was recorded, and what they were given is what was recorded: nothing is made of them. */
@@ -220,7 +232,7 @@ class Replayer implements EventSink {
   }
 
   /** What an input made: never fed. Messages of another system have no input that would make them. */
-  #isOutput({ kind, plan }: TraceEvent): boolean {
+  #isOutput({ kind, plan }: EventView): boolean {
     return kind === "leave" || kind === "memory" || (plan?.level === "wire" && this.#trace.header.maker === "engine");
   }
 
@@ -243,27 +255,34 @@ class Replayer implements EventSink {
     return true;
   }
 
-  #skip(event: TraceEvent): null {
+  #skip(event: EventView): null {
     this.#session.skip();
     if (event.plan !== null) this.#skipped.set(event.plan.name, (this.#skipped.get(event.plan.name) ?? 0) + 1);
     return null;
   }
 
-  #feed(event: TraceEvent): FieldDifference | null {
-    const { plan, side, actor, ins, outs: recorded, cause } = event;
+  #feed(event: EventView): FieldDifference | null {
+    const { kind, plan, cause } = event;
     if (plan === null) return null;
-    if (event.kind === "callback") return this.#deliver(event);
-    if (event.kind === "return") return this.#finish(event);
+    if (kind === "callback") return this.#deliver(event);
+    if (kind === "return") return this.#finish(event);
     if (cause !== 0 && !this.#session.isInside(cause)) {
       return { field: "cause", recorded: `a call inside @${cause}`, replayed: "no callback is running there" };
     }
     this.#calls += 1;
     this.#fed = event;
-    this.#session.call({ plan, side, actor, ins, insideCallback: cause, site: null, recorded });
+    const request = this.#request;
+    request.plan = plan;
+    request.side = event.side;
+    request.actor = event.actor;
+    request.ins = event.ins;
+    request.insideCallback = cause;
+    request.recorded = event.outs;
+    this.#session.call(request);
     return null;
   }
 
-  #finish({ of, outcome, outs, actor }: TraceEvent): FieldDifference | null {
+  #finish({ of, outcome, outs, actor }: EventView): FieldDifference | null {
     if (!this.#session.isInside(of)) {
       return { field: "of", recorded: `a return from @${of}`, replayed: "no callback is running there" };
     }
@@ -271,7 +290,7 @@ class Replayer implements EventSink {
     return null;
   }
 
-  #deliver(event: TraceEvent): FieldDifference | null {
+  #deliver(event: EventView): FieldDifference | null {
     const wanted = event.plan?.name ?? "";
     const deliverable = this.#session.deliverable();
     const pending = deliverable.find((each) => each.name === wanted && isThat(each, event));
@@ -318,12 +337,12 @@ function lostText(first: number, last: number): string {
   return first === last ? `event @${first} is lost` : `events @${first} to @${last} are lost`;
 }
 
-function labelOf({ kind, side, plan, of }: TraceEvent): string {
+function labelOf({ kind, side, plan, of }: Pick<TraceEvent, "kind" | "side" | "plan" | "of">): string {
   return `${kind} ${side}${plan === null ? "" : ` ${plan.name}`}${of === 0 ? "" : ` of @${of}`}`;
 }
 
 /** A callback is known by the object that it is about; one about none by what made it. */
-function isThat(due: Pick<TraceEvent, "cause" | "ins">, { cause, ins }: TraceEvent): boolean {
+function isThat(due: Pick<TraceEvent, "cause" | "ins">, { cause, ins }: Pick<TraceEvent, "cause" | "ins">): boolean {
   const [left, right] = [due.ins[0], ins[0]];
   return isRef(left) ? isRef(right) && sameObject(left, right) : !isRef(right) && due.cause === cause;
 }

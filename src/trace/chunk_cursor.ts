@@ -150,6 +150,10 @@ export class ChunkCursor implements EventView {
     return this.#shape.level;
   }
 
+  get timeNs(): bigint {
+    return this.#columns.time.bigintAt(this.#row);
+  }
+
   get site(): TraceEvent["site"] {
     return this.#shape.site;
   }

@@ -5,7 +5,7 @@ import { isRef, type Outcome, type Ref, type Value } from "../api/mod.ts";
 import type { TraceEvent } from "./event.ts";
 
 /** An event while a visitor looks at it; afterwards it shows another one. Places are those of `plan.ins` and `plan.outs`. */
-export interface EventView extends Omit<TraceEvent, "timeNs" | "wallNs" | "memory" | "text"> {
+export interface EventView extends Omit<TraceEvent, "wallNs" | "memory" | "text"> {
   /** The in value at a place as a number: rounded above 2^53, 0 where there is none. */
   inNumber(place: number): number;
   /** The number of the object at a place of the ins, -1: none. */
@@ -63,6 +63,10 @@ export class KeptEvent implements EventView {
 
   get of(): number {
     return this.#event.of;
+  }
+
+  get timeNs(): bigint {
+    return this.#event.timeNs;
   }
 
   get site(): TraceEvent["site"] {
