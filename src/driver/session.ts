@@ -1,8 +1,8 @@
 // One run of the engine as numbered events: inputs go in, the sink gets every event in order.
 // Programs, scenarios and replays all drive a session; it knows none of them, and nothing of clocks or files.
 
-import { type CallPlan, findPlan, type Outcome, planOf, type Value, VOID } from "../api/mod.ts";
-import { type CallInput, Engine, type GivenArgs, type Output, type PendingCallback } from "../engine/mod.ts";
+import { type CallPlan, findPlan, type Outcome, type Value, VOID } from "../api/mod.ts";
+import { Engine, type GivenArgs, type Output, type PendingCallback } from "../engine/mod.ts";
 import type { EventSink, MemoryMode, Site, TraceEvent } from "../trace/mod.ts";
 import { crc32 } from "../wire/mod.ts";
 
@@ -70,7 +70,6 @@ export interface RunningCallback {
 type Made = Pick<TraceEvent, "kind" | "plan" | "side" | "actor" | "cause"> & Partial<TraceEvent>;
 
 const NO_VALUES: readonly Value[] = [];
-const NO_PLAN = planOf("AdvanceTime");
 
 interface Waiting {
   readonly plan: CallPlan;
@@ -90,15 +89,6 @@ export class Session {
   readonly #isKnown: ((answer: Answer | null) => boolean) | null;
   readonly #waiting = new Map<number, Waiting>();
   readonly #running = new Map<number, RunningCallback>();
-  /** What the engine is told of a call, the same object each time: a call costs as few objects as it can. */
-  readonly #input: { -readonly [M in keyof CallInput]-?: CallInput[M] } = {
-    plan: NO_PLAN,
-    side: "",
-    ins: NO_VALUES,
-    event: 0,
-    insideCallback: 0,
-    recorded: NO_VALUES,
-  };
   #lastEvent = 0;
 
   constructor({ engine, sink, memory, wallNs, onBoundary, isKnown, resumeAfter }: SessionOptions) {
@@ -138,14 +128,7 @@ export class Session {
   }
 
   #make({ plan, side, ins, insideCallback, recorded }: CallRequest, event: number): Answer | null {
-    const input = this.#input;
-    input.plan = plan;
-    input.side = side;
-    input.ins = ins;
-    input.event = event;
-    input.insideCallback = insideCallback;
-    input.recorded = recorded ?? NO_VALUES;
-    const result = this.engine.call(input);
+    const result = this.engine.call({ plan, side, ins, event, insideCallback, recorded: recorded ?? NO_VALUES });
     return result.blocked ? null : result;
   }
 

@@ -5,6 +5,7 @@ import { HANDLE_SPACES, type HandleSpace, type ObjectKind, OBJECTS, type OwnerEn
 import { DeadRing } from "./dead_ring.ts";
 import type { EngineObject } from "./objects.ts";
 import type { WorldObject } from "./world_object.ts";
+import { REFILLED } from "./refill.ts";
 import { kindsOf } from "./shape.ts";
 import { NumberSlots, Slots } from "./slots.ts";
 
@@ -32,8 +33,8 @@ export class KindTable {
   readonly lastState: string;
   /** Those that live, by number. */
   readonly live = new Slots<EngineObject>();
-  /** Objects that ended and that nobody knows any more, to serve again. */
-  readonly idle: WorldObject[] = [];
+  /** Objects that ended and that nobody knows any more, to serve again; null: those of this kind are made anew. */
+  readonly idle: WorldObject[] | null;
   /** How many were made so far. */
   count = 0;
   readonly #place: number;
@@ -45,6 +46,7 @@ export class KindTable {
     this.ownerEnd = ownerEnd;
     this.firstState = states[0];
     this.lastState = states.at(-1) ?? "dead";
+    this.idle = REFILLED.has(kind) ? [] : null;
     this.#place = KINDS.indexOf(kind);
   }
 
@@ -206,27 +208,34 @@ export class Tables {
 export function adopt(owner: EngineObject, child: EngineObject): void {
   child.owner = owner;
   if (!owner.alive) return;
-  const older = owner.newestChild;
-  child.olderSibling = older;
-  if (older !== null) older.newerSibling = child;
-  owner.newestChild = child;
+  owner.children ??= [];
+  child.place = owner.children.length;
+  child.adoption = owner.adoptions;
+  owner.children.push(child);
+  owner.adoptions += 1;
 }
 
-/** Takes a dead object out of its family: its owner loses it, and it loses its children, who remember it. */
+/**
+ * Takes a dead object out of its family: its owner loses it, and it loses its children, who remember it. Of its siblings
+ * only the last one is touched, which takes its place: those beside it are cold.
+ */
 export function leaveFamily(object: EngineObject): void {
-  const { owner, olderSibling, newerSibling } = object;
-  if (olderSibling !== null) olderSibling.newerSibling = newerSibling;
-  if (newerSibling !== null) newerSibling.olderSibling = olderSibling;
-  else if (owner !== null && owner.newestChild === object) owner.newestChild = olderSibling;
+  const { owner, place } = object;
   object.owner = null;
-  object.olderSibling = null;
-  object.newerSibling = null;
-  object.newestChild = null;
+  if (hasChildren(object)) object.children = null;
+  if (owner === null || owner.children === null) return;
+  const last = owner.children.pop();
+  if (last === undefined || last === object) return;
+  owner.children[place] = last;
+  last.place = place;
+}
+
+/** Whether an object owns live ones. */
+export function hasChildren({ children }: EngineObject): boolean {
+  return children !== null && children.length > 0;
 }
 
 /** Live objects that an object owns, oldest first. */
-export function childrenOf(object: EngineObject): EngineObject[] {
-  const children: EngineObject[] = [];
-  for (let child = object.newestChild; child !== null; child = child.olderSibling) children.push(child);
-  return children.reverse();
+export function childrenOf({ children }: EngineObject): EngineObject[] {
+  return (children ?? []).toSorted((one, other) => one.adoption - other.adoption);
 }

@@ -314,12 +314,15 @@ export interface EngineObject<K extends ObjectKind = ObjectKind> {
   state: string;
   alive: boolean;
   readonly data: ObjectDataByKind[K];
-  /** It may have ended. The links below are the object tables' to change. */
+  /** It may have ended. The members below are the object tables' to change. */
   owner: EngineObject | null;
-  newestChild: EngineObject | null;
-  /** Children of the same owner, made just before and just after. */
-  olderSibling: EngineObject | null;
-  newerSibling: EngineObject | null;
+  /** Live objects that it owns, in no order; null: it never had one, or has ended. */
+  children: EngineObject[] | null;
+  /** How many objects it has owned so far. */
+  adoptions: number;
+  /** Where it stands among its owner's children, and the how many-th of them it is. */
+  place: number;
+  adoption: number;
 }
 
 /** An object as plain data; its reference follows from kind, number and handle. */

@@ -1,12 +1,16 @@
 // Objects of kinds that come and go by the thousand serve again: what is not made anew is neither moved nor swept by the
 // garbage collector. It must not know when.
 
+import type { ObjectKind } from "../api/mod.ts";
 import type { ObjectDataByKind } from "./objects.ts";
 import type { AnyData } from "./plain_data.ts";
 
+/** Kinds whose objects serve again: those that come and go by the thousand. */
+export const REFILLED: ReadonlySet<ObjectKind> = new Set(["gpadl", "mdl", "vad"]);
+
 type Writable<T> = { -readonly [M in keyof T]: T[M] };
 
-/** Gives an ended object the data of the next one of its kind, member by member; false: objects of this kind are made anew. */
+/** Gives an ended object the data of the next one of its kind, member by member; false: they are not of one such kind. */
 export function refill(data: AnyData, fresh: AnyData): boolean {
   if ("laterMappings" in data) return "laterMappings" in fresh && copyGpadl(data, fresh);
   if ("whole" in data) return "whole" in fresh && !("laterMappings" in fresh) && copyMdl(data, fresh);

@@ -18,7 +18,15 @@ import { Callbacks } from "./callbacks.ts";
 import { Meeting } from "./meeting.ts";
 import { Memory } from "./memory.ts";
 import type { Companion } from "./update_queue.ts";
-import { adopt, childrenOf, type HandleTable, type KindTable, leaveFamily, Tables } from "./object_tables.ts";
+import {
+  adopt,
+  childrenOf,
+  type HandleTable,
+  hasChildren,
+  type KindTable,
+  leaveFamily,
+  Tables,
+} from "./object_tables.ts";
 import { type AnyData, type AnyPlainData, livingData, plainData, plainForm } from "./plain_data.ts";
 import { refill } from "./refill.ts";
 import { emptyWireState, type WireState } from "./wire_state.ts";
@@ -131,8 +139,8 @@ export class World {
   /** Tables that had an object, in the order of their first: they belong to a snapshot. */
   readonly #kindsUsed: KindTable[] = [];
   readonly #spacesUsed: HandleTable[] = [];
-  /** Objects that ended in this input, and that no other one remembers. */
-  readonly #ended: WorldObject[] = [];
+  /** Tells inputs apart. */
+  #input = 0;
 
   /** A GPADL's handle value is given back by its delete alone. */
   readonly #reusesHandles: boolean;
@@ -172,37 +180,40 @@ export class World {
     return object;
   }
 
-  /** One that ended in an earlier input, else a new one. */
-  #objectOf<K extends ObjectKind>(table: KindTable, kind: K, data: ObjectDataByKind[K]): WorldObject<K> {
-    const idle = table.idle.pop();
-    if (idle === undefined || !isKind(idle, kind) || !refill(idle.data, data)) return new WorldObject(kind, data);
-    return idle;
+  /** One that ended in an earlier input, else a new one: what ended in this input may still be in use. */
+  #objectOf<K extends ObjectKind>({ idle }: KindTable, kind: K, data: ObjectDataByKind[K]): WorldObject<K> {
+    const object = idle === null ? undefined : idle[idle.length - 1];
+    if (object === undefined || object.endedIn === this.#input || !isKind(object, kind) || !refill(object.data, data)) {
+      return new WorldObject(kind, data);
+    }
+    idle?.pop();
+    return object;
   }
 
-  /** An input begins: what ended before it serves again. */
+  /** An input begins: what ended before it may serve again. */
   beginInput(): void {
-    if (this.#ended.length === 0) return;
-    for (const object of this.#ended) this.#tables.of(object.kind).idle.push(object);
-    this.#ended.length = 0;
+    this.#input = (this.#input + 1) | 0;
   }
 
   /** Ends an object; what its kind's table says is released with it ends too, newest first. */
   destroy(object: EngineObject): void {
     if (!object.alive) return;
-    for (let child = object.newestChild; child !== null;) {
-      const { olderSibling } = child;
-      if (this.#tables.of(child.kind).ownerEnd === "released") this.destroy(child);
-      child = olderSibling;
+    if (hasChildren(object)) {
+      for (const child of childrenOf(object).reverse()) {
+        if (this.#tables.of(child.kind).ownerEnd === "released") this.destroy(child);
+      }
     }
     const table = this.#tables.of(object.kind);
     object.alive = false;
     object.state = table.lastState;
     table.live.delete(object.number);
-    const isRemembered = this.parked.length > 0 || object.newestChild !== null;
+    const isRemembered = this.parked.length > 0 || hasChildren(object);
     leaveFamily(object);
     if (this.#reusesHandles && table.handles.space === "d3dkmt") table.handles.giveBack(object.handle);
     table.bury(object.number, object.handle, this.parked.length > 0 ? object : null);
-    if (!isRemembered && object instanceof WorldObject) this.#ended.push(object);
+    if (isRemembered || table.idle === null || !(object instanceof WorldObject)) return;
+    object.endedIn = this.#input;
+    table.idle.push(object);
   }
 
   /** Live objects that an object owns, oldest first. */

@@ -14,9 +14,12 @@ export class WorldObject<K extends ObjectKind = ObjectKind> implements EngineObj
   number = 0;
   handle = 0;
   owner: EngineObject | null = null;
-  newestChild: EngineObject | null = null;
-  olderSibling: EngineObject | null = null;
-  newerSibling: EngineObject | null = null;
+  children: EngineObject[] | null = null;
+  adoptions = 0;
+  place = 0;
+  adoption = 0;
+  /** The input in which it ended. */
+  endedIn = 0;
 
   constructor(kind: K, data: ObjectDataByKind[K]) {
     this.kind = kind;
@@ -34,5 +37,6 @@ export class WorldObject<K extends ObjectKind = ObjectKind> implements EngineObj
     this.handle = handle;
     this.side = side;
     this.state = state;
+    this.adoptions = 0;
   }
 }

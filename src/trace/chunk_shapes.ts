@@ -36,6 +36,15 @@ export interface EventShape
   readonly answers: number;
 }
 
+/**
+ * The one string of its content that names of members are, too: each chunk brings texts of its own, and who compares sides
+ * at every event compares one string with itself.
+ */
+function sameText(text: string): string {
+  for (const name in { [text]: true }) return name;
+  return text;
+}
+
 /** What shapes refer to by number. */
 interface Named {
   readonly texts: readonly string[];
@@ -106,7 +115,7 @@ export class ChunkShapes {
     const shape = {
       kind,
       plan: this.#plans[call - 1] ?? null,
-      side: this.#text(number, SHAPE.side),
+      side: sameText(this.#text(number, SHAPE.side)),
       actor: this.#text(number, SHAPE.actor),
       level: LEVELS[this.#member(number, SHAPE.level)] ?? "machine",
       site: this.#sites[this.#member(number, SHAPE.site) - 1] ?? null,
