@@ -10,7 +10,6 @@ import type { Mapping, PageUpdate, Reservation, When } from "./page_changes.ts";
 import { FreshList } from "./fresh_list.ts";
 import { moved, type PageEntry, type PageSpan, PageTables, tiles } from "./page_tables.ts";
 import { type CopySource, type PagingOperation, PagingOperations, type QueuePosition } from "./paging_operations.ts";
-import { Slots } from "./slots.ts";
 import { baseEntry, mappedVad, readVad, Vad, type VadFacts, vadNumbers } from "./vad.ts";
 
 export { UNIQUE_DRIVER_PROTECTION } from "./mapped_spans.ts";
@@ -36,7 +35,8 @@ export class AddressSpace {
   readonly pageLimit: number;
   readonly #gpus: PageTables[];
   readonly #vads = new RangeMap<Vad>();
-  readonly #byNumber = new Slots<Vad>();
+  /** Reservations whose operation has not run, by number. */
+  readonly #uncommitted = new Map<number, Vad>();
   readonly #fresh = new FreshList();
   /** Ranges that ended, to serve again. */
   readonly #idle: Vad[] = [];
@@ -87,7 +87,9 @@ export class AddressSpace {
 
   /** Every obtained range, in order of their numbers. */
   vads(): readonly Readonly<Vad>[] {
-    return [...this.#byNumber.values()];
+    const each = new Set<Vad>();
+    for (const { value } of this.#vads) each.add(value);
+    return [...each].sort((one, other) => one.number - other.number);
   }
 
   /** Sets free pages aside, on all physical GPUs. */
@@ -119,10 +121,9 @@ export class AddressSpace {
   /** Runs a queue's operations up to a fence value, in order; those of freed pages do nothing. */
   complete(position: QueuePosition): void {
     for (const operation of this.#operations.take(position)) {
-      const vad = this.#byNumber.get(operation.vad);
       if (operation.source !== null) this.#copy(operation, operation.source);
       else if (operation.gpu >= 0) this.#tablesOf(operation.gpu).complete(operation, operation.number);
-      else if (vad !== undefined) vad.isCommitted = true;
+      else this.#commit(operation.vad);
     }
   }
 
@@ -165,7 +166,7 @@ export class AddressSpace {
       if (vad.pageCount > 0 || !this.#fresh.take(vad)) hasEntries = true;
       this.#settleVad(vad);
       if (vad.pageCount > 0) continue;
-      this.#byNumber.delete(vad.number);
+      if (!vad.isCommitted) this.#uncommitted.delete(vad.number);
       ended.push(vad.number);
       this.#idle.push(vad);
     }
@@ -215,8 +216,9 @@ export class AddressSpace {
     this.#settle();
     const tape: TapeValue[] = [this.#gpus.length, this.vaBits, this.adapters.size];
     for (const adapter of this.adapters) tape.push(adapter);
-    tape.push(this.#byNumber.size);
-    for (const vad of this.#byNumber.values()) tape.push(...vadNumbers(vad));
+    const vads = this.vads();
+    tape.push(vads.length);
+    for (const vad of vads) tape.push(...vadNumbers(vad));
     tape.push(this.#vads.size);
     for (const { start, end, value } of this.#vads) tape.push(start, end, value.number);
     this.#operations.write(tape);
@@ -230,9 +232,12 @@ export class AddressSpace {
     const tape = new TapeReader(plain);
     const space = new AddressSpace({ physicalAdapters: tape.number(), vaBits: tape.number() });
     for (const adapter of tape.list(() => tape.number())) space.adapters.add(adapter);
-    for (const vad of tape.list(() => readVad(tape))) space.#byNumber.set(vad.number, vad);
+    const vads = new Map(tape.list(() => readVad(tape)).map((vad) => [vad.number, vad]));
+    for (const vad of vads.values()) if (!vad.isCommitted) space.#uncommitted.set(vad.number, vad);
     for (const [start, end, number] of tape.list(() => [tape.number(), tape.number(), tape.number()] as const)) {
-      space.#obtain({ start, end }, space.#vadOf(number));
+      const vad = vads.get(number);
+      if (vad === undefined) throw new RangeError(`Cannot find VAD ${number}: the space has none of that number`);
+      space.#obtain({ start, end }, vad);
     }
     space.#operations = PagingOperations.read(tape);
     space.#mapped = MappedSpans.read(tape);
@@ -291,13 +296,20 @@ export class AddressSpace {
     const counts = new Map<number, number>();
     for (const { start, end, value } of this.#vads) {
       counts.set(value.number, (counts.get(value.number) ?? 0) + end - start);
-      ensure(this.#byNumber.get(value.number) === value, `VAD ${value.number} is not known by its number`);
+      const isListed = this.#uncommitted.get(value.number) === value;
+      ensure(isListed !== value.isCommitted, `VAD ${value.number} is listed as one that waits, or should be`);
       ensure(end <= this.pageLimit, `VAD ${value.number} ends at page ${end}, the space at ${this.pageLimit}`);
       ensure(this.#unmappedIn({ start, end }).length === 0, `mapped VAD ${value.number} has pages without an entry`);
     }
-    for (const { number, pageCount } of this.#byNumber.values()) {
+    for (const { number, pageCount } of this.vads()) {
       ensure(pageCount > 0 && counts.get(number) === pageCount, `VAD ${number} does not have its ${pageCount} pages`);
     }
+  }
+
+  #commit(number: number): void {
+    const vad = this.#uncommitted.get(number);
+    if (vad !== undefined) vad.isCommitted = true;
+    this.#uncommitted.delete(number);
   }
 
   #checkOperations(): void {
@@ -317,16 +329,10 @@ export class AddressSpace {
     return tables;
   }
 
-  #vadOf(number: number): Vad {
-    const vad = this.#byNumber.get(number);
-    if (vad === undefined) throw new RangeError(`Cannot find VAD ${number}: the space has none of that number`);
-    return vad;
-  }
-
   #addVad(facts: VadFacts, when: When): Vad {
     const made = this.#idle.pop() ?? new Vad();
     made.begin(facts, when === null);
-    this.#byNumber.set(made.number, made);
+    if (when !== null) this.#uncommitted.set(made.number, made);
     return made;
   }
 

@@ -76,8 +76,8 @@ function map(
     minimum: pagesIn(minimum),
     maximum: pagesIn(maximum),
     allocation: used,
-    offset: Number(offset),
-    size: Number(size),
+    offset: small(Number(offset)),
+    size: small(Number(size)),
     protection: rights,
     driverProtection,
   };
@@ -104,7 +104,13 @@ function isUnbacked(protection: number): boolean {
 export function pagesIn(bytes: bigint): number {
   const pages = Number(bytes) / PAGE_BYTES;
   const isWhole = pages < Number.MAX_SAFE_INTEGER / PAGE_BYTES ? Math.floor(pages) === pages : bytes % PAGE === 0n;
-  return isWhole ? pages : -1;
+  return isWhole ? small(pages) : -1;
+}
+
+/** The same number; one of 31 bits is then no fraction to the compiler, and what holds it needs no box for it. */
+function small(pages: number): number {
+  const cut = pages | 0;
+  return cut === pages ? cut : pages;
 }
 
 /** Limits count only where there is no base; with one they are ignored, aligned or not. `unit` is in pages. */

@@ -24,7 +24,13 @@ export function placeRange({ world, recorded }: Scope, space: AddressSpace, quer
   const forced = placement === "recorded" && recorded !== null ? recordedPlace(space, recorded[0], pageCount) : null;
   if (forced !== null) return forced;
   const start = space.place(pageCount, within, { alignment, isTopDown: placement === "top-down" });
-  return start === undefined ? null : { start, end: start + pageCount };
+  return start === undefined ? null : spanAt(start, pageCount);
+}
+
+/** A tree's numbers may be fractions to the compiler; those of 31 bits are told not to be, so that a span needs no boxes. */
+function spanAt(start: number, pageCount: number): PageSpan {
+  const cut = start | 0;
+  return cut === start ? { start: cut, end: cut + pageCount } : { start, end: start + pageCount };
 }
 
 /** The address is the first output of every call that places a range. */
