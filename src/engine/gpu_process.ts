@@ -2,13 +2,19 @@
 // It must not know calls, nor how anything ends; that is `gpu_teardown.ts`.
 
 import { AddressSpace } from "./address_space.ts";
-import type { EngineObject } from "./objects.ts";
+import type { EngineObject, ObjectDataByKind } from "./objects.ts";
 import type { World } from "./world.ts";
 
 /** An address space, with its name in `World.spaces`. */
 export interface NamedSpace {
   readonly name: string;
   readonly space: AddressSpace;
+  /** What all objects of its ranges hold: the same for each, as none changes it. */
+  readonly vadData: ObjectDataByKind["vad"];
+}
+
+function namedSpace(name: string, space: AddressSpace): NamedSpace {
+  return { name, space, vadData: { space: name } };
 }
 
 /** The address space of a side's process on an adapter; made at first use. */
@@ -18,13 +24,13 @@ export function spaceOnAdapter(
 ): NamedSpace {
   const name = spaceName(side, luid);
   const found = world.spaces.get(name);
-  if (found !== undefined) return { name, space: found };
+  if (found !== undefined) return namedSpace(name, found);
   const space = new AddressSpace({
     physicalAdapters: Number(world.options["physical-adapters"]),
     vaBits: Number(world.options["va-bits"]),
   });
   world.spaces.set(name, space);
-  return { name, space };
+  return namedSpace(name, space);
 }
 
 /** The address space of a side's process on the adapter behind a handle, which is mostly the side's own. */
@@ -55,7 +61,7 @@ function spaceOpenedBy(world: World, adapter: number): NamedSpace | null {
   if (known !== undefined) return known;
   for (const [name, space] of world.spaces) {
     if (!space.adapters.has(adapter)) continue;
-    const found = { name, space };
+    const found = namedSpace(name, space);
     world.spacesByAdapter.set(adapter, found);
     return found;
   }

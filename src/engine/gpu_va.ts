@@ -181,8 +181,8 @@ function entryOf({ allocation, offset, protection, driverProtection }: MapReques
 }
 
 /** A new range's object. */
-function obtain(scope: Scope, { name }: NamedSpace): number {
-  const vad = scope.create("vad", { space: name });
+function obtain(scope: Scope, { vadData }: NamedSpace): number {
+  const vad = scope.create("vad", vadData);
   vad.state = "mapped";
   return vad.number;
 }
@@ -236,7 +236,7 @@ function reserveIn(
   const range = { base: pagesIn(base), minimum: pagesIn(minimum), maximum: pagesIn(maximum) };
   const pageCount = pagesIn(size);
   if (!isAligned(range, PAGES_PER_UNIT) || size === 0n || !isMultiple(pageCount, PAGES_PER_UNIT)) return invalid();
-  const { name, space } = target;
+  const { space, vadData } = target;
   if (!fits(space, range, pageCount)) return invalid();
   const wanted = base === 0n ? null : spanAt(range.base, pageCount);
   if (wanted !== null && space.vadsIn(wanted).length > 0) return invalid();
@@ -244,7 +244,7 @@ function reserveIn(
     placeRange(scope, space, { pageCount, alignment: PAGES_PER_UNIT, within: within(space, range) });
   if (span === null) return fail("STATUS_NO_MEMORY");
   const when = queue === null ? null : issuePaging(scope, queue);
-  const vad = scope.create("vad", { space: name }).number;
+  const vad = scope.create("vad", vadData).number;
   space.reserve(
     { ...span, vad, baseState: type === reservationType.ZERO ? "zero" : "invalid", driverProtection },
     when,

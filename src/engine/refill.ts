@@ -2,7 +2,6 @@
 // garbage collector. It must not know when.
 
 import type { ObjectKind } from "../api/mod.ts";
-import type { ObjectDataByKind } from "./objects.ts";
 import type { AnyData } from "./plain_data.ts";
 
 /** Kinds whose objects serve again: those that come and go by the thousand. */
@@ -10,23 +9,16 @@ export const REFILLED: ReadonlySet<ObjectKind> = new Set(["gpadl", "mdl", "vad"]
 
 type Writable<T> = { -readonly [M in keyof T]: T[M] };
 
-/** Gives an ended object the data of the next one of its kind, member by member; false: they are not of one such kind. */
-export function refill(data: AnyData, fresh: AnyData): boolean {
+/** Gives an ended object's data to the next one of its kind, member by member; false: one data serves all of its kind. */
+export function refill({ kind, data }: { readonly kind: ObjectKind; readonly data: AnyData }, fresh: AnyData): boolean {
+  // The kind first: what is shared is not looked at.
+  if (kind === "vad") return false;
   if ("laterMappings" in data) return "laterMappings" in fresh && copyGpadl(data, fresh);
-  if ("whole" in data) return "whole" in fresh && !("laterMappings" in fresh) && copyMdl(data, fresh);
-  if ("space" in data && !("openedBy" in data)) return "space" in fresh && copyVad(data, fresh);
-  return false;
+  return "whole" in data && "whole" in fresh && !("laterMappings" in fresh) && copyMdl(data, fresh);
 }
 
 type GpadlData = Extract<AnyData, { readonly mapping: number }>;
 type MdlData = Exclude<Extract<AnyData, { readonly whole: unknown }>, GpadlData>;
-
-type VadData = ObjectDataByKind["vad"];
-
-function copyVad(data: Writable<VadData>, fresh: VadData): true {
-  data.space = fresh.space;
-  return true;
-}
 
 function copyGpadl(data: Writable<GpadlData>, fresh: GpadlData): true {
   data.channel = fresh.channel;

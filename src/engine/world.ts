@@ -13,6 +13,7 @@ import {
 } from "../api/mod.ts";
 import { AddressSpace } from "./address_space.ts";
 import type { DyingAllocation } from "./allocation_end.ts";
+import type { NamedSpace } from "./gpu_process.ts";
 import type { GpuQueue } from "./gpu_work.ts";
 import { Callbacks } from "./callbacks.ts";
 import { Meeting } from "./meeting.ts";
@@ -113,7 +114,7 @@ export class World {
   /** GPU address spaces by owner, made at first use: `umd#2 on luid`. */
   readonly spaces = new Map<string, AddressSpace>();
   /** Some of them by the number of an adapter object that was opened for them: what a search of `spaces` found. */
-  readonly spacesByAdapter = new Map<number, { readonly name: string; readonly space: AddressSpace }>();
+  readonly spacesByAdapter = new Map<number, NamedSpace>();
   /** Companions of contexts with updates that have not run, by the context's number. */
   readonly companions = new Map<number, Companion>();
   /** Contexts' commands that have not run, by the context's number. */
@@ -183,10 +184,11 @@ export class World {
   /** One that ended in an earlier input, else a new one: what ended in this input may still be in use. */
   #objectOf<K extends ObjectKind>({ idle }: KindTable, kind: K, data: ObjectDataByKind[K]): WorldObject<K> {
     const object = idle === null ? undefined : idle[idle.length - 1];
-    if (object === undefined || object.endedIn === this.#input || !isKind(object, kind) || !refill(object.data, data)) {
+    if (object === undefined || object.endedIn === this.#input || !isKind(object, kind)) {
       return new WorldObject(kind, data);
     }
     idle?.pop();
+    if (!refill(object, data)) object.data = data;
     return object;
   }
 

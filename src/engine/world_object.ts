@@ -10,7 +10,7 @@ export class WorldObject<K extends ObjectKind = ObjectKind> implements EngineObj
   side = "";
   readonly kind: K;
   state = "";
-  readonly data: ObjectDataByKind[K];
+  data: ObjectDataByKind[K];
   number = 0;
   handle = 0;
   owner: EngineObject | null = null;
