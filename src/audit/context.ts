@@ -84,8 +84,7 @@ export class Context implements AuditContext {
   report(draft: FindingDraft): void {
     const { rule, event } = draft;
     if (!this.#rules(rule)) return;
-    const isSure = this.position < this.#firstLost && !needsLeftOut(this.header, rule);
-    const { verdict = isSure ? "certain" : "unproven" } = draft;
+    const { verdict = this.#isSure(rule) ? "certain" : "unproven" } = draft;
     const fingerprint = this.#fingerprints.of(draft);
     if (severityOf(draft) === "note" && !this.notes.take(rule, { defect: defectOf(fingerprint, verdict), event })) {
       return;
@@ -93,6 +92,19 @@ export class Context implements AuditContext {
     const message = typeof draft.message === "string" ? draft.message : draft.message();
     const doubt = verdict === "unproven" ? this.#doubt() : "";
     this.drafts.push({ ...draft, verdict, message, fingerprint, doubt });
+  }
+
+  isRepeated(rule: RuleName, call: CallView, shape: string): boolean {
+    if (RULES[rule].severity !== "note") return false;
+    if (!this.#rules(rule)) return true;
+    const { event, plan, site } = call;
+    const fingerprint = this.#fingerprints.ofCall(rule, shape, { call: plan.name, site });
+    const verdict = this.#isSure(rule) ? "certain" : "unproven";
+    return this.notes.count(rule, { defect: defectOf(fingerprint, verdict), event });
+  }
+
+  #isSure(rule: RuleName): boolean {
+    return this.position < this.#firstLost && !needsLeftOut(this.header, rule);
   }
 
   /** What the trace lacks here: events that were lost, those that its recorder was told to leave out, or what its maker never shows. */

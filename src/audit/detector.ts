@@ -82,6 +82,8 @@ export interface AuditContext {
   /** What an end without a start is worth: certain only where the trace began with the world and nothing was lost. */
   historyVerdict(): Verdict;
   report(draft: FindingDraft): void;
+  /** Whether a note about a call is one of many alike, of which enough are listed: then it is counted, and need not be made. */
+  isRepeated(rule: RuleName, call: CallView, shape: string): boolean;
   /** Evidence of a call. */
   evidence(call: CallView, role: string): Evidence;
 }

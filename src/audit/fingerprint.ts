@@ -7,6 +7,9 @@ import type { Evidence } from "./finding.ts";
 /** Texts whose hash is remembered; a thousand findings of one defect say the same. */
 const TEXTS_KEPT = 4096;
 
+/** What of evidence goes in. */
+type SomePlace = Pick<Evidence, "call" | "site">;
+
 /** What a fingerprint is made of. */
 interface Parts {
   readonly created: Evidence | undefined;
@@ -34,6 +37,14 @@ export class Fingerprints {
     return made;
   }
 
+  /** The same of a rule that a call broke, where no birthplace is told. */
+  ofCall(rule: string, shape: string, offending: Pick<Evidence, "call" | "site">): string {
+    const newest = this.#newest.get(rule);
+    const isSame = newest !== undefined && newest.shape === shape && newest.created === undefined &&
+      isSamePlace(newest.offending, offending);
+    return isSame ? newest.made : this.#of(`${rule}\n\n${placeOf(offending)}\n${shape}`);
+  }
+
   #of(text: string): string {
     const known = this.#known.get(text);
     if (known !== undefined) return known;
@@ -55,12 +66,12 @@ function placesOf({ event, evidence }: FindingDraft): readonly [Evidence | undef
   return [created, offending];
 }
 
-function isSamePlace(left: Evidence | undefined, right: Evidence | undefined): boolean {
+function isSamePlace(left: SomePlace | undefined, right: SomePlace | undefined): boolean {
   return left === right ||
     (left !== undefined && right !== undefined && left.call === right.call && left.site === right.site);
 }
 
-function placeOf(evidence: Evidence | undefined): string {
+function placeOf(evidence: SomePlace | undefined): string {
   if (evidence === undefined) return "";
   const { call, site } = evidence;
   return site === null ? call : `${call} ${site.file}:${site.line}:${site.function}`;

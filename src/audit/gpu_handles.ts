@@ -44,6 +44,17 @@ export class GpuHandles {
     return this.#queues.get(number);
   }
 
+  /** The same by number. */
+  queueNumbered(number: number): QueueFacts | undefined {
+    return this.#queues.get(number);
+  }
+
+  /** The size of an allocation in pages as a number, Infinity where that would not be exact; undefined: not known. */
+  pageCountOf(allocation: number): number | undefined {
+    const pages = this.#allocations.get(allocation);
+    return pages === undefined ? undefined : Number(pages);
+  }
+
   /** The size of an allocation in pages, or undefined where the trace does not say. */
   pagesOf({ number }: Ref): bigint | undefined {
     return this.#allocations.get(number);

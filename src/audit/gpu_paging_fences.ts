@@ -46,10 +46,8 @@ export class PagingFences {
       this.#queues.set(ref.number, progress);
       if (facts.syncObject !== 0) this.#byFence.set(facts.syncObject, progress);
     }
-    const queue = call.object("pagingQueue");
-    const progress = queue === null ? undefined : this.#queues.get(queue.number);
-    const fence = bigintOf(call.out("pagingFenceValue"));
-    if (progress !== undefined && fence > progress.issued) progress.issued = fence;
+    this.issued(call);
+    const progress = this.#queues.get(call.objectNumberAt(call.shape.at.pagingQueue));
     const role = ROLES.get(call.plan.name);
     if (role === "complete" && progress !== undefined) {
       const value = u64In(call, "fenceValue");
@@ -57,6 +55,14 @@ export class PagingFences {
     }
     if (role === "awaited") this.#await(call);
     return role === "reached" ? this.#reach(call) : [];
+  }
+
+  /** Takes the fence value of what a call queued. */
+  issued(call: CallView): void {
+    const fence = issuedBy(call);
+    if (fence === 0n) return;
+    const progress = this.#queues.get(call.objectNumberAt(call.shape.at.pagingQueue));
+    if (progress !== undefined && fence > progress.issued) progress.issued = fence;
   }
 
   /** Forgets queues, fences and contexts that ended. */
@@ -108,6 +114,12 @@ export class PagingFences {
     }
     this.#waits.set(context.number, waits);
   }
+}
+
+/** The fence value of what a call queued, 0: it is done. */
+export function issuedBy(call: CallView): bigint {
+  const { madeFence } = call.shape.at;
+  return madeFence >= 0 && call.answerAt(madeFence) === 0 ? 0n : bigintOf(call.out("pagingFenceValue"));
 }
 
 function raise(progress: QueueProgress, value: bigint): readonly PagingPoint[] {

@@ -153,17 +153,24 @@ export class GpuVaSpace {
   /** The first of the places where an allocation is mapped, of `limit` that are looked at, that is wanted. */
   findMapping(
     allocation: number,
-    isWanted: (place: PlacedMapping) => boolean,
+    isWanted: (start: number, end: number, mapping: PageMapping, gpu: number) => boolean,
     { limit }: { readonly limit: number },
   ): PlacedMapping | null {
     let looked = 0;
     for (const [gpu, table] of this.#gpus) {
       for (const start of table.startsOf(allocation)) {
-        const place = this.#placeAt(start, { gpu, table, allocation });
-        if (place === null) continue;
+        const range = this.#own.get(start);
+        const own = range?.own ?? null;
+        // Most places are whole ranges: no thing is made of one that is not wanted.
+        const isOwn = range !== undefined && own !== null && own.gpu === gpu;
+        const place = isOwn ? null : this.#placeAt(start, { gpu, table, allocation });
+        if (!isOwn && place === null) continue;
         looked += 1;
         if (looked > limit) return null;
-        if (isWanted(place)) return place;
+        if (isOwn) {
+          const end = start + range.pageCount;
+          if (isWanted(start, end, own.mapping, gpu)) return { start, end, value: own.mapping, gpu };
+        } else if (place !== null && isWanted(place.start, place.end, place.value, gpu)) return place;
       }
     }
     return null;
@@ -174,12 +181,12 @@ export class GpuVaSpace {
     return this.#releases.in(span, this.#ranges);
   }
 
-  /** Obtains the pages of the span that are free; null where none is. */
+  /** Obtains the pages of the span that are free; null where none is. `isFree`: all of them are known to be. */
   obtain(
     span: PageSpan,
-    range: Pick<ObtainedRange, "number" | "kind" | "obtained" | "paging">,
+    range: Pick<ObtainedRange, "number" | "kind" | "obtained" | "paging"> & { readonly isFree?: boolean },
   ): ObtainedRange | null {
-    const isFree = !this.#ranges.overlaps(span.start, span.end);
+    const isFree = range.isFree === true || !this.#ranges.overlaps(span.start, span.end);
     const free = isFree ? [span] : gaps(span, this.#ranges.overlapping(span.start, span.end));
     if (free.length === 0) return null;
     const recycled = this.#releases.isAsked ? this.#recycledIn(free) : null;

@@ -4,7 +4,7 @@ import { pagesText, spanText } from "./gpu_call_values.ts";
 import type { FindingDraft } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import type { Breach } from "./gpu_va_arguments.ts";
-import type { GpuVaSpace, PageSpan, PlacedMapping } from "./gpu_va_fold.ts";
+import type { GpuVaSpace, PageMapping, PageSpan, PlacedMapping } from "./gpu_va_fold.ts";
 import { hexText } from "./wording.ts";
 
 /** Bit 63: every mapping of the same allocation pages must have this very value (gpuva.md 3.3). */
@@ -40,16 +40,19 @@ export interface MapBreach extends Omit<Breach, "message"> {
 /** Judges a map. Remapping and aliases are legal, so a refused map makes neither. */
 export function judgeMap(question: MapQuestion): readonly MapBreach[] {
   const { allocation, hasSucceeded, isFresh } = question;
-  const breaches = allocation === 0
-    ? [zeroOverMap(question)]
-    : hasSucceeded
-    ? [protectionConflict(question), isFresh ? null : doubleMap(question), alias(question)]
-    : [protectionConflict(question)];
-  for (const breach of breaches) if (breach !== null) return breaches.filter((each) => each !== null);
-  return NONE;
+  if (allocation === 0) return listed(zeroOverMap(question));
+  const conflict = protectionConflict(question);
+  if (!hasSucceeded) return listed(conflict);
+  const over = isFresh ? null : doubleMap(question);
+  const other = alias(question);
+  return conflict === null && over === null ? listed(other) : [...listed(conflict), ...listed(over), ...listed(other)];
 }
 
 const NONE: readonly MapBreach[] = [];
+
+function listed(breach: MapBreach | null): readonly MapBreach[] {
+  return breach === null ? NONE : [breach];
+}
 
 function zeroOverMap({ space, span }: MapQuestion): MapBreach | null {
   const over = span === null ? undefined : space.rangesIn(span).find(({ value }) => value.kind === "mapped");
@@ -74,10 +77,11 @@ function doubleMap({ space, gpu, span }: MapQuestion): MapBreach | null {
 function alias(question: MapQuestion): MapBreach | null {
   const { gpu, span } = question;
   if (span === null) return null;
-  const { space, allocation, firstPage } = question;
+  const { space, allocation, firstPage, pageCount } = question;
   const origin = span.start - firstPage;
-  const isAlias = (other: PlacedMapping): boolean =>
-    other.value.origin !== origin && isShared(other, question) && !(other.gpu === gpu && isInside(other, span));
+  const isAlias = (start: number, end: number, mapping: PageMapping, on: number): boolean =>
+    mapping.origin !== origin && start - mapping.origin < firstPage + pageCount && firstPage < end - mapping.origin &&
+    !(on === gpu && span.start <= start && end <= span.end);
   const other = space.findMapping(allocation, isAlias, { limit: PLACES_COMPARED });
   if (other === null) return null;
   const message = () =>

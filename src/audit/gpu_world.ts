@@ -1,7 +1,7 @@
 // What detectors of GPU calls share: live handles, fences, address spaces, and the work of contexts that has not run.
 // It judges nothing: detectors fold calls into it, each its own.
 
-import type { Ref } from "../api/mod.ts";
+import { canonicalSide, type Ref } from "../api/mod.ts";
 import { GpuHandles } from "./gpu_handles.ts";
 import { PagingFences } from "./gpu_paging_fences.ts";
 import { GpuVaSpace } from "./gpu_va_fold.ts";
@@ -44,4 +44,10 @@ export class GpuWorld {
   spaceBehind(handle: Ref): GpuVaSpace | undefined {
     return this.spaces.get(this.handles.spaceOf(handle) ?? "");
   }
+}
+
+/** Whether an address space is one of a side's process. */
+export function isOfSide(name: string, side: string): boolean {
+  if (name.startsWith(side) && name.startsWith(" on ", side.length) && canonicalSide(side) === side) return true;
+  return name.startsWith(`${canonicalSide(side)} on `);
 }

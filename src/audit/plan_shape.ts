@@ -9,6 +9,8 @@ export interface StrayBits {
   readonly name: string;
   /** Bits that may be set. */
   readonly allowed: bigint;
+  /** Those of the low 31 bits. */
+  readonly allowedLow: number;
 }
 
 /** Places of the first in parameters of a kind or of a type word, and of out parameters that are made. */
@@ -26,6 +28,8 @@ function placesIn(shape: PlanShape) {
     allocation: shape.object("allocation"),
     madeGpadl: shape.out("gpadl"),
     madeMdl: shape.out("mdl"),
+    madeGpuVa: shape.out("gpuVa"),
+    madeFence: shape.out("pagingFenceValue"),
     gpadlFlags: shape.in("gpadlFlags"),
     byteOffset: shape.in("byteOffset"),
     byteCount: shape.in("byteCount"),
@@ -139,9 +143,10 @@ function kindsIn(params: readonly ParamPlan[]): readonly ObjectKind[] {
 
 /** A reserved field may hold nothing; flags with a bit for the system only what a driver may set. */
 function strayBitsOf({ word, name, scalar }: ParamPlan, index: number): readonly StrayBits[] {
-  if (word === "reserved") return [{ index, name, allowed: 0n }];
+  if (word === "reserved") return [{ index, name, allowed: 0n, allowedLow: 0 }];
   const flags = Object.entries(scalar?.flags ?? {});
   if (!flags.some(([flag]) => flag === "SystemUseOnly")) return [];
   const own = flags.filter(([flag]) => flag !== "SystemUseOnly");
-  return [{ index, name, allowed: own.reduce((sum, [, bit]) => sum | BigInt(bit), 0n) }];
+  const allowed = own.reduce((sum, [, bit]) => sum | BigInt(bit), 0n);
+  return [{ index, name, allowed, allowedLow: Number(allowed & 0x7fffffffn) }];
 }

@@ -26,16 +26,27 @@ export class NoteBook {
   /** Takes a note of a defect, a text that is the same for the same one; says whether it is listed. */
   take(rule: string, { defect, event }: { readonly defect: string; readonly event: number }): boolean {
     const repeats = this.#of(defect);
-    const listed = this.#listed.get(rule) ?? 0;
-    const limit = listed < RULE_NOTES_LISTED ? NOTES_LISTED : 1;
-    if (repeats.listed < limit) {
+    if (repeats.listed < this.#limitOf(rule)) {
       repeats.listed += 1;
-      this.#listed.set(rule, listed + 1);
+      this.#listed.set(rule, (this.#listed.get(rule) ?? 0) + 1);
       return true;
     }
     repeats.repeated += 1;
     repeats.lastEvent = event;
     return false;
+  }
+
+  /** Counts a note of a defect that has as many listed as there may be; false, and nothing counted, where it is to be taken. */
+  count(rule: string, { defect, event }: { readonly defect: string; readonly event: number }): boolean {
+    const repeats = this.#defects.get(defect);
+    if (repeats === undefined || repeats.listed < this.#limitOf(rule)) return false;
+    repeats.repeated += 1;
+    repeats.lastEvent = event;
+    return true;
+  }
+
+  #limitOf(rule: string): number {
+    return (this.#listed.get(rule) ?? 0) < RULE_NOTES_LISTED ? NOTES_LISTED : 1;
   }
 
   /** What is known of a defect; undefined where it had no note. */

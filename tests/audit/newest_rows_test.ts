@@ -117,6 +117,9 @@ Deno.test("NoteBook lists so many notes of a defect, and of a rule the first of 
   }
   assertEquals(listed, NOTES_LISTED);
   assertEquals(notes.find("a"), { listed: NOTES_LISTED, repeated: 7, lastEvent: NOTES_LISTED + 7 });
+  assertEquals(notes.count("V-04", { defect: "a", event: 5000 }), true);
+  assertEquals(notes.find("a"), { listed: NOTES_LISTED, repeated: 8, lastEvent: 5000 });
+  assertEquals(notes.count("V-04", { defect: "unknown", event: 1 }), false);
   for (let defect = 0; defect < 20_000; defect += 1) notes.take("V-03", { defect: `b${defect}`, event: 1 });
   assertEquals(notes.take("V-03", { defect: "new", event: 2 }), true);
   assertEquals(notes.take("V-03", { defect: "new", event: 3 }), false);
