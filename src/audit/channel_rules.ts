@@ -47,8 +47,10 @@ export function channelDetector(channels: ChannelStates): Detector {
 export function handleMisuse(call: CallView, context: AuditContext): FindingDraft | null {
   const elsewhere = wrongEndpoint(call, context);
   if (elsewhere !== null) return elsewhere;
+  const number = call.objectNumberAt(call.shape.at.channel);
+  if (number < 0 || context.objects.sideOf("channel", number) === call.side) return null;
   const ref = call.objectAt(call.shape.at.channel);
-  if (ref === null || context.objects.sideOf(ref.kind, ref.number) === call.side) return null;
+  if (ref === null) return null;
   const channel = context.objects.find(ref);
   if (channel === undefined) return null;
   return channel.endedAt > 0

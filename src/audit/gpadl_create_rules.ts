@@ -15,9 +15,7 @@ import { sizeText } from "../wire/mod.ts";
 
 /** What a create is judged by. */
 export interface CreateScene {
-  readonly channels: ChannelStates;
-  readonly gpadls: Gpadls;
-  readonly pages: GuestPages;
+  readonly folds: { readonly channels: ChannelStates; readonly gpadls: Gpadls; readonly pages: GuestPages };
   readonly context: AuditContext;
 }
 
@@ -29,8 +27,8 @@ export function createMisuses(call: CallView, scene: CreateScene): readonly Find
   return drafted(badFlags(call), outsideOpen(call, scene), rangeMisuse(call, scene), handleReused(call, scene));
 }
 
-function outsideOpen(call: CallView, { channels }: CreateScene): FindingDraft | null {
-  const record = channels.find(call.objectAt(call.shape.at.channel));
+function outsideOpen(call: CallView, { folds }: CreateScene): FindingDraft | null {
+  const record = folds.channels.numbered(call.objectNumberAt(call.shape.at.channel));
   const needs = call.shape.channelNeeds;
   if (record === undefined || needs === null || needs.includes(record.state)) return null;
   const state = `${printObject(record.ref)}, which is ${record.state} since @${record.since}`;
@@ -39,7 +37,7 @@ function outsideOpen(call: CallView, { channels }: CreateScene): FindingDraft | 
 }
 
 function rangeMisuse(call: CallView, scene: CreateScene): FindingDraft | null {
-  const request = scene.pages.request(call);
+  const request = scene.folds.pages.request(call);
   if (request === null) return deadSource(call, scene.context);
   const { offset, length, total } = request;
   const end = offset + length;
@@ -98,7 +96,7 @@ function sourceText(call: CallView): string {
 }
 
 /** A handle value is its GPADL's until the delete returned (G-21). */
-function handleReused(call: CallView, { gpadls, context }: CreateScene): FindingDraft | null {
+function handleReused(call: CallView, { folds: { gpadls }, context }: CreateScene): FindingDraft | null {
   const made = call.succeeded ? call.madeAt(call.shape.at.madeGpadl) : null;
   if (made === null) return null;
   const channel = Math.max(0, call.objectNumberAt(call.shape.at.channel));

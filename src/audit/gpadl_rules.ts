@@ -10,7 +10,7 @@
 //   before. A view that holds the unload up is G-09.
 // - A mapping that outlives its GPADL (`rescind-delete=returns`) still wants its unmap.
 
-import { isRef, printObject, type Ref, type Value } from "../api/mod.ts";
+import { isRef, printObject, type Ref } from "../api/mod.ts";
 import { isStateCallback, refOf, UNLOAD } from "./call_shapes.ts";
 import { handleMisuse } from "./channel_rules.ts";
 import type { ChannelStates } from "./channel_states.ts";
@@ -75,16 +75,15 @@ function called(call: CallView, folds: GpadlFolds, context: AuditContext): void 
   const isElsewhere = handleMisuse(call, context) !== null;
   const gpadl = recordOf(call, folds.gpadls);
   if (!isElsewhere) {
-    const { channels, gpadls, pages, stores, waits } = folds;
-    const scene = { channels, gpadls, pages, stores, waits, gpadl, context };
-    for (const draft of misusesOf(verb, call, scene)) context.report(draft);
+    for (const draft of misusesOf(verb, call, { folds, gpadl, context })) context.report(draft);
     countUnmatched(verb, call, { gpadl, context });
   }
   const isLetIn = verb === "destroy" && !isElsewhere && call.outcome?.form !== "refused";
   if (isLetIn && gpadl !== undefined && gpadl.deletedAt === 0) folds.gpadls.deleteBegan(call, gpadl);
 }
 
-interface Scene extends GpadlFolds {
+interface Scene {
+  readonly folds: GpadlFolds;
   readonly gpadl: GpadlRecord | undefined;
   readonly context: AuditContext;
 }
@@ -114,8 +113,7 @@ function mapMisuses(call: CallView, scene: Scene): readonly FindingDraft[] {
 }
 
 function mapMisuse(call: CallView, flags: number, { gpadl, context }: Scene): FindingDraft | null {
-  const handle = call.in("gpadl");
-  if (gpadl === undefined) return unknown("gpadl-map-unknown", { call, handle, context });
+  if (gpadl === undefined) return unknown("gpadl-map-unknown", call, context);
   if (!gpadl.isDying && !gpadl.isMapped && !(gpadl.isReadOnly && (flags & READ_ONLY) === 0)) return null;
   const name = printObject(gpadl.ref);
   const at = { call, role: "mapped" };
@@ -141,8 +139,7 @@ function mapMisuse(call: CallView, flags: number, { gpadl, context }: Scene): Fi
 }
 
 function unmapMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | null {
-  const handle = call.in("gpadl");
-  if (gpadl === undefined) return unknown("gpadl-unmatched-unmap", { call, handle, context });
+  if (gpadl === undefined) return unknown("gpadl-unmatched-unmap", call, context);
   if (gpadl.isMapped) return null;
   const name = printObject(gpadl.ref);
   const last = gpadl.lastMapping?.unmapped;
@@ -155,8 +152,7 @@ function unmapMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | 
 }
 
 function deleteMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | null {
-  const handle = call.in("gpadl");
-  if (gpadl === undefined) return unknown("gpadl-unmatched-delete", { call, handle, context });
+  if (gpadl === undefined) return unknown("gpadl-unmatched-delete", call, context);
   if (!gpadl.isDying) return null;
   const state = gpadl.deletedAt > 0
     ? `it was deleted${deletedText(gpadl)}`
@@ -173,14 +169,8 @@ function deletedText({ deletion }: GpadlRecord): string {
 }
 
 /** A handle that names nothing, or a GPADL from before the trace: the first is certain, the second history's. */
-function unknown(
-  rule: RuleName,
-  { call, handle, context }: {
-    readonly call: CallView;
-    readonly handle: Value | undefined;
-    readonly context: AuditContext;
-  },
-): FindingDraft | null {
+function unknown(rule: RuleName, call: CallView, context: AuditContext): FindingDraft | null {
+  const handle = call.in("gpadl");
   const isNamed = isRef(handle);
   if (isNamed && rule === "gpadl-map-unknown" && context.historyVerdict() !== "certain") return null;
   return {

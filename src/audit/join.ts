@@ -100,7 +100,7 @@ export class JoinedCall implements CallView {
 
   in(word: string): Value | undefined {
     const index = this.shape.in(word);
-    return index < 0 ? undefined : this.ins[index] ?? null;
+    return index < 0 ? undefined : this.#began.inValue(index) ?? null;
   }
 
   out(word: string): Value | undefined {
@@ -109,7 +109,7 @@ export class JoinedCall implements CallView {
     const returned = outcome.form === "value" ? outcome.value : undefined;
     if (word === "return") return returned;
     const index = this.shape.out(word);
-    if (index >= 0) return this.outs[index];
+    if (index >= 0) return this.#returned === null ? undefined : this.#returned.outValue(index);
     return this.plan.returned?.word === word ? returned : undefined;
   }
 

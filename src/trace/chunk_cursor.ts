@@ -172,6 +172,16 @@ export class ChunkCursor implements EventView {
     return this.#outcome;
   }
 
+  inValue(place: number): Value | undefined {
+    if (this.#ins !== null) return this.#ins[place];
+    return this.#rows === null || place < 0 || place >= this.#shape.ins ? undefined : this.#rows.in(place);
+  }
+
+  outValue(place: number): Value | undefined {
+    if (this.#outs !== null) return this.#outs[place];
+    return this.#rows === null || place < 0 || place >= this.#shape.outs ? undefined : this.#rows.out(place);
+  }
+
   inNumber(place: number): number {
     return this.#rows === null || place < 0 || place >= this.#shape.ins ? 0 : this.#rows.inNumber(place);
   }

@@ -6,6 +6,10 @@ import type { TraceEvent } from "./event.ts";
 
 /** An event while a visitor looks at it; afterwards it shows another one. Places are those of `plan.ins` and `plan.outs`. */
 export interface EventView extends Omit<TraceEvent, "wallNs" | "memory" | "text"> {
+  /** The in value at a place, undefined where there is none; for one of several it is dearer than `ins`. */
+  inValue(place: number): Value | undefined;
+  /** As `inValue`, of the outs. */
+  outValue(place: number): Value | undefined;
   /** The in value at a place as a number: rounded above 2^53, 0 where there is none. */
   inNumber(place: number): number;
   /** The number of the object at a place of the ins, -1: none. */
@@ -83,6 +87,14 @@ export class KeptEvent implements EventView {
 
   get outcome(): Outcome | null {
     return this.#event.outcome;
+  }
+
+  inValue(place: number): Value | undefined {
+    return this.#event.ins[place];
+  }
+
+  outValue(place: number): Value | undefined {
+    return this.#event.outs[place];
   }
 
   inNumber(place: number): number {

@@ -52,6 +52,8 @@ function seen(view: EventView): Partial<TraceEvent> & { readonly numbers: readon
       view.inRef(place),
       view.outNumber(place),
       view.outRef(place),
+      view.inValue(place),
+      view.outValue(place),
     ]);
   };
   const early = event % 2 === 0 ? numbersOf() : null;
@@ -68,7 +70,15 @@ function told(each: TraceEvent): ReturnType<typeof seen> {
   const refOf = (value: Value | undefined): Value => isRef(value) ? value : null;
   const numbers = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map((place) => {
     const [value, answer] = [ins[place], outs[place]];
-    return [numberOf(value), isRef(value) ? value.number : -1, refOf(value), numberOf(answer), refOf(answer)];
+    return [
+      numberOf(value),
+      isRef(value) ? value.number : -1,
+      refOf(value),
+      numberOf(answer),
+      refOf(answer),
+      value,
+      answer,
+    ];
   });
   return { event, kind, plan, side, actor, level, cause, of, site, ins, outs, outcome, numbers };
 }
