@@ -3,7 +3,7 @@
 //
 //   deno task bench [--json] [--long] [--steps N] [--runs N] [--only PART,...] [WORKLOAD...]
 //
-// Parts: machine, workloads, memory, answers, ranges, peers. `--long` measures memory at 1 and 20 million events instead of
+// Parts: machine, workloads, memory, answers, ranges, spaces, peers. `--long` measures memory at 1 and 20 million events instead of
 // one, and answers of a trace of 10 million.
 
 import { measureWorkload, type WorkloadRow } from "./bench/measure/in_process.ts";
@@ -12,6 +12,7 @@ import { inWorkspace, type Workspace } from "./bench/measure/process.ts";
 import { reportLines } from "./bench/measure/report.ts";
 import { type Answers, measureAnswers, measureMemory, type Recording, type VerbMemory } from "./bench/measure/verbs.ts";
 import { measureRanges, type RangeRow } from "./bench/ranges.ts";
+import { measureSpaces, type SpaceRow } from "./bench/spaces.ts";
 import { findWorkloads, type Workload } from "./bench/workload.ts";
 import { measurePeers, type Peers } from "./bench_peers.ts";
 
@@ -26,10 +27,11 @@ export interface Results {
   readonly memory: readonly VerbMemory[];
   readonly answers: Answers | null;
   readonly ranges: readonly RangeRow[];
+  readonly spaces: readonly SpaceRow[];
   readonly peers: Peers | null;
 }
 
-const PARTS = ["machine", "workloads", "memory", "answers", "ranges", "peers"] as const;
+const PARTS = ["machine", "workloads", "memory", "answers", "ranges", "spaces", "peers"] as const;
 
 interface Settings {
   readonly isJson: boolean;
@@ -89,8 +91,9 @@ async function measureAll(workspace: Workspace, settings: Settings): Promise<Res
   const events = isLong ? 10_000_000 : 1_000_000;
   const answers = wants("answers") ? await measureAnswers(workspace, { recording, events, runs }) : null;
   const ranges = wants("ranges") ? measureRanges() : [];
+  const spaces = wants("spaces") ? measureSpaces() : [];
   const peers = wants("peers") ? await measurePeers(workspace.folder, { runs }) : null;
-  return { schema: "maptrail.bench/1", runs, machine, workloads, memorySizes, memory, answers, ranges, peers };
+  return { schema: "maptrail.bench/1", runs, machine, workloads, memorySizes, memory, answers, ranges, spaces, peers };
 }
 
 function pathOf(workloads: readonly Workload[], name: string): string {

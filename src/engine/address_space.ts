@@ -372,8 +372,13 @@ export class AddressSpace {
     const unmapped: PageSpan[] = [];
     for (const piece of tiles(span, this.#vads.overlapping(span.start, span.end))) {
       if (piece.value?.kind !== "mapped") continue;
+      const entries = this.#gpus.flatMap((tables) => tables.entriesIn(piece));
+      if (entries.length === 0) {
+        unmapped.push({ start: piece.start, end: piece.end });
+        continue;
+      }
       const used = new RangeMap<true>();
-      for (const { start, end } of this.#gpus.flatMap((tables) => tables.entriesIn(piece))) {
+      for (const { start, end } of entries) {
         used.carve(start, end);
         used.insert({ start, end, value: true });
       }

@@ -8,3 +8,4 @@ export { isSnapshot, type Snapshot } from "./snapshot.ts";
 export { stateMatches } from "./state.ts";
 export { piecesOf } from "./pieces.ts";
 export { mappingsOf } from "./plain_data.ts";
+export { AddressSpace, type PageEntry } from "./address_space.ts";

@@ -6,7 +6,7 @@
 import { type Range, RangeMap } from "../../src/range/mod.ts";
 
 /** Live ranges of each measurement. */
-const SIZES = [1_000, 10_000, 100_000, 1_000_000] as const;
+export const SIZES = [1_000, 10_000, 100_000, 1_000_000] as const;
 /** Ranges that are freed and mapped anew, and points that are looked up, per measurement. */
 const OPERATIONS = 200_000;
 const ROUNDS = 3;
@@ -41,7 +41,8 @@ export function measureRanges(sizes: readonly number[] = SIZES): RangeRow[] {
   });
 }
 
-function fastest(figures: readonly RangeFigure[]): RangeFigure {
+/** The fastest of several rounds. */
+export function fastest(figures: readonly RangeFigure[]): RangeFigure {
   return {
     meanNs: Math.min(...figures.map(({ meanNs }) => meanNs)),
     p999Ns: Math.min(...figures.map(({ p999Ns }) => p999Ns)),
@@ -74,26 +75,12 @@ class Store {
     const free = new Timer();
     for (let done = 0; done < OPERATIONS; done += this.#batch.length) {
       const isSingle = (done / this.#batch.length) % 2 === 1;
-      this.#pickBatch();
+      pickSlots(this.#batch, this.#starts.length, this.#random);
       lookup.run(this.#batch, isSingle, (slot) => this.#look(slot));
       free.run(this.#batch, isSingle, (slot) => this.#freeSlot(slot));
       map.run(this.#batch, isSingle, (slot) => this.#mapSlot(slot));
     }
     return { map: map.figure(), lookup: lookup.figure(), free: free.figure() };
-  }
-
-  /** Different slots: the n-th out of the n-th part of all. */
-  #pickBatch(): void {
-    const width = this.#starts.length / this.#batch.length;
-    for (const index of this.#batch.keys()) {
-      this.#batch[index] = Math.floor(index * width) + this.#random.below(Math.floor(width));
-    }
-    for (let index = this.#batch.length - 1; index > 0; index -= 1) {
-      const other = this.#random.below(index + 1);
-      const slot = this.#batch[index] ?? 0;
-      this.#batch[index] = this.#batch[other] ?? 0;
-      this.#batch[other] = slot;
-    }
   }
 
   #mapSlot(slot: number): void {
@@ -116,8 +103,20 @@ class Store {
   }
 }
 
+/** Fills a batch with different slots in random order: each out of its part of all. */
+export function pickSlots(batch: Uint32Array, slots: number, random: Random): void {
+  const width = slots / batch.length;
+  for (const index of batch.keys()) batch[index] = Math.floor(index * width) + random.below(Math.floor(width));
+  for (let index = batch.length - 1; index > 0; index -= 1) {
+    const other = random.below(index + 1);
+    const slot = batch[index] ?? 0;
+    batch[index] = batch[other] ?? 0;
+    batch[other] = slot;
+  }
+}
+
 /** Times batches for the mean, and each operation of other batches for the percentile. */
-class Timer {
+export class Timer {
   #batchedMs = 0;
   #batched = 0;
   readonly #single: number[] = [];
@@ -146,7 +145,7 @@ class Timer {
 }
 
 /** Numbers that look random and are the same in every run. */
-class Random {
+export class Random {
   #state: number;
 
   constructor(seed: number) {

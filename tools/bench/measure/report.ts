@@ -5,6 +5,7 @@ import { type Figure, figureText, numberText, tableLines } from "./figure.ts";
 import type { WorkloadRow } from "./in_process.ts";
 import type { Machine } from "./machine.ts";
 import type { RangeFigure, RangeRow } from "../ranges.ts";
+import type { SpaceRow } from "../spaces.ts";
 
 /** The lines of a report. */
 export function reportLines(results: Results): string[] {
@@ -15,6 +16,7 @@ export function reportLines(results: Results): string[] {
     ...memoryLines(results),
     ...answerLines(results),
     ...rangeLines(results.ranges),
+    ...spaceLines(results.spaces),
     ...peerLines(results),
   ];
 }
@@ -98,7 +100,6 @@ function answerLines({ answers }: Results): string[] {
 function rangeLines(rows: readonly RangeRow[]): string[] {
   if (rows.length === 0) return [];
   const heads = ["live ranges", "map", "99.9 %", "lookup", "99.9 %", "free", "99.9 %"];
-  const pair = ({ meanNs, p999Ns }: RangeFigure) => [numberText(meanNs), numberText(p999Ns)];
   const cells = rows.map(({ ranges, map, lookup, free }) => [
     numberText(ranges),
     ...pair(map),
@@ -106,6 +107,22 @@ function rangeLines(rows: readonly RangeRow[]): string[] {
     ...pair(free),
   ]);
   return section("range store: mean and 99.9th percentile, in ns", [heads, ...cells]);
+}
+
+function spaceLines(rows: readonly SpaceRow[]): string[] {
+  if (rows.length === 0) return [];
+  const heads = ["live ranges", "map", "99.9 %", "update", "99.9 %", "release", "99.9 %"];
+  const cells = rows.map(({ ranges, map, update, release }) => [
+    numberText(ranges),
+    ...pair(map),
+    ...pair(update),
+    ...pair(release),
+  ]);
+  return section("address space of the engine: mean and 99.9th percentile, in ns", [heads, ...cells]);
+}
+
+function pair({ meanNs, p999Ns }: RangeFigure): [mean: string, p999: string] {
+  return [numberText(meanNs), numberText(p999Ns)];
 }
 
 /** Ours is `gpadl-churn`, as the workload whose events are most like theirs: small, and all alike. */
