@@ -21,7 +21,7 @@ export const GPU_VA_KERNEL = {
     params: {
       hDxgkProcess: "in process",
       SizeInBytes: "in byteSize",
-      Alignment: "in u64",
+      Alignment: "in gpuVaAlignment",
       BaseAddress: "in gpuVaBase",
       AllowUserModeMapping: "in bool",
       StartVirtualAddress: "out gpuVa",

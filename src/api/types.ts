@@ -57,6 +57,7 @@ export const TYPES = {
   gpuVaMinimum: { storage: "u64", doc: "lowest GPU virtual address allowed; ignored with a base", hex: true },
   gpuVaMaximum: { storage: "u64", doc: "end of what is allowed, 0: no limit; ignored with a base", hex: true },
   gpuVaEnd: { storage: "u64", doc: "end of a range of GPU virtual addresses, exclusive", hex: true },
+  gpuVaAlignment: { storage: "u64", doc: "what a GPU virtual address is a multiple of: a power of two", hex: true },
   fenceValue: { storage: "u64", doc: "a value of a monitored fence" },
   pagingFenceValue: { storage: "u64", doc: "the paging queue's fence value of this operation, 0: already done" },
   timeout: { storage: "i64", doc: "a wait in units of 100 ns: negative from now on, positive until then, 0: none" },

@@ -93,7 +93,7 @@ export function breachesOf(call: CallView, request: RangeRequest, facts: Request
     const breach = judge(request, facts);
     if (breach !== null) breaches.push(breach);
   }
-  breaches.push(...reservedBits(call));
+  breaches.push(...wrongAlignment(call, request), ...reservedBits(call));
   return breaches;
 }
 
@@ -129,6 +129,15 @@ function misaligned({ verb, unit, base, minimum, maximum, sizeBytes }: RangeRequ
   const named = wrong.map(([name, value]) => `${name} ${hexText(value)}`).join(" and ");
   const shape = wrong.map(([name]) => name).join(" ");
   return { rule: "gpuva-misaligned", message: `${verb} of ${named}: wanted multiples of ${unit} bytes`, shape };
+}
+
+/** The alignment that a kernel driver asks for is itself one that the page tables allow (gpuva.md 2.1). */
+function wrongAlignment(call: CallView, { verb, unit }: RangeRequest): readonly Breach[] {
+  if (call.shape.in("gpuVaAlignment") < 0) return NONE;
+  const alignment = u64In(call, "gpuVaAlignment");
+  if (alignment > 0n && alignment % unit === 0n && (alignment & (alignment - 1n)) === 0n) return NONE;
+  const message = `${verb} with alignment ${hexText(alignment)}: wanted a power of two and a multiple of ${unit} bytes`;
+  return [{ rule: "gpuva-misaligned", message, shape: "alignment" }];
 }
 
 /** A free beyond the space is one of addresses that nobody obtained (V-05), not this. */
