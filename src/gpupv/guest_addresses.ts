@@ -6,13 +6,15 @@ import { EINVAL } from "./guest_state.ts";
 import { deviceOfQueue, troubleOf } from "./guest_objects.ts";
 import type { Ioctl, IoctlEntry } from "./ioctl.ts";
 import { u32, u64 } from "./record.ts";
-import { pointedBytes, pointedHandles, pointedRecords } from "./user_memory.ts";
+import { handleBytes, pointedBytes, pointedHandles, pointedRecords } from "./user_memory.ts";
 
 const UPDATE_OPERATION = DXG_STRUCTS.UpdateOperation;
 /** As many as the guest lets in; one fewer fits in a message (gpuva.md 5.4). */
 const MAX_UPDATE_OPERATIONS = MAX_DXG_MESSAGE_BYTES / UPDATE_OPERATION.bytes;
 const MAX_RESIDENT = 10_240;
 const MAX_CONTEXTS = 64;
+const MAX_HISTORY_BUFFERS = 1024;
+const MAX_PRIMARIES = 16;
 
 /** The structure goes as it is. */
 async function map(ioctl: Ioctl): Promise<number> {
@@ -107,8 +109,12 @@ async function evict({ thread, process, args, argument, write }: Ioctl): Promise
 async function submit({ thread, process, args, argument }: Ioctl): Promise<number> {
   const count = u32(args, "BroadcastContextCount");
   if (count === 0 || count > MAX_CONTEXTS) return EINVAL;
-  const rest = pointedBytes(argument, u64(args, "pPrivateDriverData"), u32(args, "PrivateDriverDataSize"));
-  if (rest === null) return EINVAL;
+  const buffers = u32(args, "NumHistoryBuffers");
+  if (buffers > MAX_HISTORY_BUFFERS || u32(args, "NumPrimaries") > MAX_PRIMARIES) return EINVAL;
+  const history = pointedHandles(argument, u64(args, "HistoryBufferArray"), buffers);
+  const data = pointedBytes(argument, u64(args, "pPrivateDriverData"), u32(args, "PrivateDriverDataSize"));
+  if (history === null || data === null) return EINVAL;
+  const rest = new Uint8Array([...handleBytes(history), ...data]);
   const { transport } = process;
   const fields = { submit: args, rest };
   if (transport.isAsyncEnabled) return await transport.post(thread, "SubmitCommand", fields);

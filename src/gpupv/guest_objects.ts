@@ -127,8 +127,8 @@ export async function endDevice(
 
 /** What the end of a process does first: the host is told to finish what each device has queued. */
 export async function flushDevices({ thread, process }: Pick<Ioctl, "thread" | "process">): Promise<void> {
-  const adapter = process.handles.anyAdapter;
-  for (const { handle } of adapter === undefined ? [] : process.handles.devicesOf(adapter)) {
+  const devices = process.handles.adapters.flatMap((adapter) => process.handles.devicesOf(adapter));
+  for (const { handle } of devices) {
     await process.transport.command(thread, "FlushDevice", { device: handle, reason: FLUSH_TERMINATE });
   }
 }

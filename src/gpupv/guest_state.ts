@@ -91,6 +91,11 @@ export class GuestHandles {
     return this.#adapters.values().next().value;
   }
 
+  /** Those that are open, oldest first. */
+  get adapters(): readonly GuestAdapterState[] {
+    return [...this.#adapters.values()];
+  }
+
   dropAdapter(handle: number): void {
     this.#adapters.delete(handle);
   }

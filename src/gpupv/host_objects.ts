@@ -9,6 +9,7 @@ import { bytesIn, inner, numbers, records, u32, u64 } from "./record.ts";
 import { operationOf } from "./update_operation.ts";
 
 const PAGE_MASK = 0xfffn;
+const HANDLE_BYTES = 4;
 
 async function openAdapter({ umd, process, fields }: HostCall): Promise<LayoutRecord> {
   const { status, hAdapter } = await umd.D3DKMTOpenAdapterFromLuid({ AdapterLuid: u64(fields, "adapter_luid") });
@@ -157,7 +158,8 @@ async function submit({ umd, fields }: HostCall): Promise<LayoutRecord> {
     Commands: u64(asked, "Commands"),
     CommandLength: u32(asked, "CommandLength"),
     Flags: u32(asked, "Flags"),
-    Accesses: accessesIn(bytesIn(fields, "rest")),
+    // Handles of history buffers stand in front.
+    Accesses: accessesIn(bytesIn(fields, "rest").subarray(u32(asked, "NumHistoryBuffers") * HANDLE_BYTES)),
   });
   return { status };
 }

@@ -2,7 +2,7 @@
 // on their way (gpuva.md 5.3, 5.5, 5.6).
 
 import { ERRNO, STATUS } from "../../src/api/mod.ts";
-import { askDxg } from "../../src/gpupv/mod.ts";
+import { askDxg, decodeMessage } from "../../src/gpupv/mod.ts";
 import { recordInMemory } from "../../src/record/mod.ts";
 import { replay } from "../../src/replay/mod.ts";
 import { PROGRAMS } from "../../src/programs/mod.ts";
@@ -153,6 +153,57 @@ Deno.test("submit: synchronous on the GPU's channel; without a reply over the gl
   };
   assertEquals(await sends(false), ["umd#2 D3DKMTSubmitCommand"]);
   assertEquals(await sends(true), ["client VmbPacketSend", "umd#2 D3DKMTSubmitCommand"]);
+});
+
+Deno.test("submit: history buffers stand in front of private data; more of them or of primaries than fit are refused", async () => {
+  const events = await atDesk(async ({ context, dxg, hDevice }) => {
+    const { hContext } = await dxg.createContext({ hDevice });
+    const base = { BroadcastContextCount: 1, BroadcastContext: [hContext], CommandLength: 0 };
+    const access = new Uint8Array(16);
+    new DataView(access.buffer).setBigUint64(0, 0x7000n, true);
+    new DataView(access.buffer).setUint32(8, 8, true);
+    const pointed = [
+      { field: "HistoryBufferArray", bytes: new Uint8Array(12).fill(7) },
+      { field: "pPrivateDriverData", bytes: access },
+    ];
+    const ask = async (fields: Record<string, number>) =>
+      (await askDxg(context, "SubmitCommand", { fields: { ...base, ...fields }, pointed })).result;
+    assertEquals(await ask({ NumHistoryBuffers: 3, PrivateDriverDataSize: 16 }), 0);
+    assertEquals(await ask({ NumHistoryBuffers: 1025 }), -EINVAL);
+    assertEquals(await ask({ NumPrimaries: 17 }), -EINVAL);
+  });
+  const [submitted, ...more] = events.filter(({ plan, side }) =>
+    HOST.test(side) && plan?.name.endsWith("SubmitCommand")
+  );
+  assertEquals([listOf(submitted, 4)[0]?.["VirtualAddress"], listOf(submitted, 4).length, more.length], [
+    0x7000n,
+    1,
+    0,
+  ]);
+});
+
+Deno.test("a process that ends flushes the devices of every adapter handle before any of them ends", async () => {
+  const events = await atDesk(async ({ context, dxg }) => {
+    const [other] = (await dxg.enumAdapters()).pAdapters;
+    await askDxg(context, "CreateDevice", { fields: { hAdapter: other?.hAdapter ?? 0 } });
+    await dxg.exitProcess();
+  });
+  const names = events.flatMap(({ plan, kind, ins }) => {
+    const buffer: unknown = ins.find((each) => each instanceof Uint8Array);
+    const isPacket = plan?.name === "EvtVmbChannelProcessPacket" && kind === "callback";
+    return isPacket && buffer instanceof Uint8Array
+      ? [decodeMessage(buffer, { interfaceVersion: 46, luid: 1n })?.name ?? ""]
+      : [];
+  });
+  assertEquals(names.filter((name) => /Flush|DestroyDevice|CloseAdapter|DestroyProcess/.test(name)), [
+    "FlushDevice",
+    "FlushDevice",
+    "DestroyDevice",
+    "CloseAdapter",
+    "DestroyDevice",
+    "CloseAdapter",
+    "DestroyProcess",
+  ]);
 });
 
 Deno.test("with asynchronous messages everything goes over the global channel", async () => {
