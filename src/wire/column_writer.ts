@@ -2,9 +2,10 @@
 // planes, each in the pool of its entropy, so that a compressor's one table per pool fits. Normative in trace/FORMAT.md.
 // It must not know what the numbers mean, nor how pools are compressed. Nothing is allocated per number but to grow.
 
-import type { ColumnView, NumberColumn } from "./number_column.ts";
+import { type ColumnView, LOW_HALF, type NumberColumn } from "./number_column.ts";
 import { ENCODING, type PlaneSink } from "./planes.ts";
 
+const IS_LITTLE_ENDIAN = LOW_HALF === 0;
 const WORD = 0x100000000;
 /** High halves of numbers below 2^53. */
 const EXACT_HIGHS = 2 ** 21;
@@ -19,14 +20,17 @@ const POOL_ENTROPY_BITS = [2.5, 7.2] as const;
 let numbers = new Float64Array(0);
 let scratchLow = new Uint32Array(0);
 let scratchHigh = new Uint32Array(0);
-let plane = new Uint8Array(0);
+/** Two planes, as bytes and as the words that four of their bytes make. */
+let planes: readonly [Uint8Array, Uint8Array] = [new Uint8Array(0), new Uint8Array(0)];
+let planeWords: readonly [Uint32Array, Uint32Array] = [new Uint32Array(0), new Uint32Array(0)];
 
 function reserve(length: number): void {
   if (scratchLow.length >= length) return;
   numbers = new Float64Array(2 * length);
   scratchLow = new Uint32Array(2 * length);
   scratchHigh = new Uint32Array(2 * length);
-  plane = new Uint8Array(2 * length);
+  planeWords = [new Uint32Array(length), new Uint32Array(length)];
+  planes = [new Uint8Array(planeWords[0].buffer), new Uint8Array(planeWords[1].buffer)];
 }
 
 /** Where exact numbers lie, and in which bits they differ from each other. */
@@ -95,7 +99,7 @@ function writeExact({ length, low, high }: ColumnView, range: Range, sink: Plane
   for (let index = 0; index < length; index += 1) rests[index] = ((exact[index] ?? 0) - least) * scale;
   const width = Math.ceil((64 - Math.clz32((most - least) / WORD) - shift) / 8);
   writeHead({ base: BigInt(least), shift, width }, sink);
-  for (let place = 0; place < width; place += 1) writePlane(rests, length, { base: 0, shift: 8 * place, sink });
+  writePlanes(rests, length, { base: 0, shift: 0, width, sink });
   return true;
 }
 
@@ -110,8 +114,7 @@ function writeNear(
   const shift = span === 0 ? 0 : trailingZeros(differingLow, 0);
   const width = Math.ceil((32 - Math.clz32(span) - shift) / 8);
   writeHead({ base: BigInt(least) + offset, shift, width }, sink);
-  const base = least | 0;
-  for (let place = 0; place < width; place += 1) writePlane(source, length, { base, shift: shift + 8 * place, sink });
+  writePlanes(source, length, { base: least | 0, shift, width, sink });
 }
 
 function writeHead(
@@ -261,9 +264,8 @@ function writeWide(length: number, sink: PlaneSink): void {
   shiftRight(length, shift);
   const width = Math.ceil((used.high === 0 ? 32 - Math.clz32(used.low) : 64 - Math.clz32(used.high)) / 8 - shift / 8);
   writeHead({ base: BigInt(baseHigh) << 32n | BigInt(baseLow), shift, width }, sink);
-  for (let place = 0; place < width; place += 1) {
-    writePlane(place < 4 ? lows : highs, length, { base: 0, shift: 8 * (place & 3), sink });
-  }
+  writePlanes(lows, length, { base: 0, shift: 0, width: Math.min(4, width), sink });
+  writePlanes(highs, length, { base: 0, shift: 0, width: width - 4, sink });
 }
 
 function subtractBase(length: number, baseLow: number, baseHigh: number): { low: number; high: number } {
@@ -295,17 +297,53 @@ function shiftRight(length: number, shift: number): void {
   }
 }
 
-/** Writes the plane of one byte of the numbers over a base. */
-function writePlane(
+/** Writes the planes of the lowest `width` bytes of the numbers over a base, two at a time. */
+function writePlanes(
   source: Uint32Array,
   length: number,
-  { base, shift, sink }: { readonly base: number; readonly shift: number; readonly sink: PlaneSink },
+  { base, shift, width, sink }: {
+    readonly base: number;
+    readonly shift: number;
+    readonly width: number;
+    readonly sink: PlaneSink;
+  },
 ): void {
-  const bytes = plane;
-  for (let index = 0; index < length; index += 1) bytes[index] = ((source[index] ?? 0) - base) >>> shift;
-  const pool = poolOf(bytes, length);
+  for (let place = 0; place < width; place += 2) {
+    fillPlanes(source, length, { base, shift: shift + 8 * place });
+    writePlane(planes[0], length, sink);
+    if (place + 1 < width) writePlane(planes[1], length, sink);
+  }
+}
+
+/** Fills `planes` with two bytes of each number. Four numbers make a word of each plane: a store costs as much for one. */
+function fillPlanes(
+  source: Uint32Array,
+  length: number,
+  { base, shift }: { readonly base: number; readonly shift: number },
+): void {
+  const [lowWords, highWords] = planeWords;
+  const words = IS_LITTLE_ENDIAN ? length >>> 2 : 0;
+  for (let word = 0; word < words; word += 1) {
+    const at = word << 2;
+    const one = ((source[at] ?? 0) - base) >>> shift;
+    const two = ((source[at + 1] ?? 0) - base) >>> shift;
+    const three = ((source[at + 2] ?? 0) - base) >>> shift;
+    const four = ((source[at + 3] ?? 0) - base) >>> shift;
+    lowWords[word] = (one & 0xff) | (two & 0xff) << 8 | (three & 0xff) << 16 | four << 24;
+    highWords[word] = (one >>> 8 & 0xff) | (two & 0xff00) | (three & 0xff00) << 8 | (four & 0xff00) << 16;
+  }
+  const [low, high] = planes;
+  for (let index = words << 2; index < length; index += 1) {
+    const number = ((source[index] ?? 0) - base) >>> shift;
+    low[index] = number;
+    high[index] = number >>> 8;
+  }
+}
+
+function writePlane(plane: Uint8Array, length: number, sink: PlaneSink): void {
+  const pool = poolOf(plane, length);
   sink.heads.u8(pool);
-  sink.pools[pool]?.bytes(bytes.subarray(0, length));
+  sink.pools[pool]?.bytes(plane.subarray(0, length));
 }
 
 const counts = new Uint32Array(256);
