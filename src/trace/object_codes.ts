@@ -12,11 +12,12 @@ const MAX_STEPPED = 2 ** 46;
 /** Codes of one kind's objects. */
 export class ObjectCodes implements ObjectCoding {
   readonly kind: ObjectKind;
-  readonly #pairs = new PairTable();
+  readonly #pairs: PairTable;
   readonly #column = new NumberColumn();
 
   constructor(kind: ObjectKind) {
     this.kind = kind;
+    this.#pairs = new PairTable(HANDLE_SPACES[OBJECTS[kind].handles].step);
   }
 
   /** How many objects the chunk mentions. */

@@ -14,6 +14,12 @@ export class PairTable {
   #size = 0;
   /** The index of the pair interned last: most pairs come in runs. */
   #last = 0;
+  /** How much the second mostly grows by with the first. */
+  readonly #step: number;
+
+  constructor(step = 0) {
+    this.#step = step;
+  }
 
   /** How many different pairs there are; grows by one when `intern` sees a new one. */
   get size(): number {
@@ -24,7 +30,7 @@ export class PairTable {
   intern(first: number, second: number): number {
     if (this.#last < this.#size && this.#isAt(this.#last, first, second)) return this.#last;
     const mask = this.#slots.length - 1;
-    let slot = hashOf(first, second) & mask;
+    let slot = hashOf(first, second, this.#step) & mask;
     for (let taken = this.#slots[slot] ?? 0; taken !== 0; taken = this.#slots[slot] ?? 0) {
       if (this.#isAt(taken - 1, first, second)) return this.#last = taken - 1;
       slot = (slot + 1) & mask;
@@ -36,7 +42,7 @@ export class PairTable {
   forgetNewest(): void {
     if (this.#size === 0) return;
     const mask = this.#slots.length - 1;
-    let slot = hashOf(this.first(this.#size - 1), this.second(this.#size - 1)) & mask;
+    let slot = hashOf(this.first(this.#size - 1), this.second(this.#size - 1), this.#step) & mask;
     while (this.#slots[slot] !== this.#size) slot = (slot + 1) & mask;
     // No pair was put behind the newest, so nothing is looked for across its slot.
     this.#slots[slot] = 0;
@@ -83,7 +89,7 @@ export class PairTable {
     const slots = new Uint32Array(2 * this.#slots.length);
     const mask = slots.length - 1;
     for (let index = 0; index < this.#size; index += 1) {
-      let slot = hashOf(this.first(index), this.second(index)) & mask;
+      let slot = hashOf(this.first(index), this.second(index), this.#step) & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
       slots[slot] = index + 1;
     }
@@ -91,8 +97,10 @@ export class PairTable {
   }
 }
 
-function hashOf(first: number, second: number): number {
-  let hash = Math.imul(first, 0x9e3779b1) ^ Math.imul(second, 0x85ebca6b);
+/** Pairs of one line in order of their firsts: neighbours stand together, and find each other's slots taken by none. */
+function hashOf(first: number, second: number, step: number): number {
+  const rest = second - Math.imul(step, first) | 0;
+  let hash = first ^ Math.imul(rest, 0x9e3779b1);
   if (first >= WORD || second >= WORD) {
     hash ^= Math.imul(first / WORD, 0xc2b2ae35) + Math.imul(second / WORD, 0x27d4eb2f);
   }

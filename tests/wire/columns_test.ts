@@ -158,6 +158,22 @@ Deno.test("PairTable.intern() gives each pair one index, in order of first sight
   assertEquals([table.intern(1, 1), table.intern(0, 0), table.intern(1, 1)], [0, 1, 0]);
 });
 
+Deno.test("PairTable.intern() tells pairs apart that lie on its line, beside it and beyond 32 bits", () => {
+  for (const step of [1, 4, 0x40]) {
+    const table = new PairTable(step);
+    const pairs: [number, number][] = [];
+    for (let first = 0; first < 500; first += 1) {
+      for (const second of [7 + step * first, 8 + step * first, 7 + step * first + 2 ** 32]) {
+        pairs.push([first, second]);
+      }
+      pairs.push([first + 2 ** 40, 7 + step * first]);
+    }
+    const indexes = pairs.map((_, index) => index);
+    assertEquals(pairs.map(([first, second]) => table.intern(first, second)), indexes);
+    assertEquals(pairs.map(([first, second]) => table.intern(first, second)), indexes);
+  }
+});
+
 Deno.test("PairTable.forgetNewest() leaves the table as it was before its newest pair", () => {
   const number = fc.nat(5).map((value) => value * 2 ** 32);
   const check = fc.property(fc.array(fc.tuple(number, number, fc.boolean()), { maxLength: 400 }), (pairs) => {
