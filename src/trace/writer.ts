@@ -9,6 +9,7 @@ import {
   CHUNK_EVENTS,
   CHUNK_PUT_BYTES,
   CHUNK_WEIGHT_BYTES,
+  COLUMN_POOLS,
   MAX_EVENT_BYTES,
   MAX_EVENT_ELEMENTS,
   RAW_PARTS,
@@ -226,7 +227,9 @@ export class TraceWriter implements EventSink {
     },
   ): void {
     const compress = (part: number): boolean => block.tag !== TAGS.events || !RAW_PARTS.includes(part);
-    const bytes = writeBlock({ ...block, file: this.#file, compress });
+    // Columns stand one after the other, each with bytes of its own kind.
+    const isNear = (part: number): boolean => block.tag === TAGS.events && part > 0 && part <= COLUMN_POOLS;
+    const bytes = writeBlock({ ...block, file: this.#file, compress, isNear });
     const { tag, first, count } = block;
     if (this.#sink.write(bytes) === false) return;
     this.#index.add({ tag, offsetBytes: this.#offsetBytes, sizeBytes: bytes.length, first, count }, chunk);

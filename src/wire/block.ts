@@ -41,6 +41,8 @@ export interface BlockContent extends Pick<BlockPrefix, "tag" | "file" | "first"
   readonly parts: readonly Uint8Array[];
   /** Whether the part of this number is worth a compressor; all where left out. */
   readonly compress?: (part: number) => boolean;
+  /** Whether what repeats in the part of this number lies near, as `shrink` has it; none where left out. */
+  readonly isNear?: (part: number) => boolean;
 }
 
 /** The offsets of the fixed-width members and the bytes that introduce them. */
@@ -62,8 +64,8 @@ const BODY_LENGTH_AT = 59;
 
 /** The bytes of a block. `RangeError` for a body above `MAX_BODY_BYTES`. */
 export function writeBlock(content: BlockContent): Uint8Array {
-  const { parts, compress } = content;
-  const stored = parts.map((part, index) => compress?.(index) === false ? part : shrink(part));
+  const { parts, compress, isNear } = content;
+  const stored = parts.map((part, index) => compress?.(index) === false ? part : shrink(part, isNear?.(index)));
   const bodyBytes = 1 + stored.reduce((sum, part) => sum + 11 + part.length, 0);
   const decodedBytes = parts.reduce((sum, part) => sum + part.length, 0);
   if (parts.length > MAX_PARTS || bodyBytes > MAX_BODY_BYTES || decodedBytes > MAX_BODY_BYTES) {

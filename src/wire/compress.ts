@@ -3,7 +3,11 @@
 import { constants, crc32 as platformCrc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { WireError } from "./wire_error.ts";
 
-const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const LEVEL = { [constants.ZSTD_c_compressionLevel]: 1 };
+/** A window of 32 KiB: a zstd block is no longer than its window, so that each so many bytes have entropy tables of their own. */
+const NEAR_LEVEL = { ...LEVEL, [constants.ZSTD_c_windowLog]: 15 };
+/** Room for a frame is made in steps of so many bytes, and of no more than one frame takes. */
+const MOST_ROOM = 2 ** 16;
 /** Below this a frame's own header and the call cost more than compression gains. */
 const WORTH_BYTES = 64;
 /** Bytes that are decompressed in one step: all that are expected and one more, which says that none is left; no more than this is believed. */
@@ -15,10 +19,14 @@ export function crc32(bytes: Uint8Array, start = 0): number {
   return platformCrc32(bytes, start);
 }
 
-/** One zstd frame of the bytes, or the bytes themselves where that is not smaller. */
-export function shrink(bytes: Uint8Array): Uint8Array {
+/**
+ * One zstd frame of the bytes, or the bytes themselves where that is not smaller. `isNear`: what repeats, repeats
+ * within 32 KiB, and what is far apart differs in which bytes are frequent.
+ */
+export function shrink(bytes: Uint8Array, isNear = false): Uint8Array {
   if (bytes.length < WORTH_BYTES) return bytes;
-  const frame = zstdCompressSync(bytes, LEVEL);
+  const chunkSize = Math.min(MOST_ROOM, bytes.length + (bytes.length >>> 8) + WORTH_BYTES);
+  const frame = zstdCompressSync(bytes, { params: isNear ? NEAR_LEVEL : LEVEL, chunkSize });
   return frame.length < bytes.length ? frame : bytes;
 }
 

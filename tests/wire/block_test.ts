@@ -36,6 +36,22 @@ Deno.test("readPrefix() and readBody() give back what writeBlock() wrote", () =>
   assertEquals(PREFIX_BYTES + prefix.bodyBytes, bytes.length);
 });
 
+Deno.test("writeBlock() stores a part whose likeness is near in fewer bytes, and it reads the same", () => {
+  const part = new Uint8Array(3 * 2 ** 15);
+  let state = 1;
+  // Each 32 KiB have four frequent bytes of their own.
+  for (let index = 0; index < part.length; index += 1) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    part[index] = 64 * (index >>> 15) + (state >>> 30);
+  }
+  const far = writeBlock({ ...CONTENT, parts: [part] });
+  const near = writeBlock({ ...CONTENT, parts: [part], isNear: () => true });
+  assert(near.length < 0.9 * far.length, `${near.length} of ${far.length} bytes`);
+  const prefix = readPrefix(near);
+  assert(prefix !== null);
+  assertEquals(readBody(prefix, near.subarray(PREFIX_BYTES)), [part]);
+});
+
 Deno.test("readPrefix() takes no prefix with a flipped bit, and readBody() no such body", () => {
   const whole = writeBlock(CONTENT);
   const prefix = readPrefix(whole);
