@@ -2,7 +2,7 @@
 // enumerated (V-37) and other objects (V-40) never closed.
 // It must not know addresses.
 
-import { findPlan, type ObjectKind, OBJECTS, printObject } from "../api/mod.ts";
+import { findPlan, type ObjectKind, OBJECTS, printObject, type Ref } from "../api/mod.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import { destroyedBy, GPU_KINDS, isGpuKind, isOfGpu, PAGE, pagesText } from "./gpu_call_values.ts";
 import { GpuHandles } from "./gpu_handles.ts";
@@ -22,11 +22,19 @@ class GpuObjectDetector implements Detector {
   /** Sizes of allocations. */
   readonly #handles = new GpuHandles();
 
+  /** What calls that wait are going to end, by their events. */
+  readonly #ending = new Map<number, readonly Ref[]>();
+
   hears(shape: PlanShape): boolean {
     return shape.creates.length + shape.destroys.length > 0 && isOfGpu(shape);
   }
 
+  called(call: CallView): void {
+    if (call.plan.declaration.blocks === true) this.#ending.set(call.event, destroyedBy(call));
+  }
+
   returned(call: CallView, context: AuditContext): void {
+    if (call.plan.declaration.blocks === true) this.#ending.delete(call.event);
     if (!call.succeeded) return;
     reportChildren(call, context);
     this.#handles.take(call);
@@ -40,9 +48,14 @@ class GpuObjectDetector implements Detector {
     for (const { ref } of objects) if (isGpuKind(ref.kind)) this.#handles.end([ref]);
   }
 
+  /** Who waits for the end of an object has not forgotten it. */
   end(context: AuditContext): void {
+    const ending = new Set([...this.#ending.values()].flat().map(printObject));
+    const isEnding = ({ ref, owner }: Tracked) =>
+      ending.has(printObject(ref)) || (owner !== null && ending.has(printObject(owner)));
     for (const kind of GPU_KINDS) {
       for (const object of context.objects.all(kind)) {
+        if (isEnding(object)) continue;
         if (kind === "allocation") this.#reportAllocation(object, context);
         else if (isEnumerated(object)) reportEnumerated(object, context);
         else if (isOutermost(object, context)) reportObject(object, context);
