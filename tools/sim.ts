@@ -1,11 +1,19 @@
-// Simulates both endpoints at random from the declarations, checks invariants after every step, replays and audits what was
+// Simulates a part of the model at random from the declarations, checks invariants after every step, replays and audits what was
 // recorded. Exit code 1 if a seed fails: it is printed with its step, what does not hold, and its calls as a scenario.
-// Usage: deno task sim [--seed N] [--steps N] [--seeds N] [--seen]
 
 import { dumpLines } from "../src/view/mod.ts";
 import { type FailedSeed, runSeed, type SeedResult, shorten } from "./sim/run.ts";
 import { headerFor } from "./sim/simulation.ts";
 import type { SeedOrder, SeedReport } from "./sim/worker.ts";
+import { worldNamed, WORLDS } from "./sim/worlds.ts";
+
+const HELP = `Simulates at random, with invariants after every step, replays, and audits beside a slow oracle.
+Usage: deno task sim [--world NAME] [--seed N] [--steps N] [--seeds N] [--seen]
+  --world NAME  ${WORLDS.map(({ name }) => name).join(", ")} or all (default kmcl)
+  --seed N      the first seed (default 1)
+  --seeds N     how many seeds (default 1)
+  --steps N     steps of each seed (default 2000)
+  --seen        how often each call did what it is for, and how often not`;
 
 /** Runs that making a failing one shorter may take. */
 const ATTEMPTS = 800;
@@ -35,21 +43,21 @@ function printSeen({ seen }: SeedResult): void {
   for (const [name, { well, badly }] of [...seen].toSorted()) console.log(`  ${name}: ${well} well, ${badly} not`);
 }
 
-function one(seed: number, steps: number): SeedReport {
-  const result = runSeed(seed, steps);
+function one({ world, seed, steps }: SeedOrder): SeedReport {
+  const result = runSeed(worldNamed(world), { seed, steps });
   if (Deno.args.includes("--seen")) printSeen(result);
   if (result.failed !== null) printFailure(result.failed);
-  return { seed, events: result.events, trouble: result.failed?.trouble.check ?? "" };
+  return { world, seed, events: result.events, trouble: result.failed?.trouble.check ?? "" };
 }
 
 /** Shares the seeds among as many threads as there are processors. */
-async function many(seeds: readonly number[], steps: number): Promise<readonly SeedReport[]> {
-  const waiting = [...seeds];
+async function many(orders: readonly SeedOrder[]): Promise<readonly SeedReport[]> {
+  const waiting = [...orders];
   const reports: SeedReport[] = [];
-  const threads = Array.from({ length: Math.min(navigator.hardwareConcurrency, seeds.length) }, async () => {
+  const threads = Array.from({ length: Math.min(navigator.hardwareConcurrency, orders.length) }, async () => {
     const thread = new Worker(new URL("./sim/worker.ts", import.meta.url), { type: "module" });
-    for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
-      reports.push(await ask(thread, { seed, steps }));
+    for (let order = waiting.shift(); order !== undefined; order = waiting.shift()) {
+      reports.push(await ask(thread, order));
     }
     thread.terminate();
   });
@@ -65,20 +73,34 @@ function ask(thread: Worker, order: SeedOrder): Promise<SeedReport> {
   });
 }
 
-async function main(): Promise<void> {
-  const first = numberOf("seed", 1);
-  const steps = numberOf("steps", 2000);
-  const count = numberOf("seeds", 1);
-  console.log(`seed ${first}${count > 1 ? ` to ${first + count - 1}` : ""}, ${steps} steps each`);
-  const seeds = Array.from({ length: count }, (_, index) => first + index);
-  const reports = count === 1 ? [one(first, steps)] : await many(seeds, steps);
+/** The worlds that were asked for. */
+function worldsAsked(): readonly string[] {
+  const at = Deno.args.indexOf("--world");
+  const name = at < 0 ? "kmcl" : Deno.args[at + 1] ?? "";
+  return name === "all" ? WORLDS.map((world) => world.name) : [worldNamed(name).name];
+}
+
+/** Simulates seeds of one world; whether all held. */
+async function simulate(world: string, { first, steps, count }: { first: number; steps: number; count: number }) {
+  console.log(`${world}: seed ${first}${count > 1 ? ` to ${first + count - 1}` : ""}, ${steps} steps each`);
+  const orders = Array.from({ length: count }, (_, index) => ({ world, seed: first + index, steps }));
+  const [only] = orders;
+  const reports = count === 1 && only !== undefined ? [one(only)] : await many(orders);
   const failures = reports.filter(({ trouble }) => trouble !== "");
-  for (const { seed, trouble } of failures) console.log(`seed ${seed}: ${trouble}`);
+  for (const { seed, trouble } of failures) console.log(`${world} seed ${seed}: ${trouble}`);
   const [failure] = failures;
-  if (failure !== undefined && count > 1) one(failure.seed, steps);
+  if (failure !== undefined && count > 1) one({ world, seed: failure.seed, steps });
   const events = reports.reduce((sum, report) => sum + report.events, 0);
-  console.log(`${reports.length} seeds, ${events} events: ${failures.length} failed`);
-  if (failures.length > 0) Deno.exit(1);
+  console.log(`${world}: ${reports.length} seeds, ${events} events: ${failures.length} failed`);
+  return failures.length === 0;
+}
+
+async function main(): Promise<void> {
+  if (Deno.args.includes("--help")) return console.log(HELP);
+  const run = { first: numberOf("seed", 1), steps: numberOf("steps", 2000), count: numberOf("seeds", 1) };
+  const held: boolean[] = [];
+  for (const world of worldsAsked()) held.push(await simulate(world, run));
+  if (held.includes(false)) Deno.exit(1);
 }
 
 if (import.meta.main) await main();

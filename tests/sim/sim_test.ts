@@ -8,7 +8,8 @@ import { disagreements } from "../../tools/sim/oracle.ts";
 import { runSeed, shorten } from "../../tools/sim/run.ts";
 import { Simulation } from "../../tools/sim/simulation.ts";
 import type { Step } from "../../tools/sim/step.ts";
-import { Chooser, optionsOf } from "../../tools/sim/chooser.ts";
+import { Chooser } from "../../tools/sim/chooser.ts";
+import { KMCL_WORLD } from "../../tools/sim/kmcl_world.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
 /** What drivers mainly do; no simulation is worth much that does not come to it. */
@@ -28,7 +29,7 @@ const REACHED = [
 Deno.test("8 seeds of 400 steps keep every invariant, replay, and are audited as the oracle counts", () => {
   const well = new Map<string, number>();
   for (let seed = 1; seed <= 8; seed += 1) {
-    const { failed, seen } = runSeed(seed, 400);
+    const { failed, seen } = runSeed(KMCL_WORLD, { seed, steps: 400 });
     assertEquals(failed === null ? "" : `${failed.trouble.check}: ${failed.trouble.message}`, "", `seed ${seed}`);
     for (const [name, count] of seen) well.set(name, (well.get(name) ?? 0) + count.well);
   }
@@ -36,14 +37,14 @@ Deno.test("8 seeds of 400 steps keep every invariant, replay, and are audited as
 });
 
 Deno.test("a seed simulates the same run every time, and another seed another one", () => {
-  const [first, again, other] = [7, 7, 8].map((seed) => runSeed(seed, 200));
+  const [first, again, other] = [7, 7, 8].map((seed) => runSeed(KMCL_WORLD, { seed, steps: 200 }));
   assertEquals(first, again);
   assert(first?.events !== other?.events || first?.seen.size !== other?.seen.size, "two seeds, one run");
 });
 
 /** Chooses and does steps of a seed. */
 function simulated(seed: number, steps: number): Simulation {
-  const simulation = new Simulation({ options: optionsOf(seed), snapshotEvery: 1000 });
+  const simulation = new Simulation({ about: KMCL_WORLD, options: KMCL_WORLD.optionsOf(seed), snapshotEvery: 1000 });
   const chooser = new Chooser(simulation, seed);
   for (let step = 0; step < steps; step += 1) assertEquals(simulation.play(chooser.next()), null);
   return simulation;
@@ -71,12 +72,12 @@ Deno.test("the oracle notices leaks that an audit does not tell", () => {
   const { events } = simulated(5, 400);
   const isCompared = ({ plan }: TraceEvent) =>
     plan?.name !== "UnloadVmbus" && plan?.name !== "VmbChannelRestoreFromBuffer";
-  const told = disagreements(events.filter(isCompared), { findings: [], options: optionsOf(5) });
+  const told = disagreements(events.filter(isCompared), { findings: [], options: KMCL_WORLD.optionsOf(5) });
   assert(told.some(({ about }) => about === "channel-leak"), told.map(({ message }) => message).join("\n"));
 });
 
 Deno.test("a failing run is made shorter as long as the same check fails", () => {
-  const simulation = new Simulation({ options: optionsOf(3), snapshotEvery: 1000 });
+  const simulation = new Simulation({ about: KMCL_WORLD, options: KMCL_WORLD.optionsOf(3), snapshotEvery: 1000 });
   const chooser = new Chooser(simulation, 3);
   const steps: Step[] = [];
   for (let place = 0; place < 60; place += 1) {
@@ -87,7 +88,15 @@ Deno.test("a failing run is made shorter as long as the same check fails", () =>
   const trouble = simulation.play(thrower(60));
   assertEquals(trouble?.check, "throws TypeError");
   assert(trouble !== null);
-  const short = shorten({ seed: 3, options: optionsOf(3), trouble, steps, made: simulation.made, events: [] }, 300);
+  const short = shorten({
+    about: KMCL_WORLD,
+    seed: 3,
+    options: KMCL_WORLD.optionsOf(3),
+    trouble,
+    steps,
+    made: simulation.made,
+    events: [],
+  }, 300);
   assertEquals(short.steps.map(({ place }) => place), [60]);
 });
 

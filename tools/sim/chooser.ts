@@ -5,14 +5,9 @@ import {
   type CallName,
   type CallPlan,
   CALLS,
-  defaultOptions,
   type Endpoint,
   findPlan,
-  type ModelOptions,
-  type OptionDeclaration,
-  OPTIONS,
   type Outcome,
-  parseOption,
   printObject,
   type Ref,
   refsIn,
@@ -21,84 +16,24 @@ import {
   type Value,
 } from "../../src/api/mod.ts";
 import { Random, type RunningCallback } from "../../src/driver/mod.ts";
+import type { World } from "../../src/engine/mod.ts";
 import type { TraceEvent } from "../../src/trace/mod.ts";
+import { HARDLY, type SimulatedWorld } from "./simulated_world.ts";
 import type { Simulation } from "./simulation.ts";
 import type { Step } from "./step.ts";
-import { argumentsFor } from "./words.ts";
+import type { Material } from "./words.ts";
 
-/** How often a call is made beside the others, where it is not just once. */
-const RATES: Readonly<Partial<Record<CallName, number>>> = {
-  VmbChannelAllocate: 2,
-  VmbChannelCleanup: 0.3,
-  VmbChannelEnable: 6,
-  VmbChannelDisable: 0.2,
-  VmbChannelStart: 2,
-  VmbChannelPause: 0.3,
-  VmbServerChannelInitSetTargetInterfaceId: 2,
-  VmbClientChannelInitSetTargetPnp: 2,
-  VmbChannelCreateGpadlFromBuffer: 2,
-  VmbChannelCreateGpadlFromMdl: 2,
-  VmbChannelMapGpadl: 3,
-  VmbChannelUnmapGpadl: 2,
-  VmbPacketAllocate: 2,
-  VmbPacketSend: 5,
-  VmbPacketSendWithExternalMdl: 3,
-  VmbPacketSendWithExternalPfns: 3,
-  VmbPacketSetCompletionRoutine: 0.5,
-  VmbChannelSendSynchronousRequest: 1,
-  VmbChannelPacketComplete: 6,
-  VmbChannelPacketDeferToPassive: 1,
-  VmbChannelPacketGetExternalData: 1,
-  VmbChannelPacketFail: 0.05,
-  VmbPacketRestore: 2,
-  VmbChannelSaveBegin: 0.7,
-  VmbChannelSaveContinue: 2,
-  VmbChannelRestoreFromBuffer: 2,
-  VmbServerChannelInitSetSaveRestorePacketCallbacks: 2,
-  ReadBuffer: 0.05,
-  ReadMdl: 0.05,
-  AllocateBuffer: 1,
-  CreateMdl: 1,
-  FailNext: 0.1,
-  SetIrql: 0.3,
-  ExitProcess: 0.02,
-  UnloadVmbus: 0.02,
-};
-/** Calls that no seed is without: nothing would happen. */
-const ALWAYS: ReadonlySet<string> = new Set<CallName>([
-  "VmbChannelAllocate",
-  "VmbChannelEnable",
-  "VmbServerChannelInitSetTargetInterfaceId",
-  "VmbClientChannelInitSetTargetPnp",
-]);
-/** Calls that most seeds are without: after them there is less to compare. */
-const SELDOM: ReadonlySet<string> = new Set<CallName>(["UnloadVmbus", "VmbChannelRestoreFromBuffer"]);
 /** Objects of a kind above which making more is rare. */
 const PLENTY = 6;
 const ATTEMPTS = 12;
 const SEEN_KEPT = 60;
 const BYTES_KEPT = 8;
 const DRAIN_STEPS = 400;
-const LEVELS: ReadonlySet<string> = new Set(["kmcl", "machine"]);
-
-/** The model's options of a seed: some of those that KMCL asks for are not their defaults. */
-export function optionsOf(seed: number): ModelOptions {
-  const random = new Random(seed ^ 0x5eed);
-  let options = defaultOptions();
-  for (const [name, { values, from }] of Object.entries<OptionDeclaration>(OPTIONS)) {
-    const own = values.filter((value) => value !== "number" && value !== "status");
-    const isAsked = from.startsWith("kmcl") || name === "initial-callbacks" || name === "wire";
-    if (isAsked && own.length > 1 && random.below(4) === 0) options = parseOption(options, name, random.pick(own));
-  }
-  if (random.below(6) === 0) options = parseOption(options, "gpadl-limit", "2");
-  if (random.below(6) === 0) options = parseOption(options, "transaction-quota", "2");
-  if (random.below(4) === 0) options = parseOption(options, "ring-pages", "1");
-  return options;
-}
 
 /** Chooses steps for a simulation; the same seed and the same engine give the same steps. */
 export class Chooser {
   readonly #simulation: Simulation;
+  readonly #about: SimulatedWorld;
   readonly #random: Random;
   readonly #plans: readonly (readonly [plan: CallPlan, weight: number])[];
   readonly #seen: Ref[] = [];
@@ -111,11 +46,12 @@ export class Chooser {
 
   constructor(simulation: Simulation, seed: number) {
     this.#simulation = simulation;
+    this.#about = simulation.about;
     this.#random = new Random(seed);
     this.#careless = this.#random.pick([4, 8, 8, 16, 64]);
     this.#plans = Object.keys(CALLS).flatMap((name) => findPlan(name) ?? [])
-      .filter(({ level, name }) => LEVELS.has(level) && this.#isOn(name))
-      .map((plan) => [plan, rateOf(plan) * this.#random.pick([1, 1, 2, 4])] as const);
+      .filter((plan) => this.#about.isIn(plan) && this.#isOn(plan.name))
+      .map((plan) => [plan, (this.#about.rates[plan.name] ?? RATE) * this.#random.pick([1, 1, 2, 4])] as const);
   }
 
   /** The next step. */
@@ -132,12 +68,19 @@ export class Chooser {
     const [side] = [...world.irqls.keys()];
     this.#drained += 1;
     if (this.#drained > DRAIN_STEPS) return null;
-    return side === undefined ? this.#deliver() ?? this.#return() : this.#lower(side);
+    return side === undefined ? this.#deliver() ?? this.#return() ?? this.#settle() : this.#lower(side);
+  }
+
+  #settle(): Step | null {
+    const call = this.#about.settle?.(this.#simulation.session.engine.world, this.#drained) ?? null;
+    const plan = call === null ? undefined : findPlan(call.name);
+    if (call === null || plan === undefined) return null;
+    return { place: this.#take(), form: "call", plan, side: call.side, ins: call.ins, inside: -1 };
   }
 
   #isOn(name: string): boolean {
-    if (ALWAYS.has(name)) return true;
-    return SELDOM.has(name) ? this.#random.below(4) === 0 : this.#random.below(8) > 0;
+    if (this.#about.always.has(name)) return true;
+    return this.#about.seldom.has(name) ? this.#random.below(4) === 0 : this.#random.below(8) > 0;
   }
 
   #lower(side: string): Step {
@@ -166,13 +109,13 @@ export class Chooser {
       const side = this.#sideFor(plan.declaration.endpoint, isCareless);
       const inside = this.#insideFor(plan, side);
       const near = this.#simulation.running.get(inside)?.callback.ins ?? [];
-      const ins = argumentsFor({ plan, side, isCareless, near }, this.#material());
+      const ins = this.#about.argumentsFor({ plan, side, isCareless, near }, this.#material());
       if (ins !== null) return { place: this.#take(), form: "call", plan, side, ins, inside };
     }
     return null;
   }
 
-  #material(): Parameters<typeof argumentsFor>[1] {
+  #material(): Material {
     const { world } = this.#simulation.session.engine;
     const isKnown = (object: Ref) => this.#given.has(printObject(object));
     return { world, random: this.#random, seen: this.#seen, isKnown, bytes: this.#bytes };
@@ -180,8 +123,7 @@ export class Chooser {
 
   #plan(): CallPlan {
     const { world } = this.#simulation.session.engine;
-    const isSaving = [...world.all("channel")].some(({ data }) => data.save !== null);
-    const weighted = this.#plans.map(([plan, rate]) => [plan, rate * need(plan, { world, isSaving })] as const);
+    const weighted = this.#plans.map(([plan, rate]) => [plan, rate * this.#need(plan, world)] as const);
     let left = this.#random.below(1 << 20) / (1 << 20) * weighted.reduce((sum, [, weight]) => sum + weight, 0);
     for (const [plan, weight] of weighted) {
       left -= weight;
@@ -193,7 +135,15 @@ export class Chooser {
   #sideFor(endpoint: Endpoint, isCareless: boolean): string {
     const sides: readonly string[] = sidesOf(endpoint);
     const isWrong = isCareless && this.#random.below(6) === 0 && sides.some((side) => ENDS.includes(side));
-    return this.#random.pick(isWrong ? ENDS : sides);
+    if (isWrong) return this.#random.pick(ENDS);
+    return this.#about.sideFor?.(sides, this.#material()) ?? this.#random.pick(sides);
+  }
+
+  #need(plan: CallPlan, world: World): number {
+    const place = this.#about.places.get(plan.name);
+    if (place !== undefined && !world.running.some((each) => each.name === place)) return HARDLY;
+    const asked = this.#about.need(plan, world);
+    return asked === HARDLY ? HARDLY : asked * countNeed(plan, world);
   }
 
   /** A call that waits is seldom made inside a callback: mostly that is a hang. */
@@ -201,7 +151,7 @@ export class Chooser {
     const callbacks = [...this.#simulation.running].filter(([, running]) =>
       running.callback.side === side && !this.#simulation.isBlockedIn(running.event)
     );
-    const place = PLACES.get(plan.name);
+    const place = this.#about.places.get(plan.name);
     const fitting = place === undefined ? callbacks : callbacks.filter(([, { callback }]) => callback.name === place);
     const isLikely = place !== undefined || this.#random.below(plan.declaration.blocks === true ? 12 : 2) === 0;
     return fitting.length > 0 && isLikely ? this.#random.pick(fitting)[0] : -1;
@@ -262,31 +212,10 @@ export class Chooser {
 }
 
 const ENDS: readonly string[] = ["client", "server"];
-/** Calls that belong into a callback. */
-const PLACES: ReadonlyMap<string, string> = new Map([
-  ["VmbPacketRestore", "EvtVmbChannelRestorePacket"],
-  ["VmbChannelPacketDeferToPassive", "EvtVmbChannelProcessPacket"],
-]);
-/** Calls that say something only of a save that is open. */
-const OF_SAVES: ReadonlySet<string> = new Set(["VmbChannelSaveContinue", "VmbChannelSaveEnd"]);
-/** What a call is worth that will hardly do anything. */
-const HARDLY = 0.03;
-
-function rateOf({ name }: CallPlan): number {
-  return new Map<string, number>(Object.entries(RATES)).get(name) ?? 0.2;
-}
-
-interface Circumstances {
-  readonly world: Simulation["session"]["engine"]["world"];
-  /** Some channel has an open save. */
-  readonly isSaving: boolean;
-}
+const RATE = 0.2;
 
 /** More of a kind is made where there are few, and given back where there are many. */
-function need({ name, effects }: CallPlan, { world, isSaving }: Circumstances): number {
-  const place = PLACES.get(name);
-  if (place !== undefined && !world.running.some((each) => each.name === place)) return HARDLY;
-  if (OF_SAVES.has(name) && !isSaving) return HARDLY;
+function countNeed({ effects }: CallPlan, world: World): number {
   for (const { verb, param } of effects) {
     if (param.kind === null || (verb !== "create" && verb !== "destroy")) continue;
     const count = world.liveCountOf(param.kind);

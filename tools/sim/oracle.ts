@@ -4,12 +4,7 @@
 import { hasSucceeded, isRef, type ModelOptions, type Outcome, type Value } from "../../src/api/mod.ts";
 import type { Finding } from "../../src/audit/mod.ts";
 import type { TraceEvent } from "../../src/trace/mod.ts";
-
-/** Where oracle and audit differ. */
-export interface Disagreement {
-  readonly about: string;
-  readonly message: string;
-}
+import type { Disagreement } from "./simulated_world.ts";
 
 /** A call with its answer, whether or not it waited. */
 interface Answered {

@@ -1,5 +1,5 @@
 // Answers that are no success and yet mean that something happened: where a failed call may have changed the world.
-// It must not know what changes, only which answers the documents give such a meaning (kmcl.md 2.4, 2.6).
+// It must not know what changes, only which answers the documents give such a meaning (kmcl.md 2.4, 2.6; gpuva.md 2.3, 4.8).
 
 import { type Outcome, STATUS } from "../../src/api/mod.ts";
 
@@ -15,6 +15,12 @@ const PARTLY: Readonly<Record<string, ReadonlySet<number>>> = {
     STATUS.STATUS_TIMEOUT,
     STATUS.STATUS_DEVICE_REMOVED,
   ]),
+  // The option gpu-access-fault can make a fault an error of the device.
+  GpuAccess: new Set([STATUS.STATUS_ACCESS_VIOLATION]),
+  // What must succeed and cannot puts the device in error.
+  D3DKMTMakeResident: new Set([STATUS.STATUS_NO_MEMORY]),
+  // Of a refused update nothing is left but a wider index of where allocations may be mapped; pages are the page oracle's.
+  D3DKMTUpdateGpuVirtualAddress: new Set([STATUS.STATUS_INVALID_PARAMETER]),
   VmbChannelSaveContinue: new Set([STATUS.STATUS_BUFFER_OVERFLOW, STATUS.STATUS_BUFFER_TOO_SMALL]),
 };
 

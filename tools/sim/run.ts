@@ -3,12 +3,14 @@
 
 import type { ModelOptions, Ref } from "../../src/api/mod.ts";
 import type { TraceEvent } from "../../src/trace/mod.ts";
-import { Chooser, optionsOf } from "./chooser.ts";
-import { Simulation, type Trouble } from "./simulation.ts";
+import { Chooser } from "./chooser.ts";
+import type { SimulatedWorld, Trouble } from "./simulated_world.ts";
+import { Simulation } from "./simulation.ts";
 import type { Step } from "./step.ts";
 
 /** A seed that failed. */
 export interface FailedSeed {
+  readonly about: SimulatedWorld;
   readonly seed: number;
   readonly options: ModelOptions;
   readonly trouble: Trouble;
@@ -30,10 +32,19 @@ export interface SeedResult {
 /** Compares the state around every so many calls: a snapshot costs as much as many of them. */
 const SNAPSHOT_EVERY = 40;
 
+/** What only snapshots show. */
+const SNAPSHOT_CHECKS: ReadonlySet<string> = new Set([
+  "a failed call changes nothing",
+  "snapshot, restore, snapshot",
+]);
+
 /** Simulates one seed. */
-export function runSeed(seed: number, steps: number): SeedResult {
-  const options = optionsOf(seed);
-  const simulation = new Simulation({ options, snapshotEvery: SNAPSHOT_EVERY });
+export function runSeed(
+  about: SimulatedWorld,
+  { seed, steps }: { readonly seed: number; readonly steps: number },
+): SeedResult {
+  const options = about.optionsOf(seed);
+  const simulation = new Simulation({ about, options, snapshotEvery: SNAPSHOT_EVERY });
   const chooser = new Chooser(simulation, seed);
   const done: Step[] = [];
   let trouble: Trouble | null = null;
@@ -46,7 +57,7 @@ export function runSeed(seed: number, steps: number): SeedResult {
   }
   trouble ??= simulation.finish();
   const { events, made } = simulation;
-  const failed = trouble === null ? null : { seed, options, trouble, steps: done, made, events };
+  const failed = trouble === null ? null : { about, seed, options, trouble, steps: done, made, events };
   return { seed, events: events.length, failed, seen: seenIn(events) };
 }
 
@@ -100,8 +111,13 @@ export function shorten(failed: FailedSeed, attempts: number): Shortened {
 }
 
 /** Does the steps again; null where the check does not fail. */
-function again({ options, made, trouble }: FailedSeed, steps: readonly Step[]): Shortened | null {
-  const simulation = new Simulation({ options, snapshotEvery: 1, made });
+function again({ about, options, made, trouble }: FailedSeed, steps: readonly Step[]): Shortened | null {
+  const simulation = new Simulation({
+    about,
+    options,
+    snapshotEvery: SNAPSHOT_CHECKS.has(trouble.check) ? 1 : Infinity,
+    made,
+  });
   const done: Step[] = [];
   for (const step of steps) {
     done.push(step);

@@ -26,21 +26,15 @@ import {
   TraceWriter,
   validate,
 } from "../../src/trace/mod.ts";
-import { INVARIANTS, MEMORY_INVARIANTS, SLOW_INVARIANTS, watched } from "./invariants.ts";
-import { disagreements } from "./oracle.ts";
 import { mayChangeThough } from "./refusals.ts";
 import { differenceOf } from "./sameness.ts";
+import type { SimulatedWorld, Trouble, Watcher } from "./simulated_world.ts";
 import { Names, type Step } from "./step.ts";
-
-/** What does not hold. */
-export interface Trouble {
-  /** Names what was checked. */
-  readonly check: string;
-  readonly message: string;
-}
 
 /** How a run is simulated. */
 export interface SimulationSetup {
+  /** What is simulated. */
+  readonly about: SimulatedWorld;
   readonly options: ModelOptions;
   /** Compares the state before and after every so many steps' calls; 1: all. */
   readonly snapshotEvery: number;
@@ -57,6 +51,7 @@ const RESTORE_EVERY = 128;
 /** A run. */
 export class Simulation {
   readonly session: Session;
+  readonly about: SimulatedWorld;
   readonly events: TraceEvent[] = [];
   /** The objects that each step brought. */
   readonly made = new Map<number, readonly Ref[]>();
@@ -69,10 +64,12 @@ export class Simulation {
   readonly #writer: TraceWriter;
   readonly #names: Names | null;
   readonly #snapshotEvery: number;
-  readonly #tampered = new Set<number>();
+  readonly #watcher: Watcher;
   #steps = 0;
 
-  constructor({ options, snapshotEvery, made }: SimulationSetup) {
+  constructor({ about, options, snapshotEvery, made }: SimulationSetup) {
+    this.about = about;
+    this.#watcher = about.watch(options);
     this.#header = headerFor(options);
     this.#writer = new TraceWriter(this.#bytes, this.#header);
     this.#names = made === undefined ? null : new Names(made);
@@ -96,7 +93,7 @@ export class Simulation {
       const trouble = this.#do(step);
       const made = this.events.slice(first);
       this.#learn(step, made);
-      return trouble ?? this.#check(made.some(({ kind }) => kind === "memory"));
+      return trouble ?? this.#check();
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       return { check: `throws ${error.name}`, message: error.stack ?? error.message };
@@ -126,7 +123,7 @@ export class Simulation {
       if (stoppedEarly !== "") return { check, message: stoppedEarly };
     }
     const { findings } = audit(trace, { evidenceLimit: 0 });
-    const [first] = disagreements(this.events, { findings, options: this.#header.options });
+    const [first] = this.#watcher.disagreements(this.events, { findings, options: this.#header.options });
     return first === undefined ? null : { check: `audit: ${first.about}`, message: first.message };
   }
 
@@ -210,21 +207,15 @@ export class Simulation {
   #take(event: TraceEvent): void {
     this.events.push(event);
     this.#writer.event(event);
-    const { memory, cause } = event;
-    if (memory?.partition !== "guest") return;
-    const writer = this.events.findLast((each) => each.event === cause);
-    if (writer?.plan?.name === "WriteBuffer" || writer?.plan?.name === "WriteMdl") this.#tampered.add(memory.page);
+    this.#watcher.event(event);
   }
 
-  #check(hasWritten: boolean): Trouble | null {
-    const now = watched(this.session.engine.world, this.#tampered);
+  #check(): Trouble | null {
     const isSlow = this.#names !== null || this.#steps % SLOW_EVERY === 0;
-    const tables = [INVARIANTS, ...(hasWritten ? [MEMORY_INVARIANTS] : []), ...(isSlow ? [SLOW_INVARIANTS] : [])];
-    for (const [check, invariant] of tables.flatMap((table) => Object.entries(table))) {
-      const message = invariant(now);
-      if (message !== null) return { check, message };
-    }
-    return this.#names !== null || this.#steps % RESTORE_EVERY === 0 ? this.#restored() : null;
+    const trouble = this.#watcher.check(this.session.engine.world, { isSlow });
+    if (trouble !== null) return trouble;
+    const isDue = this.#names === null ? this.#steps % RESTORE_EVERY === 0 : this.#snapshotEvery === 1;
+    return isDue ? this.#restored() : null;
   }
 
   /** A snapshot restored is the same snapshot. */

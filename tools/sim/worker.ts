@@ -1,15 +1,18 @@
 // A thread that simulates the seeds it is given, one at a time, and says what each came to. It prints nothing.
 
 import { runSeed } from "./run.ts";
+import { worldNamed } from "./worlds.ts";
 
 /** What a thread is asked. */
 export interface SeedOrder {
+  readonly world: string;
   readonly seed: number;
   readonly steps: number;
 }
 
 /** What it answers. */
 export interface SeedReport {
+  readonly world: string;
   readonly seed: number;
   readonly events: number;
   /** What does not hold, empty: all does. */
@@ -23,10 +26,10 @@ interface ThreadScope {
 }
 
 /** What a seed comes to, in a line. */
-export function reportOf({ seed, steps }: SeedOrder): SeedReport {
-  const { events, failed } = runSeed(seed, steps);
+export function reportOf({ world, seed, steps }: SeedOrder): SeedReport {
+  const { events, failed } = runSeed(worldNamed(world), { seed, steps });
   const trouble = failed === null ? "" : `${failed.trouble.check}: ${failed.trouble.message.split("\n")[0]}`;
-  return { seed, events, trouble };
+  return { world, seed, events, trouble };
 }
 
 function isThread(scope: unknown): scope is ThreadScope {
