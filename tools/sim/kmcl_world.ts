@@ -120,8 +120,8 @@ export const KMCL_WORLD: SimulatedWorld = {
   isIn: ({ level }) => LEVELS.has(level),
   places: PLACES,
   need({ name }, world) {
-    const isSaving = [...world.all("channel")].some(({ data }) => data.save !== null);
-    return OF_SAVES.has(name) && !isSaving ? HARDLY : 1;
+    if (!OF_SAVES.has(name)) return 1;
+    return [...world.all("channel")].some(({ data }) => data.save !== null) ? 1 : HARDLY;
   },
   argumentsFor,
   watch: () => new KmclWatcher(),
