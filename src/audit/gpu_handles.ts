@@ -12,6 +12,9 @@ export interface QueueFacts {
   readonly gpu: number;
   /** Its fence's sync object number, 0: unknown. */
   readonly syncObject: number;
+  /** Its device's number, 0: unknown. */
+  readonly device: number;
+  readonly priority: number;
 }
 
 interface ContextFacts {
@@ -95,7 +98,9 @@ export class GpuHandles {
     }
     if (kind === "pagingQueue") {
       const syncObject = made.find((other) => other.kind === "syncObject")?.number ?? 0;
-      this.#queues.set(number, { space, gpu: Number(u64In(call, "physicalAdapterIndex")), syncObject });
+      const gpu = Number(u64In(call, "physicalAdapterIndex"));
+      const priority = call.numberAt(call.shape.in("i32"));
+      this.#queues.set(number, { space, gpu, syncObject, device: device?.number ?? 0, priority });
     }
   }
 

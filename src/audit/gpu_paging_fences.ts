@@ -21,6 +21,8 @@ const ROLES: ReadonlyMap<string, "complete" | "reached" | "awaited"> = new Map(O
 interface QueueProgress {
   readonly queue: number;
   readonly syncObject: number;
+  readonly device: number;
+  readonly priority: number;
   /** The fence value of the newest operation seen. */
   issued: bigint;
   /** The fence's value, as far as known. */
@@ -37,24 +39,39 @@ export class PagingFences {
   /** Takes a call that succeeded, after the handles took it; returns the queues that it showed to be further. */
   take(
     call: CallView,
-    { handles, made }: { readonly handles: GpuHandles; readonly made: readonly Ref[] },
+    { handles, made, isHighestFirst }: {
+      readonly handles: GpuHandles;
+      readonly made: readonly Ref[];
+      /** Queues of higher priority are served before the one that is told to go on (option `paging-priority`). */
+      readonly isHighestFirst: boolean;
+    },
   ): readonly PagingPoint[] {
     for (const ref of made) {
       const facts = ref.kind === "pagingQueue" ? handles.queue(ref) : undefined;
       if (facts === undefined) continue;
-      const progress = { queue: ref.number, syncObject: facts.syncObject, issued: 0n, reached: 0n };
+      const { syncObject, device, priority } = facts;
+      const progress = { queue: ref.number, syncObject, device, priority, issued: 0n, reached: 0n };
       this.#queues.set(ref.number, progress);
-      if (facts.syncObject !== 0) this.#byFence.set(facts.syncObject, progress);
+      if (syncObject !== 0) this.#byFence.set(syncObject, progress);
     }
     this.issued(call);
     const progress = this.#queues.get(call.objectNumberAt(call.shape.at.pagingQueue));
     const role = ROLES.get(call.plan.name);
     if (role === "complete" && progress !== undefined) {
       const value = u64In(call, "fenceValue");
-      return raise(progress, value < progress.issued ? value : progress.issued);
+      const own = raise(progress, value < progress.issued ? value : progress.issued);
+      return isHighestFirst ? [...this.#above(progress), ...own] : own;
     }
     if (role === "awaited") this.#await(call);
     return role === "reached" ? this.#reach(call) : [];
+  }
+
+  /** Queues of a higher priority on the same device do all that they have, the highest first. */
+  #above({ device, priority }: QueueProgress): readonly PagingPoint[] {
+    return [...this.#queues.values()]
+      .filter((each) => each.device === device && each.priority > priority)
+      .toSorted((one, other) => other.priority - one.priority || one.queue - other.queue)
+      .flatMap((each) => raise(each, each.issued));
   }
 
   /** Takes the fence value of what a call queued. */

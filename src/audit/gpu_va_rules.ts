@@ -179,7 +179,8 @@ class GpuVaDetector implements Detector {
     const side = exitedSide(call);
     if (side !== null) this.#exit(side, context);
     this.#handles.take(call);
-    const further = this.#fences.take(call, { handles: this.#handles, made: createdBy(call) });
+    const isHighestFirst = context.header.options["paging-priority"] === "highest-first";
+    const further = this.#fences.take(call, { handles: this.#handles, made: createdBy(call), isHighestFirst });
     for (const point of further) this.#complete(point);
   }
 
