@@ -2,7 +2,15 @@
 // kernel and its host (gpuva.md 5.4, 5.7): message 45 gives an allocation its GPADL, and later ones tell the host to drop
 // the allocation. It judges nothing. What it keeps is bound to GPADLs that live.
 
-import { DXG_CHANNELS, DXG_MESSAGES, type DxgCommand, dxgCommandIn, type Value } from "../api/mod.ts";
+import {
+  COMMAND_HEADER,
+  DXG_CHANNELS,
+  DXG_MESSAGES,
+  type DxgCommand,
+  dxgCommandIn,
+  dxgCommandName,
+  type Value,
+} from "../api/mod.ts";
 import { type LayoutRecord, WireError } from "../wire/mod.ts";
 import { refOf } from "./call_shapes.ts";
 import type { ChannelStates } from "./channel_states.ts";
@@ -14,10 +22,8 @@ import { packetShapeOf } from "./packet_shapes.ts";
 import type { PlanShape } from "./plan_shape.ts";
 
 const { CreateAllocation, DestroyAllocation, SetExistingSysmemStore } = DXG_MESSAGES;
-/** Commands that end allocations with their device or process; where in them the device stands is as in all others. */
-const DESTROY_DEVICE = 1;
-const DESTROY_PROCESS = 1001;
-const DEVICE_OFFSET = 24;
+/** Where the device stands in a message that is about one; DestroyDevice has no documented offsets. */
+const DEVICE_OFFSET = COMMAND_HEADER.bytes;
 const FAILURES = 0x80000000;
 const DXG_TYPES: ReadonlySet<Value> = new Set<Value>(Object.values(DXG_CHANNELS));
 
@@ -75,10 +81,16 @@ export class Stores {
   called(call: CallView): void {
     const command = this.#commandIn(call);
     if (command === null) return;
-    if (command.id === SetExistingSysmemStore.id) this.#share(call, command);
-    else if (command.id === DestroyAllocation.id) this.#dropListed(call, command);
-    else if (command.id === DESTROY_DEVICE) this.#dropDevice(call, command);
-    else if (command.id === DESTROY_PROCESS) this.#drop(call, ({ process }) => process === command.process);
+    switch (dxgCommandName(command.id)) {
+      case "SetExistingSysmemStore":
+        return this.#share(call, command);
+      case "DestroyAllocation":
+        return this.#dropListed(call, command);
+      case "DestroyDevice":
+        return this.#dropDevice(call, command);
+      case "DestroyProcess":
+        return this.#dropProcess(call, command);
+    }
   }
 
   /** Takes its answer: a store that the host refused is none, and a create names what its resource has. */
@@ -133,8 +145,7 @@ export class Stores {
       dropped: null,
     };
     this.#byGpadl.set(gpadl.ref.number, store);
-    if (call.outcome === null) this.#asked.set(call.event, store);
-    else this.returned(call);
+    this.#asked.set(call.event, store);
   }
 
   /** The GPADL is one of the global channel, whichever channel the message takes. */
@@ -163,6 +174,11 @@ export class Stores {
     if (bytes.length < DEVICE_OFFSET + 4) return;
     const device = new DataView(bytes.buffer, bytes.byteOffset).getUint32(DEVICE_OFFSET, true);
     this.#drop(call, (store) => store.process === process && store.device === device);
+  }
+
+  #dropProcess(call: CallView, { process }: DxgCommand): void {
+    this.#drop(call, (store) => store.process === process);
+    for (const key of this.#resources.keys()) if (key.startsWith(`${process} `)) this.#resources.delete(key);
   }
 
   #drop(call: CallView, isIts: (store: Store) => boolean): void {
