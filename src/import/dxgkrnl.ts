@@ -9,7 +9,6 @@
 import {
   type CallPlan,
   CATALOGUE,
-  defaultOptions,
   defaultValue,
   DXGKRNL,
   findPlan,
@@ -18,6 +17,7 @@ import {
   VOID,
 } from "../api/mod.ts";
 import type { TraceEvent, TraceHeader } from "../trace/mod.ts";
+import { captureHeader } from "./capture_header.ts";
 import {
   decodeDxgkrnl,
   DXGKRNL_EVENTS,
@@ -286,24 +286,13 @@ interface HeaderParts extends ImportOptions {
 
 /** Events carry no wall time of their own, so `wallClock` is false; `startedAt` is the captured system's clock. */
 function makeHeader(file: EtlFile, { capabilities, problems, toolVersion = "" }: HeaderParts): TraceHeader {
-  return {
-    tool: "maptrail",
-    toolVersion,
+  return captureHeader({
     maker: "etl",
-    engineVersion: 0,
-    options: defaultOptions(),
-    program: { name: "capture", kind: "import", args: [] },
-    seed: 0,
-    sites: "off",
-    memory: "none",
-    wallClock: false,
+    toolVersion,
     startedAt: isoDate(file.header.startTime),
     capabilities,
     losses: etlLosses(file, problems),
-    startsAfter: 0,
-    leftOut: [],
-    selection: null,
-  };
+  });
 }
 
 function offsetOf(kept: readonly EtlEvent[], event: number): number {

@@ -7,8 +7,9 @@
 // what pointers point to, which strace does not dump, so a call with a list of handles is undecodable. The magic number 0x47 is
 // other drivers' too: an ioctl counts only where the file was opened as /dev/dxg in the log, or is printed so (-y).
 
-import { defaultOptions, DXG_IOCTLS, ERRNO, findIoctl } from "../api/mod.ts";
+import { DXG_IOCTLS, ERRNO, findIoctl } from "../api/mod.ts";
 import type { Loss, TraceEvent, TraceHeader } from "../trace/mod.ts";
+import { captureHeader } from "./capture_header.ts";
 import { type DxgDecoded, DxgDecoder } from "./dxg_calls.ts";
 import type { ImportOptions } from "./dxgkrnl.ts";
 import type { ImportCount, Imported, ImportProblem } from "./imported.ts";
@@ -267,24 +268,7 @@ function excerpt(text: string): string {
 }
 
 function makeHeader(problems: readonly ImportProblem[], toolVersion: string): TraceHeader {
-  return {
-    tool: "maptrail",
-    toolVersion,
-    maker: "strace",
-    engineVersion: 0,
-    options: defaultOptions(),
-    program: { name: "capture", kind: "import", args: [] },
-    seed: 0,
-    sites: "off",
-    memory: "none",
-    wallClock: false,
-    startedAt: "",
-    capabilities: [],
-    losses: lossesOf(problems),
-    startsAfter: 0,
-    leftOut: [],
-    selection: null,
-  };
+  return captureHeader({ maker: "strace", toolVersion, startedAt: "", capabilities: [], losses: lossesOf(problems) });
 }
 
 function lossesOf(problems: readonly ImportProblem[]): Loss[] {
