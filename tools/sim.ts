@@ -2,7 +2,7 @@
 // recorded. Exit code 1 if a seed fails: it is printed with its step, what does not hold, and its calls as a scenario.
 
 import { dumpLines } from "../src/view/mod.ts";
-import { type FailedSeed, runSeed, type SeedResult, shorten } from "./sim/run.ts";
+import type { Failure, SeedResult, Shortened } from "./sim/seed_result.ts";
 import { headerFor } from "./sim/simulation.ts";
 import type { SeedOrder, SeedReport } from "./sim/worker.ts";
 import { worldNamed, WORLDS } from "./sim/worlds.ts";
@@ -29,10 +29,8 @@ function numberOf(name: string, usual: number): number {
   throw new RangeError(`Give --${name} a whole number from 1 to 2^32-1, not ${Deno.args[at + 1]}`);
 }
 
-function printFailure(failed: FailedSeed): void {
-  const { seed, trouble, steps, options } = failed;
+function printFailure({ seed, trouble, steps, options }: Failure, short: Shortened): void {
   console.log(`\nFAILED seed ${seed} at step ${steps.length}: ${trouble.check}\n  ${trouble.message}`);
-  const short = shorten(failed, ATTEMPTS);
   console.log(`Shortened to ${short.steps.length} steps: ${short.trouble.message}\n`);
   const lines = [...dumpLines({ header: headerFor(options), events: short.events })];
   for (const line of lines.filter((each) => !each.trimStart().startsWith("#")).slice(-LINES)) console.log(line);
@@ -43,10 +41,10 @@ function printSeen({ seen }: SeedResult): void {
   for (const [name, { well, badly }] of [...seen].toSorted()) console.log(`  ${name}: ${well} well, ${badly} not`);
 }
 
-function one({ world, seed, steps }: SeedOrder): SeedReport {
-  const result = runSeed(worldNamed(world), { seed, steps });
+async function one({ world, seed, steps }: SeedOrder): Promise<SeedReport> {
+  const { result, shorten } = await worldNamed(world).run({ seed, steps });
   if (Deno.args.includes("--seen")) printSeen(result);
-  if (result.failed !== null) printFailure(result.failed);
+  if (result.failed !== null) printFailure(result.failed, await shorten(ATTEMPTS));
   return { world, seed, events: result.events, trouble: result.failed?.trouble.check ?? "" };
 }
 
@@ -85,11 +83,11 @@ async function simulate(world: string, { first, steps, count }: { first: number;
   console.log(`${world}: seed ${first}${count > 1 ? ` to ${first + count - 1}` : ""}, ${steps} steps each`);
   const orders = Array.from({ length: count }, (_, index) => ({ world, seed: first + index, steps }));
   const [only] = orders;
-  const reports = count === 1 && only !== undefined ? [one(only)] : await many(orders);
+  const reports = count === 1 && only !== undefined ? [await one(only)] : await many(orders);
   const failures = reports.filter(({ trouble }) => trouble !== "");
   for (const { seed, trouble } of failures) console.log(`${world} seed ${seed}: ${trouble}`);
   const [failure] = failures;
-  if (failure !== undefined && count > 1) one({ world, seed: failure.seed, steps });
+  if (failure !== undefined && count > 1) await one({ world, seed: failure.seed, steps });
   const events = reports.reduce((sum, report) => sum + report.events, 0);
   console.log(`${world}: ${reports.length} seeds, ${events} events: ${failures.length} failed`);
   return failures.length === 0;

@@ -9,6 +9,7 @@ import { endDevice, flushDevices } from "./guest_objects.ts";
 import { GuestHandles } from "./guest_state.ts";
 import { GuestTransport } from "./guest_transport.ts";
 import { newHost, packetHandler } from "./host.ts";
+import type { HostState } from "./host_state.ts";
 import type { GuestProcess } from "./ioctl.ts";
 import { u32 } from "./record.ts";
 
@@ -36,25 +37,29 @@ const NAME_LENGTH = 261;
 export class OpenGuestAdapter extends GuestAdapter {
   /** The channel of the whole machine, and that of the virtual GPU. */
   readonly channels: { readonly global: ChannelEnds; readonly vgpu: ChannelEnds };
+  /** What the guest's graphics kernel keeps for the process. */
+  readonly process: GuestProcess;
+  /** What the host keeps for the guest. */
+  readonly host: HostState;
   readonly #context: ProgramContext;
-  readonly #process: GuestProcess;
   #hasExited = false;
 
   constructor(
     context: ProgramContext,
-    { hAdapter, process, channels }: Pick<OpenGuestAdapter, "hAdapter" | "channels"> & { process: GuestProcess },
+    { hAdapter, process, host, channels }: Pick<OpenGuestAdapter, "hAdapter" | "process" | "host" | "channels">,
   ) {
     super(context, hAdapter);
     this.channels = channels;
+    this.process = process;
+    this.host = host;
     this.#context = context;
-    this.#process = process;
   }
 
   /** The process dies with what it still has: the guest's kernel gives that back in the documented order. */
   async exitProcess(): Promise<void> {
     if (this.#hasExited) return;
     this.#hasExited = true;
-    await exitProcess(this.#context, this.#process);
+    await exitProcess(this.#context, this.process);
   }
 
   /** Closes the adapter, ends the process, and closes both channels. */
@@ -83,7 +88,12 @@ export async function openGuestAdapter(context: ProgramContext, options: GuestOp
   transport.channels = { global: global.client, vgpu: vgpu.client };
   state.channels = { global: global.server, vgpu: vgpu.server };
   const { out } = await askDxg(context, "OpenAdapterFromLuid", { fields: { AdapterLuid: luid } });
-  return new OpenGuestAdapter(context, { hAdapter: u32(out, "hAdapter"), process, channels: { global, vgpu } });
+  return new OpenGuestAdapter(context, {
+    hAdapter: u32(out, "hAdapter"),
+    process,
+    host: state,
+    channels: { global, vgpu },
+  });
 }
 
 /** Registers for ioctls, and says over the global channel what every guest says first. */

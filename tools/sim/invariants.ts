@@ -105,11 +105,11 @@ function deliveryIsUnderWay({ world, channels }: Watched): string | null {
   return null;
 }
 
-/** A packet's routine is the packet's own, and outlives its channel. */
+/** A packet's routine is the packet's own, and outlives its channel; an ioctl is no channel's. */
 function callbacksAreForTheLiving({ world }: Watched): string | null {
   for (const { name, channel, ins } of world.pending) {
-    const isPackets = name === "EvtVmbPacketCompletionRoutine";
-    if (channel !== 0 && !isPackets && world.find("channel", channel) === undefined) {
+    const isChannels = channel !== 0 && name !== "EvtVmbPacketCompletionRoutine" && name !== "EvtDxgIoctl";
+    if (isChannels && world.find("channel", channel) === undefined) {
       return `${name} of dead channel#${channel} is due`;
     }
     for (const value of ins) {

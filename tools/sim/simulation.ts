@@ -12,20 +12,10 @@ import {
   refsIn,
   type Value,
 } from "../../src/api/mod.ts";
-import { audit } from "../../src/audit/mod.ts";
 import { type RunningCallback, Session } from "../../src/driver/mod.ts";
 import { Engine, type Snapshot } from "../../src/engine/mod.ts";
-import { replay } from "../../src/replay/mod.ts";
-import {
-  BytesSink,
-  bytesSource,
-  encodeKeyframe,
-  openTrace,
-  type TraceEvent,
-  type TraceHeader,
-  TraceWriter,
-  validate,
-} from "../../src/trace/mod.ts";
+import { BytesSink, encodeKeyframe, type TraceEvent, type TraceHeader, TraceWriter } from "../../src/trace/mod.ts";
+import { judge } from "./judge.ts";
 import { mayChangeThough } from "./refusals.ts";
 import { differenceOf } from "./sameness.ts";
 import type { SimulatedWorld, Trouble, Watcher } from "./simulated_world.ts";
@@ -112,19 +102,8 @@ export class Simulation {
   }
 
   #judge(): Trouble | null {
-    const trace = openTrace(bytesSource(this.#bytes.bytes()));
-    for (const { event, message } of validate(trace)) return { check: "trace", message: `@${event}: ${message}` };
-    const keyframes = [...trace.keyframes()];
-    const froms = [undefined, ...keyframes.slice(-1).map(({ event }) => event + 1)];
-    for (const from of froms) {
-      const { divergence, stoppedEarly } = replay(trace, from === undefined ? {} : { from });
-      const check = from === undefined ? "replay" : "replay from a keyframe";
-      if (divergence !== null) return { check, message: divergence.message };
-      if (stoppedEarly !== "") return { check, message: stoppedEarly };
-    }
-    const { findings } = audit(trace, { evidenceLimit: 0 });
-    const [first] = this.#watcher.disagreements(this.events, { findings, options: this.#header.options });
-    return first === undefined ? null : { check: `audit: ${first.about}`, message: first.message };
+    const { options } = this.#header;
+    return judge(this.#bytes.bytes(), (findings) => this.#watcher.disagreements(this.events, { findings, options }));
   }
 
   /** Keeps a keyframe here: a replay can start from it. */

@@ -1,6 +1,5 @@
 // A thread that simulates the seeds it is given, one at a time, and says what each came to. It prints nothing.
 
-import { runSeed } from "./run.ts";
 import { worldNamed } from "./worlds.ts";
 
 /** What a thread is asked. */
@@ -26,8 +25,8 @@ interface ThreadScope {
 }
 
 /** What a seed comes to, in a line. */
-export function reportOf({ world, seed, steps }: SeedOrder): SeedReport {
-  const { events, failed } = runSeed(worldNamed(world), { seed, steps });
+export async function reportOf({ world, seed, steps }: SeedOrder): Promise<SeedReport> {
+  const { result: { events, failed } } = await worldNamed(world).run({ seed, steps });
   const trouble = failed === null ? "" : `${failed.trouble.check}: ${failed.trouble.message.split("\n")[0]}`;
   return { world, seed, events, trouble };
 }
@@ -37,4 +36,4 @@ function isThread(scope: unknown): scope is ThreadScope {
 }
 
 const scope: unknown = globalThis;
-if (isThread(scope)) scope.addEventListener("message", ({ data }) => scope.postMessage(reportOf(data)));
+if (isThread(scope)) scope.addEventListener("message", async ({ data }) => scope.postMessage(await reportOf(data)));
