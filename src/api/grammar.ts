@@ -59,6 +59,11 @@ export interface Declaration {
   readonly effects?: readonly Effect[];
   /** The status with which a call in a wrong state is refused; left out: the option `refusal-status`. */
   readonly refusal?: string;
+  /**
+   * What its behaviour refuses, in order, behind what every call is refused for: the wrong end, a level too high, what handles name,
+   * their states. Each condition in words with its answer: a status, the option that names one, or "refused" of a call without.
+   */
+  readonly refuses?: readonly (readonly [condition: string, answer: string])[];
   /** Statuses that its page lists, besides success and `refusal`; `NULL`: instead of an object. */
   readonly answers?: readonly string[];
   /** Clauses of it (`clauses.ts`) that no run of the model can show, each with the reason. */

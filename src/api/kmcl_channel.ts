@@ -14,6 +14,9 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_allocate",
     params: { ParentDeviceObject: "in pointer", IsServer: "in bool", Channel: "out channel" },
     returns: "status",
+    refuses: [
+      ["IsServer is of the other end", "wrong-endpoint-status"],
+    ],
     effects: ["create Channel"],
     irql: "PASSIVE_LEVEL",
   },
@@ -59,6 +62,10 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_start",
     params: { Channel: "in channel" },
     returns: "void",
+    refuses: [
+      ["called inside a state-change callback of the channel", "refused"],
+      ["Disable has begun", "refused"],
+    ],
     needs: { Channel: ["enabled", "opening", "open", "closing", "closed"] },
   },
   VmbChannelPause: {
@@ -68,6 +75,10 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_pause",
     params: { Channel: "in channel" },
     returns: "void",
+    refuses: [
+      ["called inside a state-change callback of the channel", "refused"],
+      ["Disable has begun", "refused"],
+    ],
     needs: { Channel: ["disabled", "enabled", "opening", "open", "closing", "closed"] },
     blocks: true,
     irql: "PASSIVE_LEVEL",
@@ -103,6 +114,9 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_get_mmio_space",
     params: { Channel: "in channel", MmioAddress: "out u64", MmioSize: "out u64" },
     returns: "void",
+    refuses: [
+      ["Opened has not begun", "refused"],
+    ],
     needs: { Channel: ["opening", "open", "closing"] },
   },
   VmbChannelSetInterruptLatency: {
@@ -112,6 +126,9 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_set_interrupt_latency",
     params: { Channel: "in channel", Latency: "in u16", OriginalLatency: "out u16" },
     returns: "status",
+    refuses: [
+      ["Opened has not begun", "refusal-status"],
+    ],
     needs: { Channel: ["opening", "open", "closing"] },
     mustInspect: true,
   },
@@ -122,6 +139,9 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_init_set_maximum_packet_size",
     params: { Channel: "in channel", PacketSize: "in byteCount" },
     returns: "status",
+    refuses: [
+      ["PacketSize is 0", "STATUS_INVALID_PARAMETER_2"],
+    ],
     answers: ["STATUS_INVALID_PARAMETER_2"],
     ...INIT,
   },
@@ -132,6 +152,10 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_init_set_maximum_external_data",
     params: { Channel: "in channel", DataSize: "in byteCount", ChainLength: "in u32" },
     returns: "status",
+    refuses: [
+      ["DataSize is 0", "STATUS_INVALID_PARAMETER_2"],
+      ["ChainLength is 0", "STATUS_INVALID_PARAMETER_3"],
+    ],
     answers: ["STATUS_INVALID_PARAMETER_2", "STATUS_INVALID_PARAMETER_3"],
     ...INIT,
   },
@@ -151,6 +175,9 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_init_set_process_packet_callbacks",
     params: { Channel: "in channel", ProcessPacketCallback: "in function", ProcessingCompleteCallback: "in function" },
     returns: "status",
+    refuses: [
+      ["ProcessPacketCallback is null", "STATUS_INVALID_PARAMETER_2"],
+    ],
     ...INIT,
   },
   VmbChannelInitSetStateChangeCallbacks: {
@@ -160,6 +187,9 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_init_set_state_change_callbacks",
     params: { Channel: "in channel", StateChangeCallbacks: "in VMB_CHANNEL_STATE_CHANGE_CALLBACKS" },
     returns: "status",
+    refuses: [
+      ["Version or Size is wrong", "STATUS_INVALID_PARAMETER_2"],
+    ],
     answers: ["STATUS_INVALID_PARAMETER_2"],
     ...INIT,
   },
@@ -179,6 +209,9 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_init_set_flags",
     params: { Channel: "in channel", Flags: "in channelFlags" },
     returns: "status",
+    refuses: [
+      ["Flags has bits that do not exist", "STATUS_INVALID_PARAMETER_2"],
+    ],
     answers: ["STATUS_INVALID_PARAMETER_2"],
     ...INIT,
   },
@@ -189,6 +222,10 @@ export const KMCL_CHANNEL = {
     source: "fn:client_channel_init_set_ring_buffer_page_count",
     params: { Channel: "in channel", IncomingPageCount: "in u32", OutgoingPageCount: "in u32" },
     returns: "status",
+    refuses: [
+      ["IncomingPageCount is above 4094", "STATUS_INVALID_PARAMETER_2"],
+      ["OutgoingPageCount is above 4094", "STATUS_INVALID_PARAMETER_3"],
+    ],
     ...INIT,
   },
   VmbClientChannelInitSetTargetPnp: {
@@ -203,6 +240,9 @@ export const KMCL_CHANNEL = {
       PnpFailureCallback: "in function",
     },
     returns: "status",
+    refuses: [
+      ["InterfaceType is null", "STATUS_INVALID_PARAMETER_2"],
+    ],
     ...INIT,
   },
   VmbServerChannelInitSetFlags: {
@@ -212,6 +252,9 @@ export const KMCL_CHANNEL = {
     source: "fn:server_channel_init_set_flags",
     params: { Channel: "in channel", Flags: "in serverChannelFlags" },
     returns: "status",
+    refuses: [
+      ["Flags has bits that do not exist", "STATUS_INVALID_PARAMETER_2"],
+    ],
     answers: ["STATUS_INVALID_PARAMETER_2"],
     ...INIT,
   },
@@ -222,6 +265,9 @@ export const KMCL_CHANNEL = {
     source: "fn:server_channel_init_set_mmio_megabytes",
     params: { Channel: "in channel", MmioMegabytes: "in u16", MmioMegabytesOptional: "in u16" },
     returns: "status",
+    refuses: [
+      ["both are 0", "STATUS_INVALID_PARAMETER"],
+    ],
     answers: ["STATUS_INVALID_PARAMETER"],
     ...INIT,
   },
@@ -232,6 +278,10 @@ export const KMCL_CHANNEL = {
     source: "fn:server_channel_init_set_save_restore_packet_callbacks",
     params: { Channel: "in channel", SavePacketCallback: "in function", RestorePacketCallback: "in function" },
     returns: "status",
+    refuses: [
+      ["SavePacketCallback is null", "STATUS_INVALID_PARAMETER_2"],
+      ["RestorePacketCallback is null", "STATUS_INVALID_PARAMETER_3"],
+    ],
     ...INIT,
   },
   VmbServerChannelInitSetTargetInterfaceId: {
@@ -241,6 +291,9 @@ export const KMCL_CHANNEL = {
     source: "fn:server_channel_init_set_target_interface_id",
     params: { Channel: "in channel", InterfaceType: "in guid", InterfaceInstance: "in guid" },
     returns: "status",
+    refuses: [
+      ["InterfaceType is null", "STATUS_INVALID_PARAMETER_2"],
+    ],
     ...INIT,
   },
   VmbServerChannelInitSetTargetVtl: {
@@ -250,6 +303,9 @@ export const KMCL_CHANNEL = {
     source: "fn:server_channel_init_set_target_vtl",
     params: { Channel: "in channel", TargetVtl: "in u8" },
     returns: "status",
+    refuses: [
+      ["TargetVtl is above highest-vtl", "STATUS_INVALID_PARAMETER_2"],
+    ],
     answers: ["STATUS_INVALID_PARAMETER_2"],
     ...INIT,
   },

@@ -22,6 +22,9 @@ export const KMCL_PACKET = {
     source: "fn:packet_free",
     params: { VmbPacket: "in packet" },
     returns: "void",
+    refuses: [
+      ["VmbPacket is in the caller's memory", "refused"],
+    ],
     needs: { VmbPacket: ["allocated", "completed"] },
     effects: ["destroy VmbPacket"],
   },
@@ -33,6 +36,11 @@ export const KMCL_PACKET = {
     source: "fn:packet_initialize",
     params: { Channel: "in channel", VmbPacket: "inout packet", ByteCount: "in byteCount" },
     returns: "status",
+    refuses: [
+      ["ByteCount is too small", "STATUS_INVALID_PARAMETER_3"],
+      ["VmbPacket was allocated", "refusal-status"],
+      ["VmbPacket is in flight", "refusal-status"],
+    ],
     answers: ["STATUS_INVALID_PARAMETER_3"],
     effects: ["create VmbPacket"],
   },
@@ -75,6 +83,9 @@ export const KMCL_PACKET = {
     source: "fn:packet_set_completion_routine",
     params: { PacketObject: "in packet", CompletionRoutine: "in function" },
     returns: "void",
+    refuses: [
+      ["CompletionRoutine is null", "refused"],
+    ],
   },
   VmbPacketSend: {
     id: 42,
@@ -89,6 +100,15 @@ export const KMCL_PACKET = {
       Flags: "in packetFlags",
     },
     returns: "status",
+    refuses: [
+      ["the channel is gone, or the packet has no completion routine", "refusal-status"],
+      ["Flags has bits that do not exist", "bad-flags-status"],
+      ["BufferLength is above the maximum or beyond Buffer", "packet-size-status"],
+      ["external data of the server", "wrong-endpoint-status"],
+      ["external data outside its memory", "external-data-status"],
+      ["more external data than the peer takes", "external-data-status"],
+      ["more bytes than the ring takes", "packet-size-status"],
+    ],
     needs: { PacketObject: ["allocated", "completed"] },
   },
   VmbPacketSendWithExternalMdl: {
@@ -106,6 +126,16 @@ export const KMCL_PACKET = {
       Flags: "in packetFlags",
     },
     returns: "status",
+    refuses: [
+      ["the channel is gone, or the packet has no completion routine", "refusal-status"],
+      ["Flags has bits that do not exist", "bad-flags-status"],
+      ["BufferLength is above the maximum or beyond Buffer", "packet-size-status"],
+      ["external data of the server", "wrong-endpoint-status"],
+      ["external data without WAIT_FOR_COMPLETION", "external-data-status"],
+      ["external data outside its memory", "external-data-status"],
+      ["more external data than the peer takes", "external-data-status"],
+      ["more bytes than the ring takes", "packet-size-status"],
+    ],
     needs: { PacketObject: ["allocated", "completed"] },
   },
   VmbPacketSendWithExternalPfns: {
@@ -122,6 +152,16 @@ export const KMCL_PACKET = {
       Flags: "in packetFlags",
     },
     returns: "status",
+    refuses: [
+      ["the channel is gone, or the packet has no completion routine", "refusal-status"],
+      ["Flags has bits that do not exist", "bad-flags-status"],
+      ["BufferLength is above the maximum or beyond Buffer", "packet-size-status"],
+      ["external data of the server", "wrong-endpoint-status"],
+      ["external data without WAIT_FOR_COMPLETION", "external-data-status"],
+      ["external data outside its memory", "external-data-status"],
+      ["more external data than the peer takes", "external-data-status"],
+      ["more bytes than the ring takes", "packet-size-status"],
+    ],
     needs: { PacketObject: ["allocated", "completed"] },
   },
   VmbChannelSendSynchronousRequest: {
@@ -140,6 +180,19 @@ export const KMCL_PACKET = {
       Timeout: "in timeout[]",
     },
     returns: "status",
+    refuses: [
+      ["it may wait above PASSIVE_LEVEL", "refusal-status"],
+      ["it may wait and is the server's", "wrong-endpoint-status"],
+      ["the channel shuts down", "STATUS_DEVICE_REMOVED"],
+      ["CompletionBufferSize is no multiple of 8", "packet-size-status"],
+      ["Flags has bits that do not exist", "bad-flags-status"],
+      ["BufferSize is above the maximum or beyond Buffer", "packet-size-status"],
+      ["external data of the server", "wrong-endpoint-status"],
+      ["external data outside its memory", "external-data-status"],
+      ["more external data than the peer takes", "external-data-status"],
+      ["more bytes than the ring takes", "packet-size-status"],
+      ["a Timeout of 0, and no room", "STATUS_BUFFER_OVERFLOW"],
+    ],
     answers: ["STATUS_BUFFER_OVERFLOW", "STATUS_CANCELLED", "STATUS_DEVICE_REMOVED"],
     blocks: true,
   },
@@ -150,6 +203,10 @@ export const KMCL_PACKET = {
     source: "fn:packet_restore",
     params: { PacketObject: "in packet", Buffer: "in bytes", BufferSize: "in byteCount" },
     returns: "status",
+    refuses: [
+      ["called outside the channel's RestorePacket", "refusal-status"],
+      ["Buffer is no context of a packet of the channel", "restore-image-status"],
+    ],
     needs: { PacketObject: ["allocated"] },
   },
   VmbChannelPacketComplete: {
@@ -159,6 +216,11 @@ export const KMCL_PACKET = {
     source: "fn:channel_packet_complete",
     params: { PacketCompletionContext: "in completion", PacketCompletionBuffer: "in bytes", BufSize: "in byteCount" },
     returns: "void",
+    refuses: [
+      ["the packet is to be delivered again", "refused"],
+      ["BufSize is beyond PacketCompletionBuffer", "refused"],
+      ["the completion is more than the ring takes", "refused"],
+    ],
     effects: ["destroy PacketCompletionContext"],
   },
   VmbChannelPacketDeferToPassive: {
@@ -168,6 +230,10 @@ export const KMCL_PACKET = {
     source: "fn:channel_packet_defer_to_passive",
     params: { PacketCompletionContext: "in completion" },
     returns: "void",
+    refuses: [
+      ["the packet is to be delivered again", "refused"],
+      ["called outside the packet's delivery", "refused"],
+    ],
   },
   VmbChannelPacketFail: {
     id: 49,
@@ -176,6 +242,9 @@ export const KMCL_PACKET = {
     source: "fn:channel_packet_fail",
     params: { PacketCompletionContext: "in completion" },
     returns: "void",
+    refuses: [
+      ["the packet is to be delivered again", "refused"],
+    ],
   },
   VmbChannelPacketGetExternalData: {
     id: 50,
@@ -184,6 +253,11 @@ export const KMCL_PACKET = {
     source: "fn:channel_packet_get_external_data",
     params: { PacketCompletionContext: "in completion", Flags: "in externalDataFlags", Mdl: "out mdl" },
     returns: "status",
+    refuses: [
+      ["the packet is to be delivered again", "refusal-status"],
+      ["Flags has bits that do not exist", "bad-flags-status"],
+      ["the packet has no external data", "external-data-status"],
+    ],
     answers: ["STATUS_PENDING"],
     effects: ["create Mdl"],
   },
@@ -194,6 +268,9 @@ export const KMCL_PACKET = {
     source: "fn:channel_set_transaction_quota",
     params: { Channel: "in channel", Quota: "in u32" },
     returns: "void",
+    refuses: [
+      ["Quota is 0", "refused"],
+    ],
   },
   VmbChannelSetIncomingProcessingAtPassive: {
     id: 52,

@@ -12,6 +12,10 @@ export const KMCL_SAVE = {
     source: "fn:channel_save_begin",
     params: { Channel: "in channel" },
     returns: "status",
+    refuses: [
+      ["a save or a restore is open", "refusal-status"],
+      ["the channel is not paused (option save-state)", "refusal-status"],
+    ],
     mustInspect: true,
   },
   VmbChannelSaveContinue: {
@@ -27,6 +31,10 @@ export const KMCL_SAVE = {
       BytesRequired: "out byteCount",
     },
     returns: "status",
+    refuses: [
+      ["no save is open, or a Continue has not returned", "refusal-status"],
+      ["the channel is not paused (option save-state)", "refusal-status"],
+    ],
     answers: ["STATUS_BUFFER_TOO_SMALL", "STATUS_BUFFER_OVERFLOW"],
     blocks: true,
     mustInspect: true,
@@ -39,6 +47,10 @@ export const KMCL_SAVE = {
     source: "fn:channel_save_end",
     params: { Channel: "in channel" },
     returns: "void",
+    refuses: [
+      ["no save is open", "refused"],
+      ["a Continue has not returned", "refused"],
+    ],
   },
   VmbChannelRestoreFromBuffer: {
     id: 56,
@@ -47,6 +59,11 @@ export const KMCL_SAVE = {
     source: "fn:channel_restore_from_buffer",
     params: { Channel: "in channel", Buffer: "in bytes", BufferSize: "in byteCount" },
     returns: "status",
+    refuses: [
+      ["a save is open, a restore is over, packets are on their way", "refusal-status"],
+      ["Buffer is not the next whole chunks", "restore-image-status"],
+      ["packets without a RestorePacketCallback", "refusal-status"],
+    ],
     answers: ["STATUS_MORE_PROCESSING_REQUIRED"],
     needs: { Channel: ["disabled"] },
     blocks: true,

@@ -1,7 +1,7 @@
 // What a value in a call names, and whether its caller may use it. Every call asks this of every handle.
 // It must not know a particular call, nor what a refusal looks like.
 
-import { printObject, type Value } from "../api/mod.ts";
+import { printObject, STATUS, type Value } from "../api/mod.ts";
 import type { CompiledCall } from "./compiled.ts";
 import type { KindTable } from "./object_tables.ts";
 import { type EngineObject, isObject } from "./objects.ts";
@@ -41,4 +41,23 @@ export function stateTrouble({ args, needs }: CompiledCall): Trouble | null {
     }
   }
   return null;
+}
+
+/** What a page lists for a bad parameter, by its place. */
+const LISTED: readonly number[] = [
+  STATUS.STATUS_INVALID_PARAMETER_1,
+  STATUS.STATUS_INVALID_PARAMETER_2,
+  STATUS.STATUS_INVALID_PARAMETER_3,
+];
+
+/**
+ * Trouble with what the parameter of an index names, as it is answered. Where a page lists STATUS_INVALID_PARAMETER_1 for a bad
+ * channel and for its wrong state, both come before the other parameters, and these answer by their place (kmcl.md 2.2).
+ */
+export function listedTrouble(
+  compiled: CompiledCall,
+  { index, trouble }: { readonly index: number; readonly trouble: Trouble },
+): Trouble {
+  if (index === 0 || compiled.plan.declaration.refusal !== "STATUS_INVALID_PARAMETER_1") return trouble;
+  return stateTrouble(compiled) ?? { ...trouble, status: trouble.status ?? LISTED[index] ?? null };
 }

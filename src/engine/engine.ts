@@ -17,7 +17,7 @@ import {
   STATUS,
   type Value,
 } from "../api/mod.ts";
-import { isUsable, mayUse, objectIn, stateTrouble, type Trouble } from "./admission.ts";
+import { isUsable, listedTrouble, mayUse, objectIn, stateTrouble, type Trouble } from "./admission.ts";
 import type { Behaviour, Reply, Scope, StillWaits } from "./behaviour.ts";
 import { answer, blocked, done, optionStatus, refuse, success, value as returning } from "./behaviour.ts";
 import { runDueWork } from "./background.ts";
@@ -185,7 +185,7 @@ export class Engine {
       const value = ins[index] ?? null;
       const object = table === null ? undefined : objectIn(table, value);
       const trouble = object !== undefined && isUsable(object, side) ? null : this.#troubleIn(param, value, side);
-      if (trouble !== null) return trouble;
+      if (trouble !== null) return listedTrouble(compiled, { index, trouble });
       args[index] = table === null ? this.#resolve(param, value) : object ?? null;
     }
     return null;

@@ -82,8 +82,9 @@ interface Request {
 function create(scope: Scope, channel: Channel, { flags, whole, startOffset, byteCount }: Request): Reply {
   const { world } = scope;
   const { options } = world;
+  if (!hasOpenedBegun(world, channel)) return answer(optionStatus(options, "refusal-status"));
   if ((flags & ~READ_ONLY) !== 0) return answer(optionStatus(options, "bad-flags-status"));
-  if (whole === null || !hasOpenedBegun(world, channel)) return answer(optionStatus(options, "refusal-status"));
+  if (whole === null) return answer(optionStatus(options, "refusal-status"));
   const part = { whole, startOffset, byteCount };
   if (!holds(whole, startOffset, byteCount) || descriptionBytes(part) > MAX_DESCRIPTION_BYTES) {
     return answer(optionStatus(options, "gpadl-range-status"));
@@ -186,8 +187,8 @@ function mapTrouble(
   if (!isUp(channel, channel.data.connection) && options["map-after-close"] === "refuse") {
     return optionStatus(options, "refusal-status");
   }
-  if ((flags & ~READ_ONLY) !== 0) return optionStatus(options, "bad-flags-status");
   if (data.server !== channel.number || data.isDeleting) return optionStatus(options, "unknown-gpadl-status");
+  if ((flags & ~READ_ONLY) !== 0) return optionStatus(options, "bad-flags-status");
   if (data.readOnly && (flags & READ_ONLY) === 0) return optionStatus(options, "read-only-map-status");
   if (data.wasUnmapped && options["map-after-unmap"] === "refuse") return optionStatus(options, "refusal-status");
   const isTaken = data.mapping !== 0 && options["mapping-limit"] === "one";

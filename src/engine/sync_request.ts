@@ -14,8 +14,8 @@ const UNIT_NS = 100n;
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * Refusals: a level above PASSIVE_LEVEL or a server, unless the call does not wait; room that is no multiple of 8; what `prepare`
- * says; a channel that closes; no room in the ring where the timeout is 0.
+ * Refusals: a level above PASSIVE_LEVEL or a server, unless the call does not wait; a channel that closes; room that is no multiple
+ * of 8; what `prepare` says; no room in the ring where the timeout is 0.
  */
 function send(
   scope: Scope,
@@ -34,7 +34,6 @@ function send(
     const external = externalMdl(world, mdl, { offset: 0, length: 0, flags, mustWait: false });
     const sendable = prepare(world, channel, { buffer, length, flags, external });
     if (typeof sendable === "number") return answer(sendable);
-    if (channel.data.isClosing) return answer(STATUS.STATUS_DEVICE_REMOVED);
     queue(scope, channel, { sendable, roomBytes, timeout });
     if (timeout[0] === 0n && isQueued(channel, scope.event)) {
       forget(channel, scope.event);
@@ -54,6 +53,7 @@ function formTrouble({ world, side }: Scope, channel: Channel, { flags, roomByte
   const isWaiting = timeout[0] !== 0n || (flags & WAIT_FOR_COMPLETION) !== 0;
   if (isWaiting && irqlTrouble(world, side) !== null) return optionStatus(world.options, "refusal-status");
   if (isWaiting && channel.data.isServer) return optionStatus(world.options, "wrong-endpoint-status");
+  if (channel.data.isClosing) return STATUS.STATUS_DEVICE_REMOVED;
   return roomBytes % 8 === 0 ? null : optionStatus(world.options, "packet-size-status");
 }
 

@@ -28,6 +28,7 @@ export function explainCall(call: string, paint: Paints): string[] | null {
     "",
     ...labelled(plan.isCallback ? "called at" : "by", [whoText(plan)]),
     ...labelled("needs", needsLines(plan)),
+    ...labelled("refuses", refusalLines(plan)),
     ...labelled("moves", Object.entries(declaration.moves ?? {}).map(([param, state]) => `${param} to ${state}`)),
     ...labelled("effects", effectLines(plan)),
     ...labelled("blocks", blocksLines(plan)),
@@ -106,6 +107,13 @@ function needsLines({ declaration, level }: CallPlan): string[] {
   return declaration.returns === "status"
     ? [...lines, `otherwise ${declaration.refusal ?? "the status of the option refusal-status"}`]
     : [...lines, "otherwise refused, without effect"];
+}
+
+/** In order, behind what every call is refused for. */
+function refusalLines({ declaration: { refuses = [] } }: CallPlan): string[] {
+  if (refuses.length === 0) return [];
+  const lines = refuses.map(([condition, answer]) => `${condition}${answer === "refused" ? "" : `: ${answer}`}`);
+  return ["after the other end, the level, handles and states, in this order:", ...lines];
 }
 
 function listed(words: readonly string[]): string {
