@@ -377,14 +377,13 @@ export class AddressSpace {
         unmapped.push({ start: piece.start, end: piece.end });
         continue;
       }
-      const used = new RangeMap<true>();
+      entries.sort((one, other) => one.start - other.start);
+      let from = piece.start;
       for (const { start, end } of entries) {
-        used.carve(start, end);
-        used.insert({ start, end, value: true });
+        if (from < start) unmapped.push({ start: from, end: start });
+        from = Math.max(from, end);
       }
-      for (const { start, end, value } of tiles(piece, used.toArray())) {
-        if (value === undefined) unmapped.push({ start, end });
-      }
+      if (from < piece.end) unmapped.push({ start: from, end: piece.end });
     }
     return unmapped;
   }

@@ -110,14 +110,10 @@ export class PageTables {
 
   /** What pages will point to once all that is queued has run in order of issue, in clipped pieces. */
   newestIn(span: PageSpan): Range<PageEntry>[] {
-    const newest = RangeMap.from(this.committedIn(span));
-    for (const { start, end, value } of clipped(span, this.#pending.overlapping(span.start, span.end))) {
-      const top = value.at(-1);
-      if (top === undefined) continue;
-      newest.carve(start, end);
-      newest.insert({ start, end, value: top.entry });
-    }
-    return newest.toArray();
+    const committed = this.committedIn(span);
+    if (this.#pending.size === 0) return committed;
+    const pending = clipped(span, this.#pending.overlapping(span.start, span.end));
+    return pending.length === 0 ? committed : overlaid(committed, pending);
   }
 
   /** All committed and pending entries that touch the span, clipped, committed ones first. */
@@ -186,6 +182,31 @@ export class PageTables {
     if (value.length > 0) this.#pending.insert({ start, end, value });
   }
 }
+
+/** Committed pieces, and in front of them what is pending last; both ascending. */
+function overlaid(
+  committed: readonly Range<PageEntry>[],
+  pending: readonly Range<readonly PendingEntry[]>[],
+): Range<PageEntry>[] {
+  const pieces: Range<PageEntry>[] = [];
+  let from = 0;
+  let next = 0;
+  for (const { start, end, value } of [...pending, BEYOND]) {
+    for (; next < committed.length; next += 1) {
+      const piece = committed[next];
+      if (piece === undefined || piece.start >= end) break;
+      const [first, last] = [Math.max(piece.start, from), Math.min(piece.end, start)];
+      if (first < last) pieces.push({ start: first, end: last, value: piece.value });
+      if (piece.end > end) break;
+    }
+    const top = value.at(-1);
+    if (top !== undefined) pieces.push({ start, end, value: top.entry });
+    from = end;
+  }
+  return pieces;
+}
+
+const BEYOND: Range<readonly PendingEntry[]> = { start: Infinity, end: Infinity, value: NOTHING_PENDING };
 
 /** What is left of a pending entry whose allocation ended: a copy will find zero pages in its source. */
 function without({ operation, entry: { driverProtection }, isCopy }: PendingEntry): readonly PendingEntry[] {
