@@ -33,7 +33,7 @@ function checkNode<V>(tree: Tree<V>, node: number): Found {
     widest = Math.max(widest, free);
     const held = height === 0 ? { ranges: 1, nodes: 0 } : checkChild(tree, node, index);
     if (height > 0) {
-      const below = tree.gap(tree.child(node, index));
+      const below = tree.gap(tree.link(node, index));
       claim(tree.gapBelow(node, index) === below, `a branch knows ${tree.gapBelow(node, index)} of a gap of ${below}`);
       widest = Math.max(widest, below);
     }
@@ -46,7 +46,7 @@ function checkNode<V>(tree: Tree<V>, node: number): Found {
 
 /** Checks the node at `index` of a branch, and that the columns of the branch say of it what it is. */
 function checkChild<V>(tree: Tree<V>, node: number, index: number): Found {
-  const child = tree.child(node, index);
+  const child = tree.link(node, index);
   const [start, end] = [tree.start(child, 0), tree.end(child, tree.count(child) - 1)];
   claim(tree.height(child) === tree.height(node) - 1, `a node of height ${tree.height(node)} skips a level`);
   claim(tree.start(node, index) === start, `a node starts at ${start}, not at ${tree.start(node, index)}`);

@@ -1,10 +1,11 @@
 // Disjoint half-open ranges of whole numbers, each with a value: insert, carve, overlaps, gaps, all in O(log n).
 // A B+tree that keeps the largest gap below each node. It must not know what the numbers or the values stand for.
-import { carveSpan, insertRange, removeRange } from "./edit.ts";
+import { carveSpan, goToEntry, insertRange, removeRange, removeReached } from "./edit.ts";
 import { checkTree } from "./invariants.ts";
-import { anyWithin, highestFit, leafBeyond, lowestFit, rangeHolding, rangesWithin } from "./search.ts";
+import { type Links, Numbers, Values } from "./links.ts";
+import { anyWithin, highestFit, leafBeyond, lowestFit, rangesWithin } from "./search.ts";
 import type { GapQuery } from "./search.ts";
-import { RANGE_LIMIT, Tree } from "./tree.ts";
+import { ENTRY, RANGE_LIMIT, Tree } from "./tree.ts";
 import type { Range } from "./tree.ts";
 
 /**
@@ -21,8 +22,20 @@ import type { Range } from "./tree.ts";
  * ```
  */
 export class RangeMap<V> {
-  #tree = new Tree<V>();
+  #tree: Tree<V>;
+  readonly #makeLinks: () => Links<V>;
   #changes = 0;
+
+  /** An empty map, of any values unless `makeLinks` says how else to keep them. */
+  constructor(makeLinks: () => Links<V> = () => new Values<V>()) {
+    this.#makeLinks = makeLinks;
+    this.#tree = new Tree<V>(makeLinks());
+  }
+
+  /** An empty map of whole numbers of 31 bits: each stands with its range, and the pieces of a range share one. */
+  static ofNumbers(): RangeMap<number> {
+    return new RangeMap(() => new Numbers());
+  }
 
   /** Makes a map of these ranges, in any order; RangeError as `insert()`. */
   static from<V>(ranges: Iterable<Range<V>>): RangeMap<V> {
@@ -38,7 +51,34 @@ export class RangeMap<V> {
 
   /** The range that holds `point`; undefined where it is free, and for a number that is no point. */
   at(point: number): Range<V> | undefined {
-    return rangeHolding(this.#tree, point);
+    return this.find(point) ? { start: this.foundStart, end: this.foundEnd, value: this.foundValue } : undefined;
+  }
+
+  /** Goes to the range that holds `point`, which `found…` then tell of until the next question or change; false: it is free. */
+  find(point: number): boolean {
+    return goToEntry(this.#tree, point);
+  }
+
+  /** Where the range starts that was found. */
+  get foundStart(): number {
+    return this.#tree.start(this.#foundIn(), this.#tree.places[0] ?? 0);
+  }
+
+  /** Where it ends. */
+  get foundEnd(): number {
+    return this.#tree.end(this.#foundIn(), this.#tree.places[0] ?? 0);
+  }
+
+  /** Its value. */
+  get foundValue(): V {
+    return this.#tree.links.valueOf(this.#tree.link(this.#foundIn(), this.#tree.places[0] ?? 0));
+  }
+
+  /** Removes the range that was found. */
+  removeFound(): void {
+    this.#foundIn();
+    removeReached(this.#tree);
+    this.#changes++;
   }
 
   /** Adds a range; RangeError if it is empty, outside of 0 to `RANGE_LIMIT` or overlaps another, and then nothing changes. */
@@ -47,7 +87,7 @@ export class RangeMap<V> {
     requireSpan("insert", start, end);
     if (start === end) throw new RangeError(`Cannot insert ${span(start, end)}: it is empty, wanted at least 1 point`);
     if (end > RANGE_LIMIT) throw new RangeError(`Cannot insert ${span(start, end)}: it ends beyond ${RANGE_LIMIT}`);
-    if (!insertRange(this.#tree, range)) throw this.#overlapError(start, end);
+    if (!insertRange(this.#tree, start, end, range.value)) throw this.#overlapError(start, end);
     this.#changes++;
   }
 
@@ -63,7 +103,7 @@ export class RangeMap<V> {
   carve(start: number, end: number): Range<V>[] {
     requireSpan("search", start, end);
     if (start === end) return [];
-    const pieces = carveSpan(this.#tree, { start, end });
+    const pieces = carveSpan(this.#tree, start, end);
     if (pieces.length > 0) this.#changes++;
     return pieces;
   }
@@ -105,7 +145,7 @@ export class RangeMap<V> {
     for (let leaf = leafBeyond(this.#tree, point); leaf !== undefined; leaf = leafBeyond(this.#tree, point)) {
       const changes = this.#changes;
       for (
-        let index = this.#tree.endsUpTo(leaf, point);
+        let index = this.#tree.rankIn(leaf, point) >> 1;
         index < this.#tree.count(leaf) && changes === this.#changes;
         index++
       ) {
@@ -119,7 +159,7 @@ export class RangeMap<V> {
 
   /** Removes all ranges. */
   clear(): void {
-    this.#tree = new Tree<V>();
+    this.#tree = new Tree<V>(this.#makeLinks());
     this.#changes++;
   }
 
@@ -131,6 +171,13 @@ export class RangeMap<V> {
   /** Throws if the tree is broken; takes O(n), for tests. */
   checkInvariants(): void {
     checkTree(this.#tree);
+  }
+
+  #foundIn(): number {
+    if (this.#tree.reached !== ENTRY) {
+      throw new Error("Cannot tell of the range that was found: none was, or things changed");
+    }
+    return this.#tree.nodes[0] ?? 0;
   }
 
   #overlapError(start: number, end: number): RangeError {

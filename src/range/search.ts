@@ -1,5 +1,6 @@
-// How the range tree is read: by point, by span and by gap. Nothing here changes a node.
+// How the range tree is read: by span and by gap. Nothing here changes a node.
 // It must not know what the map checks of its arguments.
+import { GAP, NOTHING } from "./tree.ts";
 import type { Range, Tree } from "./tree.ts";
 
 /** What `RangeMap.firstGap()` and `lastGap()` are asked for. */
@@ -17,34 +18,22 @@ export interface GapQuery {
 /** A query with nothing left out and all numbers checked. */
 type Wanted = Required<GapQuery>;
 
-/** Finds the range that holds `point`. Goes by starts alone: in large trees each column looked at costs a cache miss. */
-export function rangeHolding<V>(tree: Tree<V>, point: number): Range<V> | undefined {
-  let node = tree.root;
-  for (let height = tree.height(node);; height--) {
-    const index = tree.startsUpTo(node, point) - 1;
-    if (index < 0) return undefined;
-    if (height === 0) {
-      return point < tree.end(node, index) ? tree.range(node, index) : undefined;
-    }
-    node = tree.child(node, index);
-  }
-}
-
 /** Finds the leaf with the first range that ends beyond `point`. */
 export function leafBeyond<V>(tree: Tree<V>, point: number): number | undefined {
   let node = tree.root;
   for (let height = tree.height(node);; height--) {
-    const index = tree.endsUpTo(node, point);
+    const index = tree.rankIn(node, point) >> 1;
     if (index === tree.count(node)) return undefined;
     if (height === 0) return node;
-    node = tree.child(node, index);
+    node = tree.link(node, index);
   }
 }
 
 /** Lists the ranges that share a point with [start, end), which must not be empty. */
 export function rangesWithin<V>(tree: Tree<V>, start: number, end: number): Range<V>[] {
   const found: Range<V>[] = [];
-  collect(tree, tree.root, { start, end, found });
+  const { root } = tree;
+  collect(tree, root, tree.start(root, 0), tree.lastEnd(root), { start, end, found });
   return found;
 }
 
@@ -54,26 +43,31 @@ interface Collecting<V> {
   readonly found: Range<V>[];
 }
 
-function collect<V>(tree: Tree<V>, node: number, collecting: Collecting<V>): void {
+/** `low` and `high` are the node's rims. */
+function collect<V>(tree: Tree<V>, node: number, low: number, high: number, collecting: Collecting<V>): void {
   const { start, end, found } = collecting;
   const count = tree.count(node);
   const isLeaf = tree.height(node) === 0;
-  for (let index = tree.endsUpTo(node, start); index < count && tree.start(node, index) < end; index++) {
+  for (let index = tree.rank(node, start, low, high) >> 1; index < count; index++) {
+    const first = tree.start(node, index);
+    if (first >= end) return;
     if (isLeaf) found.push(tree.range(node, index));
-    else collect(tree, tree.child(node, index), collecting);
+    else collect(tree, tree.link(node, index), first, tree.end(node, index), collecting);
   }
 }
 
 /** Tells whether a range shares a point with [start, end), which must not be empty. */
 export function anyWithin<V>(tree: Tree<V>, start: number, end: number): boolean {
   let node = tree.root;
+  let [low, high] = [tree.start(node, 0), tree.lastEnd(node)];
   for (let height = tree.height(node);; height--) {
-    const index = tree.endsUpTo(node, start);
-    if (index === tree.count(node) || tree.start(node, index) >= end) {
-      return false;
-    }
-    if (height === 0 || tree.start(node, index) >= start) return true;
-    node = tree.child(node, index);
+    const index = tree.rank(node, start, low, high) >> 1;
+    if (index === tree.count(node)) return false;
+    low = tree.start(node, index);
+    if (low >= end) return false;
+    if (height === 0 || low >= start) return true;
+    high = tree.end(node, index);
+    node = tree.link(node, index);
   }
 }
 
@@ -81,25 +75,34 @@ export function anyWithin<V>(tree: Tree<V>, start: number, end: number): boolean
 export function lowestFit<V>(tree: Tree<V>, wanted: Wanted): number | undefined {
   const { root } = tree;
   const count = tree.count(root);
+  tree.reached = NOTHING;
   if (count === 0) return fit(wanted, 0, wanted.to);
   return fit(wanted, 0, tree.start(root, 0)) ?? fitInside(tree, root, wanted) ??
     fit(wanted, tree.end(root, count - 1), wanted.to);
 }
 
-/** Looks at the gaps between the ranges below `node`; enters only nodes whose largest gap is large enough. */
+/**
+ * Looks at the gaps between the ranges below `node`; enters only nodes whose largest gap is large enough. The tree keeps the way
+ * to what was found inside a leaf.
+ */
 function fitInside<V>(tree: Tree<V>, node: number, wanted: Wanted): number | undefined {
   const { size, from, to } = wanted;
   const count = tree.count(node);
-  const isBranch = tree.height(node) > 0;
-  let index = tree.roomFrom(node, tree.endsUpTo(node, from), size);
+  const height = tree.height(node);
+  let index = tree.roomFrom(node, from <= tree.start(node, 0) ? 0 : tree.rankIn(node, from) >> 1, size);
   for (; index < count; index = tree.roomFrom(node, index + 1, size)) {
+    tree.nodes[height] = node;
+    tree.places[height] = index;
     if (tree.between(node, index) >= size) {
       const start = fit(wanted, tree.end(node, index - 1), tree.start(node, index));
-      if (start !== undefined) return start;
+      if (start !== undefined) {
+        if (height === 0) tree.reached = GAP;
+        return start;
+      }
     }
     if (tree.start(node, index) + size > to) return undefined;
-    if (isBranch && tree.gapBelow(node, index) >= size) {
-      const start = fitInside(tree, tree.child(node, index), wanted);
+    if (height > 0 && tree.gapBelow(node, index) >= size) {
+      const start = fitInside(tree, tree.link(node, index), wanted);
       if (start !== undefined) return start;
     }
   }
@@ -120,10 +123,10 @@ function fitInsideHigh<V>(tree: Tree<V>, node: number, wanted: Wanted): number |
   const { size, from } = wanted;
   const isBranch = tree.height(node) > 0;
   // The gap that `to` lies in belongs to the entry behind it.
-  const last = Math.min(tree.startsUpTo(node, wanted.to), tree.count(node) - 1);
+  const last = Math.min((tree.rankIn(node, wanted.to) + 1) >> 1, tree.count(node) - 1);
   for (let index = last; index >= 0 && tree.end(node, index) > from; index--) {
     if (isBranch && tree.gapBelow(node, index) >= size) {
-      const start = fitInsideHigh(tree, tree.child(node, index), wanted);
+      const start = fitInsideHigh(tree, tree.link(node, index), wanted);
       if (start !== undefined) return start;
     }
     if (tree.between(node, index) >= size) {

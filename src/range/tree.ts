@@ -1,5 +1,7 @@
-// Where the range tree lives: the columns of all nodes in one array, so that reading one costs no object and few cache misses.
-// It must not know how entries are found, split or merged; that is `edit.ts` and `search.ts`.
+// Where the range tree lives: the columns of all nodes in a few arrays, so that reading one costs no object and few cache
+// misses. It must not know how entries are found, split or merged; that is `edit.ts` and `search.ts`.
+
+import type { Links } from "./links.ts";
 
 /** A half-open range [start, end) of whole numbers and the value that stands for it. */
 export interface Range<V> {
@@ -20,43 +22,59 @@ export const CAPACITY = 64;
 /** Entries that every node but the root holds at least. */
 export const LEAST = 16;
 
-/** A node's block of cells: `CAPACITY` starts, as many ends, as many links, and in a branch as many gaps. */
-const ENDS = CAPACITY;
+/** A node's block of cells: `CAPACITY` pairs of start and end, and behind them as many links of half a cell. */
 const LINKS = 2 * CAPACITY;
-const GAPS = 3 * CAPACITY;
-const BLOCK = 4 * CAPACITY;
+const BLOCK = 2 * CAPACITY + CAPACITY / 2;
 
-/** Tells the compiler that a slot in use holds what was put there: `undefined` too may be a value. */
-function isHeld<V>(values: readonly (V | undefined)[], handle: number, _value: V | undefined): _value is V {
-  return handle < values.length;
-}
+/** Cells that a search looks at one by one from where it thinks the point is. */
+const LOOKED_AT = 8;
+
+/** The steps from root to leaf that a tree of 2^31 nodes could have, and more. */
+const MOST_LEVELS = 16;
+
+/** The way of the newest search leads nowhere, or things changed since. */
+export const NOTHING = 0;
+/** It leads to an entry of a leaf. */
+export const ENTRY = 1;
+/** It leads to the free points before an entry of a leaf. */
+export const GAP = 2;
 
 /**
  * A tree of nodes, which are numbers. A node is a leaf, whose entries are ranges, or a branch, whose entries are nodes.
  *
- * Node n owns the block of cells from `n * BLOCK` on, and of its `CAPACITY` slots the first `count`, ascending: where an
- * entry starts, where it ends, and a link (of a range the handle of its value), so one code serves both; a branch also has
- * the largest gap of each of its nodes at hand. The numbers of
- * nodes and handles given back serve again. Links read from cells are cut to integers (`| 0`), or all sums of slots would
- * be made in floating point.
+ * Node n owns the block of cells from `n * BLOCK` on, and of its `CAPACITY` pairs the first `count`, ascending: where an
+ * entry starts and where it ends, side by side, as who finds the one wants the other; then a link, of a range what stands for
+ * its value, so one code serves both. A branch also has the largest gap of each of its nodes at hand. The numbers of nodes
+ * given back serve again.
  */
 export class Tree<V> {
   /** The node that holds all others. */
   root = 0;
+  /** The number of ranges. */
+  size = 0;
+  readonly links: Links<V>;
+  /**
+   * The way of the newest search by height, 0 for the leaf: the node, and the index of an entry in it. Good for what `reached`
+   * says until something changes: who looks and then inserts or takes out goes down once.
+   */
+  readonly nodes = new Int32Array(MOST_LEVELS);
+  readonly places = new Int32Array(MOST_LEVELS);
+  /** What the way leads to: an entry of a leaf, or the free points before it. */
+  reached = NOTHING;
   /** The blocks of all nodes in one array, as most maps are small and an array costs more to make than a range to put in. */
   #cells = new Float64Array(BLOCK);
-  /** By node: the number of entries, the steps down to the leaves, and the largest gap. */
-  readonly #counts = [0];
-  readonly #heights = [0];
-  readonly #gaps = [0];
+  /** The same bytes, for links. */
+  #halves = new Int32Array(this.#cells.buffer);
+  /** By node `CAPACITY` gaps, those of branches; none as long as there is no branch. */
+  #below = new Float64Array(0);
+  /** By node: the number of entries and, above 8 bits, the steps down to the leaves; and the largest gap. */
+  #shapes = new Int32Array(1);
+  #gaps = new Float64Array(1);
   #nodesMade = 1;
   readonly #idleNodes: number[] = [];
-  readonly #values: (V | undefined)[] = [];
-  readonly #idleHandles: number[] = [];
 
-  /** The number of ranges. */
-  get size(): number {
-    return this.#values.length - this.#idleHandles.length;
+  constructor(links: Links<V>) {
+    this.links = links;
   }
 
   /** The number of nodes. */
@@ -66,12 +84,12 @@ export class Tree<V> {
 
   /** The number of entries. */
   count(node: number): number {
-    return this.#counts[node] ?? 0;
+    return (this.#shapes[node] ?? 0) & 0xff;
   }
 
   /** Steps down to the leaves: 0 for a leaf. */
   height(node: number): number {
-    return this.#heights[node] ?? 0;
+    return (this.#shapes[node] ?? 0) >> 8;
   }
 
   /** The largest gap between two neighbouring ranges below the node; what lies outside of it does not count. */
@@ -81,78 +99,93 @@ export class Tree<V> {
 
   /** Where the entry at `index` starts. */
   start(node: number, index: number): number {
-    return this.#cells[node * BLOCK + index] ?? 0;
+    return this.#cells[node * BLOCK + 2 * index] ?? 0;
   }
 
   /** Where the entry at `index` ends. */
   end(node: number, index: number): number {
-    return this.#cells[node * BLOCK + ENDS + index] ?? 0;
+    return this.#cells[node * BLOCK + 2 * index + 1] ?? 0;
   }
 
-  /** The node at `index` of a branch. */
-  child(node: number, index: number): number {
-    return (this.#cells[node * BLOCK + LINKS + index] ?? 0) | 0;
+  /** Where the last entry ends; 0 where there is none. */
+  lastEnd(node: number): number {
+    const count = this.count(node);
+    return count === 0 ? 0 : this.end(node, count - 1);
   }
 
-  /** The value at `index` of a leaf. */
-  value(node: number, index: number): V {
-    const handle = (this.#cells[node * BLOCK + LINKS + index] ?? 0) | 0;
-    const value = this.#values[handle];
-    if (isHeld(this.#values, handle, value)) return value;
-    throw new Error(`Cannot read value ${handle}: the tree holds ${this.#values.length}`);
+  /** The node at `index` of a branch, or the link of the range at `index` of a leaf. */
+  link(node: number, index: number): number {
+    return this.#halves[2 * (node * BLOCK + LINKS) + index] ?? 0;
   }
 
   /** The range at `index` of a leaf, made anew. */
   range(node: number, index: number): Range<V> {
-    return { start: this.start(node, index), end: this.end(node, index), value: this.value(node, index) };
+    const value = this.links.valueOf(this.link(node, index));
+    return { start: this.start(node, index), end: this.end(node, index), value };
   }
 
   /** The largest gap below the entry at `index` of a branch, as the branch knows it. */
   gapBelow(node: number, index: number): number {
-    return this.#cells[node * BLOCK + GAPS + index] ?? 0;
+    return this.#below[node * CAPACITY + index] ?? 0;
   }
 
   /** The first entry from `index` on with `size` free points before it or below it; the count where there is none. */
   roomFrom(node: number, index: number, size: number): number {
     const cells = this.#cells;
+    const below = this.#below;
     const base = node * BLOCK;
     const count = this.count(node);
     const isBranch = this.height(node) > 0;
-    let slot = base + index;
-    for (; slot < base + count; slot++) {
-      if (isBranch && (cells[GAPS + slot] ?? 0) >= size) break;
-      if (slot > base && (cells[slot] ?? 0) - (cells[ENDS + slot - 1] ?? 0) >= size) break;
+    let each = index;
+    for (; each < count; each++) {
+      if (isBranch && (below[node * CAPACITY + each] ?? 0) >= size) break;
+      const cell = base + 2 * each;
+      if (each > 0 && (cells[cell] ?? 0) - (cells[cell - 1] ?? 0) >= size) break;
     }
-    return slot - base;
+    return each;
   }
 
   /** The free points before the entry at `index`, up to the entry left of it; 0 at the rims. */
   between(node: number, index: number): number {
     if (index <= 0 || index >= this.count(node)) return 0;
-    return this.start(node, index) - this.end(node, index - 1);
+    const cell = node * BLOCK + 2 * index;
+    return (this.#cells[cell] ?? 0) - (this.#cells[cell - 1] ?? 0);
   }
 
-  /** Counts the entries that start at or before `point`. */
-  startsUpTo(node: number, point: number): number {
-    return this.#countUpTo(node * BLOCK, this.count(node), point);
+  /**
+   * Counts the starts and ends at or before `point`: odd where an entry holds it, the one at half of that. `low` and `high`
+   * are the first start and the last end. What lies between is looked for first where it would be if entries were spread
+   * evenly, as most are: of a leaf that nobody touched for long each look elsewhere is a cache miss.
+   */
+  rank(node: number, point: number, low: number, high: number): number {
+    if (!(point >= low)) return 0;
+    const cells = this.#cells;
+    const base = node * BLOCK;
+    const beyond = 2 * this.count(node);
+    if (point >= high) return beyond;
+    let guess = Math.floor((point - low) / (high - low) * beyond) | 0;
+    if (guess >= beyond) guess = beyond - 1;
+    let cell = base + guess;
+    if ((cells[cell] ?? 0) <= point) {
+      for (let left = LOOKED_AT; left > 0; left--) if (!((cells[++cell] ?? Infinity) <= point)) return cell - base;
+      return this.#countUpTo(cell, base + beyond, point) - base;
+    }
+    for (let left = LOOKED_AT; left > 0; left--) if ((cells[--cell] ?? 0) <= point) return cell + 1 - base;
+    return this.#countUpTo(base, cell, point) - base;
   }
 
-  /** Counts the entries that end at or before `point`, which is the index of the first that ends beyond it. */
-  endsUpTo(node: number, point: number): number {
-    return this.#countUpTo(node * BLOCK + ENDS, this.count(node), point);
+  /** The same for who does not know the rims. */
+  rankIn(node: number, point: number): number {
+    return this.count(node) === 0 ? 0 : this.rank(node, point, this.start(node, 0), this.lastEnd(node));
   }
 
   /** Makes an empty node of this height. */
   addNode(height: number): number {
     const node = this.#idleNodes.pop() ?? this.#nodesMade++;
-    if (this.#cells.length < this.#nodesMade * BLOCK) {
-      const cells = new Float64Array(2 * this.#cells.length);
-      cells.set(this.#cells);
-      this.#cells = cells;
-    }
-    this.#counts[node] = 0;
+    if (this.#shapes.length < this.#nodesMade) this.#grow();
+    if (height > 0 && this.#below.length === 0) this.#below = new Float64Array(this.#shapes.length * CAPACITY);
+    this.#shapes[node] = height << 8;
     this.#gaps[node] = 0;
-    this.#heights[node] = height;
     return node;
   }
 
@@ -162,23 +195,18 @@ export class Tree<V> {
   }
 
   /** Puts a range at `index` of a leaf, which must have room. */
-  addRange(node: number, index: number, range: Range<V>): void {
+  addRange(node: number, index: number, start: number, end: number, link: number): void {
     const halved = this.between(node, index);
-    const handle = this.#idleHandles.pop() ?? this.#values.length;
-    this.#values[handle] = range.value;
-    this.#openSlot(node, index, { start: range.start, end: range.end, link: handle });
+    this.size++;
+    this.#openSlot(node, index, start, end, link);
     if (halved > 0 && halved === this.gap(node)) this.rescan(node);
     else this.#widen(node, Math.max(this.between(node, index), this.between(node, index + 1)));
   }
 
   /** Takes the ranges from `index` up to `end` out of a leaf. */
   dropRanges(node: number, index: number, end: number): void {
-    const base = node * BLOCK;
-    for (let slot = base + index; slot < base + end; slot++) {
-      const handle = (this.#cells[LINKS + slot] ?? 0) | 0;
-      this.#values[handle] = undefined;
-      this.#idleHandles.push(handle);
-    }
+    for (let each = index; each < end; each++) this.links.drop(this.link(node, each));
+    this.size -= end - index;
     const isAtRim = index === 0 || end === this.count(node);
     this.#closeSlots(node, index, end);
     if (isAtRim) this.rescan(node);
@@ -187,101 +215,116 @@ export class Tree<V> {
 
   /** Lets the range at `index` of a leaf start later. */
   clipStart(node: number, index: number, start: number): void {
-    this.#cells[node * BLOCK + index] = start;
+    this.#cells[node * BLOCK + 2 * index] = start;
     this.#widen(node, this.between(node, index));
   }
 
   /** Lets the range at `index` of a leaf end sooner. */
   clipEnd(node: number, index: number, end: number): void {
-    this.#cells[node * BLOCK + ENDS + index] = end;
+    this.#cells[node * BLOCK + 2 * index + 1] = end;
     this.#widen(node, this.between(node, index + 1));
   }
 
   /** Puts a node at `index` of a branch, which must have room. The largest gap is right after `rescan()`. */
   addChild(node: number, index: number, child: number): void {
-    const end = this.end(child, this.count(child) - 1);
-    this.#openSlot(node, index, { start: this.start(child, 0), end, link: child });
-    this.#cells[node * BLOCK + GAPS + index] = this.gap(child);
+    this.#openSlot(node, index, this.start(child, 0), this.lastEnd(child), child);
+    this.#below[node * CAPACITY + index] = this.gap(child);
   }
 
   /** Takes the node at `index` out of a branch and gives it back. The largest gap is right after `rescan()`. */
   dropChild(node: number, index: number): void {
-    this.dropNode(this.child(node, index));
+    this.dropNode(this.link(node, index));
     this.#closeSlots(node, index, index + 1);
   }
 
-  /** Brings the entry at `index` of a branch up to date after its node changed. */
-  refresh(node: number, index: number): void {
-    const child = this.child(node, index);
+  /** Brings the entry at `index` of a branch up to date after its node changed; whether that changed it. */
+  refresh(node: number, index: number): boolean {
+    const child = this.link(node, index);
     const start = this.start(child, 0);
-    const end = this.end(child, this.count(child) - 1);
+    const end = this.lastEnd(child);
     const gap = this.gap(child);
-    const slot = node * BLOCK + index;
+    const cell = node * BLOCK + 2 * index;
     const cells = this.#cells;
-    if (cells[slot] === start && cells[ENDS + slot] === end && cells[GAPS + slot] === gap) return;
+    const below = node * CAPACITY + index;
+    if (cells[cell] === start && cells[cell + 1] === end && this.#below[below] === gap) return false;
     const before = this.#widestAt(node, index);
-    cells[slot] = start;
-    cells[ENDS + slot] = end;
-    cells[GAPS + slot] = gap;
+    cells[cell] = start;
+    cells[cell + 1] = end;
+    this.#below[below] = gap;
     const after = this.#widestAt(node, index);
     if (after >= this.gap(node)) this.#gaps[node] = after;
     else if (before === this.gap(node)) this.rescan(node);
+    return true;
   }
 
   /** Moves the entries from `index` on to the end of `target`, which must have room. Both need `rescan()` after it. */
   moveTail(node: number, index: number, target: number): void {
     const room = this.count(target);
     const length = this.count(node) - index;
-    this.#copy(node * BLOCK + index, target * BLOCK + room, length);
-    this.#counts[target] = room + length;
-    this.#counts[node] = index;
+    this.#copy(node, index, target, room, length);
+    this.#recount(target, room + length);
+    this.#recount(node, index);
   }
 
   /** Evens out two neighbours, so that `left` has `half`. Both need `rescan()` after it. */
   evenOut(left: number, right: number, half: number): void {
     const surplus = this.count(left) - half;
     const rest = this.count(right) + surplus;
-    const [from, to] = [left * BLOCK, right * BLOCK];
     if (surplus > 0) {
-      this.#copy(to, to + surplus, this.count(right));
-      this.#copy(from + half, to, surplus);
+      this.#copy(right, 0, right, surplus, this.count(right));
+      this.#copy(left, half, right, 0, surplus);
     } else {
-      this.#copy(to, from + this.count(left), -surplus);
-      this.#copy(to - surplus, to, rest);
+      this.#copy(right, 0, left, this.count(left), -surplus);
+      this.#copy(right, -surplus, right, 0, rest);
     }
-    this.#counts[left] = half;
-    this.#counts[right] = rest;
+    this.#recount(left, half);
+    this.#recount(right, rest);
   }
 
   /** Finds the largest gap anew. */
   rescan(node: number): void {
+    const cells = this.#cells;
     const base = node * BLOCK;
-    const beyond = base + this.count(node);
+    const count = this.count(node);
     let widest = 0;
-    for (let slot = base + 1; slot < beyond; slot++) {
-      const free = (this.#cells[slot] ?? 0) - (this.#cells[ENDS + slot - 1] ?? 0);
+    for (let cell = base + 2; cell < base + 2 * count; cell += 2) {
+      const free = (cells[cell] ?? 0) - (cells[cell - 1] ?? 0);
       if (free > widest) widest = free;
     }
     if (this.height(node) > 0) {
-      for (let slot = base; slot < beyond; slot++) {
-        const inner = this.#cells[GAPS + slot] ?? 0;
+      const first = node * CAPACITY;
+      for (let slot = first; slot < first + count; slot++) {
+        const inner = this.#below[slot] ?? 0;
         if (inner > widest) widest = inner;
       }
     }
     this.#gaps[node] = widest;
   }
 
-  /** Counts the cells from `base` on, `count` of them and ascending, that are at most `point`. */
-  #countUpTo(base: number, count: number, point: number): number {
+  #recount(node: number, count: number): void {
+    this.#shapes[node] = (this.#shapes[node] ?? 0) & ~0xff | count;
+  }
+
+  #grow(): void {
+    const nodes = 2 * this.#shapes.length;
+    this.#cells = grown(this.#cells, new Float64Array(nodes * BLOCK));
+    this.#halves = new Int32Array(this.#cells.buffer);
+    if (this.#below.length > 0) this.#below = grown(this.#below, new Float64Array(nodes * CAPACITY));
+    this.#shapes = grown(this.#shapes, new Int32Array(nodes));
+    this.#gaps = grown(this.#gaps, new Float64Array(nodes));
+  }
+
+  /** Finds the first of the cells from `low` up to `beyond`, which ascend, that is above `point`. */
+  #countUpTo(low: number, beyond: number, point: number): number {
     const cells = this.#cells;
-    let low = base;
-    let left = count;
+    let first = low;
+    let left = beyond - low;
     while (left > 0) {
       const half = (left + 1) >>> 1;
-      if ((cells[low + half - 1] ?? 0) <= point) low += half;
+      if ((cells[first + half - 1] ?? 0) <= point) first += half;
       left -= half;
     }
-    return low - base;
+    return first;
   }
 
   /** The largest of the gaps below an entry of a branch and on both sides of it. */
@@ -294,43 +337,54 @@ export class Tree<V> {
   }
 
   /** Puts an entry at `index` and moves the rest up. A loop, as most moves are short. */
-  #openSlot(node: number, index: number, entry: { start: number; end: number; link: number }): void {
+  #openSlot(node: number, index: number, start: number, end: number, link: number): void {
     const count = this.count(node);
-    const slot = node * BLOCK + index;
-    const last = node * BLOCK + count;
+    const base = node * BLOCK;
+    const first = base + 2 * index;
     const cells = this.#cells;
-    if (this.height(node) > 0) cells.copyWithin(GAPS + slot + 1, GAPS + slot, GAPS + last);
-    for (let to = last; to > slot; to--) {
-      cells[to] = cells[to - 1] ?? 0;
-      cells[ENDS + to] = cells[ENDS + to - 1] ?? 0;
-      cells[LINKS + to] = cells[LINKS + to - 1] ?? 0;
+    const links = this.#halves;
+    if (this.height(node) > 0) {
+      const below = node * CAPACITY;
+      this.#below.copyWithin(below + index + 1, below + index, below + count);
     }
-    cells[slot] = entry.start;
-    cells[ENDS + slot] = entry.end;
-    cells[LINKS + slot] = entry.link;
-    this.#counts[node] = count + 1;
+    for (let cell = base + 2 * count + 1; cell > first + 1; cell--) cells[cell] = cells[cell - 2] ?? 0;
+    const slot = 2 * (base + LINKS) + index;
+    for (let to = slot - index + count; to > slot; to--) links[to] = links[to - 1] ?? 0;
+    cells[first] = start;
+    cells[first + 1] = end;
+    links[slot] = link;
+    this.#recount(node, count + 1);
   }
 
   #closeSlots(node: number, index: number, end: number): void {
     const count = this.count(node);
     const length = end - index;
-    const beyond = node * BLOCK + count;
+    const base = node * BLOCK;
     const cells = this.#cells;
+    const links = this.#halves;
     if (this.height(node) > 0) {
-      cells.copyWithin(GAPS + node * BLOCK + index, GAPS + node * BLOCK + end, GAPS + beyond);
+      const below = node * CAPACITY;
+      this.#below.copyWithin(below + index, below + end, below + count);
     }
-    for (let from = node * BLOCK + end; from < beyond; from++) {
-      cells[from - length] = cells[from] ?? 0;
-      cells[ENDS + from - length] = cells[ENDS + from] ?? 0;
-      cells[LINKS + from - length] = cells[LINKS + from] ?? 0;
-    }
-    this.#counts[node] = count - length;
+    for (let cell = base + 2 * end; cell < base + 2 * count; cell++) cells[cell - 2 * length] = cells[cell] ?? 0;
+    const slot = 2 * (base + LINKS);
+    for (let from = slot + end; from < slot + count; from++) links[from - length] = links[from] ?? 0;
+    this.#recount(node, count - length);
   }
 
-  #copy(from: number, to: number, length: number): void {
-    this.#cells.copyWithin(to, from, from + length);
-    this.#cells.copyWithin(ENDS + to, ENDS + from, ENDS + from + length);
-    this.#cells.copyWithin(LINKS + to, LINKS + from, LINKS + from + length);
-    this.#cells.copyWithin(GAPS + to, GAPS + from, GAPS + from + length);
+  #copy(from: number, index: number, to: number, place: number, length: number): void {
+    const [source, target] = [from * BLOCK, to * BLOCK];
+    this.#cells.copyWithin(target + 2 * place, source + 2 * index, source + 2 * (index + length));
+    const first = 2 * (source + LINKS) + index;
+    this.#halves.copyWithin(2 * (target + LINKS) + place, first, first + length);
+    if (this.height(from) === 0) return;
+    const below = from * CAPACITY + index;
+    this.#below.copyWithin(to * CAPACITY + place, below, below + length);
   }
+}
+
+/** The larger array with what the other holds. */
+function grown<A extends Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(old: A, larger: A): A {
+  larger.set(old);
+  return larger;
 }

@@ -1,7 +1,7 @@
 // `RangeMap` against a plain array: random operations, every answer compared, the tree checked after each one.
 // It must not know how the tree is built; sizes are chosen so that nodes split, even out and merge.
 import fc from "fast-check";
-import { assert, assertEquals } from "../support/assert.ts";
+import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { RANGE_LIMIT, RangeMap } from "../../src/range/mod.ts";
 import { PlainRanges } from "./plain_ranges.ts";
 
@@ -45,11 +45,42 @@ function heldStart(world: World): number {
   return held[world.dice(held.length)]?.start ?? 0;
 }
 
+/** Finds a range and takes it out, by what was found or by its span, or asks something else in between. */
+function takeFound({ map, plain, dice }: World, point: number): void {
+  const wanted = plain.at(point);
+  assertEquals(map.find(point), wanted !== undefined);
+  if (wanted === undefined) return;
+  const found = { start: map.foundStart, end: map.foundEnd, value: map.foundValue };
+  assertEquals(found, wanted);
+  const how = dice(3);
+  if (how === 0) map.removeFound();
+  else {
+    if (how === 1) map.find(dice(point + 1));
+    assertEquals(map.carve(found.start, found.end), [wanted]);
+  }
+  plain.remove(found.start);
+  assertThrows(() => map.foundValue, Error, "none was");
+}
+
+/** Puts a range where the first gap is, right after it was found. */
+function fillGap(world: World, from: number): void {
+  const { map, plain, dice, origin, space, longest } = world;
+  const query = { size: 1 + dice(longest), from: dice(2) === 0 ? from : origin, to: origin + space };
+  const start = map.firstGap(query);
+  assertEquals(start, plain.firstGap({ ...query, alignment: 1 }));
+  if (start === undefined) return;
+  const range = { start, end: start + query.size, value: dice(1000) };
+  assert(plain.insert(range));
+  map.insert(range);
+}
+
 function change(world: World, removals: number): void {
   const { map, plain, dice, origin, space, longest } = world;
   const start = origin + dice(space);
   const isRemoval = dice(100) < removals;
-  if (isRemoval && dice(8) > 0) {
+  if (isRemoval && dice(4) === 0) takeFound(world, heldStart(world));
+  else if (!isRemoval && dice(4) === 0) fillGap(world, start);
+  else if (isRemoval && dice(8) > 0) {
     const victim = dice(10) === 0 ? start : heldStart(world);
     assertEquals(map.remove(victim), plain.remove(victim));
   } else if (isRemoval || dice(20) === 0) {
@@ -91,7 +122,8 @@ function live(world: World, steps: number): void {
 }
 
 function worldOf(seed: number, size: { origin: number; space: number; longest: number }): World {
-  return { map: new RangeMap(), plain: new PlainRanges(), dice: diceOf(seed), ...size };
+  const map = seed % 2 === 0 ? new RangeMap<number>() : RangeMap.ofNumbers();
+  return { map, plain: new PlainRanges(), dice: diceOf(seed), ...size };
 }
 
 Deno.test("RangeMap agrees with a plain array where ranges crowd and collide", () => {

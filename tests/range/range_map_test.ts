@@ -280,3 +280,16 @@ Deno.test("RangeMap.from() takes any order and refuses overlap", () => {
   assertEquals(RangeMap.from([range(9, 10), range(1, 2)]).toArray(), [range(1, 2), range(9, 10)]);
   assertThrows(() => RangeMap.from([range(1, 3), range(2, 4)]), RangeError, "Cannot insert [2, 4): it overlaps [1, 3)");
 });
+
+Deno.test("RangeMap.ofNumbers() holds whole numbers of 31 bits and refuses others", () => {
+  const map = RangeMap.ofNumbers();
+  map.insert({ start: 0, end: 9, value: -1 });
+  map.insert({ start: 9, end: 12, value: 2 ** 31 - 1 });
+  assertEquals(map.carve(3, 10).map(({ value }) => value), [-1, 2 ** 31 - 1]);
+  assertEquals(map.toArray().map(({ start, value }) => [start, value]), [[0, -1], [10, 2 ** 31 - 1]]);
+  for (const value of [0.5, 2 ** 31, Number.NaN]) {
+    assertThrows(() => map.insert({ start: 20, end: 21, value }), RangeError, "31 bits");
+  }
+  assertEquals(map.size, 2);
+  map.checkInvariants();
+});
