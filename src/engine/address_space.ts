@@ -7,10 +7,9 @@ import { breaksUnique, isUnique, MappedSpans, type MappingCandidate } from "./ma
 import { ensure, pages, requireWithin } from "./address_space_checks.ts";
 import { TapeReader, type TapeValue } from "./number_tape.ts";
 import type { Mapping, PageUpdate, Reservation, When } from "./page_changes.ts";
-import { FreshList } from "./fresh_list.ts";
 import { moved, type PageEntry, type PageSpan, PageTables, tiles } from "./page_tables.ts";
 import { type CopySource, type PagingOperation, PagingOperations, type QueuePosition } from "./paging_operations.ts";
-import { baseEntry, mappedVad, readVad, Vad, type VadFacts, vadNumbers } from "./vad.ts";
+import { baseEntry, type Keeper, mappedVad, readVad, type Vad, type VadFacts, vadNumbers, VadRows } from "./vad.ts";
 
 export { UNIQUE_DRIVER_PROTECTION } from "./mapped_spans.ts";
 export type { MappingCandidate } from "./mapped_spans.ts";
@@ -19,6 +18,13 @@ export type { Mapping, PageUpdate, Reservation, When } from "./page_changes.ts";
 export type { QueuePosition } from "./paging_operations.ts";
 export type { TapeValue } from "./number_tape.ts";
 export type { Vad } from "./vad.ts";
+
+/** A piece of an obtained range. */
+export interface VadPiece extends PageSpan {
+  /** Its object's number. */
+  readonly number: number;
+  readonly keeper: Keeper;
+}
 
 /** The lowest page that placement gives out: the first 64 KB stay free, so that 0 is never an address. */
 export const FIRST_PLACED_PAGE = 16;
@@ -34,12 +40,11 @@ export class AddressSpace {
   /** The number of pages: the end of the highest page that can be obtained. */
   readonly pageLimit: number;
   readonly #gpus: PageTables[];
-  readonly #vads = new RangeMap<Vad>();
-  /** Reservations whose operation has not run, by number. */
-  readonly #uncommitted = new Map<number, Vad>();
-  readonly #fresh = new FreshList();
-  /** Ranges that ended, to serve again. */
-  readonly #idle: Vad[] = [];
+  /** Pieces of obtained ranges: the row of each. */
+  readonly #vads = RangeMap.ofNumbers();
+  readonly #rows = new VadRows();
+  /** Rows of reservations whose operation has not run, by number. */
+  readonly #uncommitted = new Map<number, number>();
   #operations = new PagingOperations();
   #mapped = new MappedSpans();
 
@@ -71,13 +76,31 @@ export class AddressSpace {
   }
 
   /** The pieces of obtained ranges that touch the span, whole. */
-  vadsIn({ start, end }: PageSpan): readonly Readonly<Range<Readonly<Vad>>>[] {
-    return this.#vads.overlapping(start, end);
+  vadsIn({ start, end }: PageSpan): readonly Range<Vad>[] {
+    return this.#vads.overlapping(start, end).map((piece) => ({ ...piece, value: this.#rows.at(piece.value) }));
   }
 
   /** The piece of an obtained range that holds a page, whole. */
-  vadAt(page: number): Readonly<Range<Readonly<Vad>>> | undefined {
-    return this.#vads.at(page);
+  pieceAt(page: number): VadPiece | undefined {
+    const vads = this.#vads;
+    if (!vads.find(page)) return undefined;
+    const row = vads.foundValue;
+    return {
+      start: vads.foundStart,
+      end: vads.foundEnd,
+      number: this.#rows.number(row),
+      keeper: this.#rows.keeper(row),
+    };
+  }
+
+  /** The obtained range of which one piece holds all of the span; null where there is none. */
+  vadOver({ start, end }: PageSpan): Vad | null {
+    return this.#vads.find(start) && end <= this.#vads.foundEnd ? this.#rows.at(this.#vads.foundValue) : null;
+  }
+
+  /** Whether any page of the span is obtained. */
+  isAnyObtained({ start, end }: PageSpan): boolean {
+    return this.#vads.overlaps(start, end);
   }
 
   /** Whether every page of the span is obtained. */
@@ -86,10 +109,10 @@ export class AddressSpace {
   }
 
   /** Every obtained range, in order of their numbers. */
-  vads(): readonly Readonly<Vad>[] {
-    const each = new Set<Vad>();
-    for (const { value } of this.#vads) each.add(value);
-    return [...each].sort((one, other) => one.number - other.number);
+  vads(): readonly Vad[] {
+    const rows = new Set<number>();
+    for (const { value } of this.#vads) rows.add(value);
+    return [...rows].map((row) => this.#rows.at(row)).sort((one, other) => one.number - other.number);
   }
 
   /** Sets free pages aside, on all physical GPUs. */
@@ -103,8 +126,8 @@ export class AddressSpace {
   map({ start, end, gpu, entry, vad, isFree = false }: Mapping, when: When): void {
     if (isFree && when === null && !this.#mapped.isUniqueWith(entry)) {
       const made = this.#addVad(mappedVad(vad), null);
-      this.#fresh.add(made, { start, end, gpu, entry });
       this.#obtain({ start, end }, made);
+      this.#rows.setFresh(made, { start, end, gpu, entry });
       return;
     }
     this.#settle(isUnique(entry) ? undefined : { start, end });
@@ -141,11 +164,11 @@ export class AddressSpace {
     this.#settle(span);
     return this.#entriesOf(
       span,
-      (vad, piece) =>
+      (row, piece) =>
         [...tiles(piece, this.#tablesOf(gpu).newestIn(piece))].map(({ start, end, value }) => ({
           start,
           end,
-          value: value ?? baseEntry({ ...vad, isCommitted: true }),
+          value: value ?? baseEntry({ ...this.#rows.at(row), isCommitted: true }),
         })),
     );
   }
@@ -160,15 +183,16 @@ export class AddressSpace {
   /** Frees obtained pages, and what is queued for them; returns the numbers of the VADs of which nothing is left. */
   free(span: PageSpan): number[] {
     const ended: number[] = [];
+    if (this.#freeFresh(span, ended)) return ended;
     let hasEntries = false;
-    for (const { start, end, value: vad } of this.#vads.carve(span.start, span.end)) {
-      vad.pageCount -= end - start;
-      if (vad.pageCount > 0 || !this.#fresh.take(vad)) hasEntries = true;
-      this.#settleVad(vad);
-      if (vad.pageCount > 0) continue;
-      if (!vad.isCommitted) this.#uncommitted.delete(vad.number);
-      ended.push(vad.number);
-      this.#idle.push(vad);
+    for (const { start, end, value: row } of this.#vads.carve(span.start, span.end)) {
+      const isWhole = this.#rows.pageCount(row) === end - start;
+      if (isWhole && this.#rows.isFresh(row)) this.#rows.endFresh(row);
+      else {
+        this.#settleRow(row);
+        hasEntries = true;
+      }
+      if (this.#rows.addPages(row, start - end) === 0) ended.push(this.#dropVad(row));
     }
     if (hasEntries) { for (const tables of this.#gpus) this.#mapped.free(span, tables.release(span)); }
     return ended;
@@ -180,10 +204,25 @@ export class AddressSpace {
    * Returns the numbers of the VADs of which nothing is left.
    */
   releaseAllocation(allocation: number): number[] {
-    this.#settle();
+    const fresh = this.#rows.freshOf(allocation);
+    const ended: number[] = [];
+    if (!this.#mapped.has(allocation)) {
+      // Page tables know nothing of it. The order is the one in which they would tell.
+      fresh.sort((one, other) => this.#rows.freshGpu(one) - this.#rows.freshGpu(other) || this.#byStart(one, other));
+      for (const row of fresh) {
+        const start = this.#rows.freshStart(row);
+        this.#freeFresh({ start, end: start + this.#rows.pageCount(row) }, ended);
+      }
+      return ended;
+    }
+    for (const row of fresh) this.#settleRow(row);
+    const touched: PageSpan[] = [];
     const spans = this.#mapped.take(allocation);
-    const touched = this.#gpus.flatMap((tables) => spans.flatMap((span) => tables.releaseAllocation(span, allocation)));
-    return touched.flatMap((span) => this.#unmappedIn(span)).flatMap((unmapped) => this.free(unmapped));
+    for (const tables of this.#gpus) {
+      for (const span of spans) touched.push(...tables.releaseAllocation(span, allocation));
+    }
+    for (const unmapped of touched.flatMap((span) => this.#unmappedIn(span))) ended.push(...this.free(unmapped));
+    return ended;
   }
 
   /** Whether a mapping breaks the rule of unique driver protection, once all that is queued has run. */
@@ -203,7 +242,7 @@ export class AddressSpace {
     for (const piece of tiles(span, this.#vads.overlapping(span.start, span.end))) {
       if (piece.value === undefined) yield { start: piece.start, end: piece.end, value: undefined };
       else {
-        const base = baseEntry(piece.value);
+        const base = baseEntry(this.#rows.at(piece.value));
         for (const tile of tiles(piece, this.#tablesOf(gpu).committedIn(piece))) {
           yield { ...tile, value: tile.value ?? base };
         }
@@ -220,7 +259,7 @@ export class AddressSpace {
     tape.push(vads.length);
     for (const vad of vads) tape.push(...vadNumbers(vad));
     tape.push(this.#vads.size);
-    for (const { start, end, value } of this.#vads) tape.push(start, end, value.number);
+    for (const { start, end, value } of this.#vads) tape.push(start, end, this.#rows.number(value));
     this.#operations.write(tape);
     this.#mapped.write(tape);
     for (const tables of this.#gpus) tables.write(tape);
@@ -232,12 +271,17 @@ export class AddressSpace {
     const tape = new TapeReader(plain);
     const space = new AddressSpace({ physicalAdapters: tape.number(), vaBits: tape.number() });
     for (const adapter of tape.list(() => tape.number())) space.adapters.add(adapter);
-    const vads = new Map(tape.list(() => readVad(tape)).map((vad) => [vad.number, vad]));
-    for (const vad of vads.values()) if (!vad.isCommitted) space.#uncommitted.set(vad.number, vad);
+    const rows = new Map<number, number>();
+    tape.list(() => {
+      const vad = readVad(tape);
+      const row = space.#rows.add(vad, vad.isCommitted);
+      rows.set(vad.number, row);
+      if (!vad.isCommitted) space.#uncommitted.set(vad.number, row);
+    });
     for (const [start, end, number] of tape.list(() => [tape.number(), tape.number(), tape.number()] as const)) {
-      const vad = vads.get(number);
-      if (vad === undefined) throw new RangeError(`Cannot find VAD ${number}: the space has none of that number`);
-      space.#obtain({ start, end }, vad);
+      const row = rows.get(number);
+      if (row === undefined) throw new RangeError(`Cannot find VAD ${number}: the space has none of that number`);
+      space.#obtain({ start, end }, row);
     }
     space.#operations = PagingOperations.read(tape);
     space.#mapped = MappedSpans.read(tape);
@@ -248,7 +292,7 @@ export class AddressSpace {
 
   /** Throws where the parts do not fit each other; takes O(n log n), for tests. */
   checkInvariants(): void {
-    this.#fresh.checkInvariants();
+    this.#checkFresh();
     this.#settle();
     this.#vads.checkInvariants();
     this.#operations.checkInvariants();
@@ -268,11 +312,11 @@ export class AddressSpace {
   #copy({ start, end, gpu, number }: PagingOperation, source: CopySource): void {
     const tables = this.#tablesOf(gpu);
     const shift = start - source.start;
-    const read = (vad: Readonly<Vad>, piece: PageSpan) =>
-      vad.number !== source.vad ? [] : [...tiles(piece, tables.committedIn(piece))].map((tile) => ({
+    const read = (row: number, piece: PageSpan) =>
+      this.#rows.number(row) !== source.vad ? [] : [...tiles(piece, tables.committedIn(piece))].map((tile) => ({
         start: tile.start + shift,
         end: tile.end + shift,
-        value: moved(tile.value ?? baseEntry(vad), shift),
+        value: moved(tile.value ?? baseEntry(this.#rows.at(row)), shift),
       }));
     const copied = tables.cancel({ start, end }, number)
       .flatMap((piece) => this.#entriesOf({ start: piece.start - shift, end: piece.end - shift }, read));
@@ -285,7 +329,7 @@ export class AddressSpace {
   /** What `read` finds in each obtained piece of the span. */
   #entriesOf(
     span: PageSpan,
-    read: (vad: Readonly<Vad>, piece: PageSpan) => readonly Range<PageEntry>[],
+    read: (row: number, piece: PageSpan) => readonly Range<PageEntry>[],
   ): Range<PageEntry>[] {
     return [...tiles(span, this.#vads.overlapping(span.start, span.end))].flatMap(({ start, end, value }) =>
       value === undefined ? [] : read(value, { start, end })
@@ -294,12 +338,13 @@ export class AddressSpace {
 
   #checkVads(): void {
     const counts = new Map<number, number>();
-    for (const { start, end, value } of this.#vads) {
-      counts.set(value.number, (counts.get(value.number) ?? 0) + end - start);
-      const isListed = this.#uncommitted.get(value.number) === value;
-      ensure(isListed !== value.isCommitted, `VAD ${value.number} is listed as one that waits, or should be`);
-      ensure(end <= this.pageLimit, `VAD ${value.number} ends at page ${end}, the space at ${this.pageLimit}`);
-      ensure(this.#unmappedIn({ start, end }).length === 0, `mapped VAD ${value.number} has pages without an entry`);
+    for (const { start, end, value: row } of this.#vads) {
+      const number = this.#rows.number(row);
+      counts.set(number, (counts.get(number) ?? 0) + end - start);
+      const isListed = this.#uncommitted.get(number) === row;
+      ensure(isListed !== this.#rows.isCommitted(row), `VAD ${number} is listed as one that waits, or should be`);
+      ensure(end <= this.pageLimit, `VAD ${number} ends at page ${end}, the space at ${this.pageLimit}`);
+      ensure(this.#unmappedIn({ start, end }).length === 0, `mapped VAD ${number} has pages without an entry`);
     }
     for (const { number, pageCount } of this.vads()) {
       ensure(pageCount > 0 && counts.get(number) === pageCount, `VAD ${number} does not have its ${pageCount} pages`);
@@ -307,9 +352,19 @@ export class AddressSpace {
   }
 
   #commit(number: number): void {
-    const vad = this.#uncommitted.get(number);
-    if (vad !== undefined) vad.isCommitted = true;
+    const row = this.#uncommitted.get(number);
+    if (row !== undefined) this.#rows.commit(row);
     this.#uncommitted.delete(number);
+  }
+
+  #checkFresh(): void {
+    const fresh = this.#rows.allFresh();
+    ensure(fresh.length === this.#rows.freshCount, `${fresh.length} VADs are fresh, ${this.#rows.freshCount} counted`);
+    for (const row of fresh) {
+      const { start, end } = this.#rows.fresh(row);
+      const fits = this.#vads.find(start) && this.#vads.foundValue === row && this.#vads.foundEnd === end;
+      ensure(fits, `VAD ${this.#rows.number(row)} is fresh, and has other pages`);
+    }
   }
 
   #checkOperations(): void {
@@ -329,11 +384,32 @@ export class AddressSpace {
     return tables;
   }
 
-  #addVad(facts: VadFacts, when: When): Vad {
-    const made = this.#idle.pop() ?? new Vad();
-    made.begin(facts, when === null);
-    if (when !== null) this.#uncommitted.set(made.number, made);
+  #addVad(facts: VadFacts, when: When): number {
+    const made = this.#rows.add(facts, when === null);
+    if (when !== null) this.#uncommitted.set(facts.number, made);
     return made;
+  }
+
+  /** Nothing is left of a range; returns its number. */
+  #dropVad(row: number): number {
+    const number = this.#rows.number(row);
+    if (!this.#rows.isCommitted(row)) this.#uncommitted.delete(number);
+    this.#rows.drop(row);
+    return number;
+  }
+
+  /** Frees a span that is all of a range with a fresh mapping, whose number goes to those that ended; else false. */
+  #freeFresh({ start, end }: PageSpan, ended: number[]): boolean {
+    const vads = this.#vads;
+    if (this.#rows.freshCount === 0 || !vads.find(start) || vads.foundStart !== start || vads.foundEnd !== end) {
+      return false;
+    }
+    const row = vads.foundValue;
+    if (!this.#rows.isFresh(row)) return false;
+    vads.removeFound();
+    this.#rows.endFresh(row);
+    ended.push(this.#dropVad(row));
+    return true;
   }
 
   /** Makes the free pages of the span a mapped range; whether all of them were free, so that none has an entry. */
@@ -345,33 +421,36 @@ export class AddressSpace {
     return obtained.length === 0;
   }
 
-  #obtain({ start, end }: PageSpan, vad: Vad): void {
-    this.#vads.insert({ start, end, value: vad });
-    vad.pageCount += end - start;
+  #obtain({ start, end }: PageSpan, row: number): void {
+    this.#vads.insert({ start, end, value: row });
+    this.#rows.addPages(row, end - start);
   }
 
   /** Lets the fresh mappings in a span, or all there are, settle. */
   #settle(span?: PageSpan): void {
-    if (this.#fresh.size === 0) return;
-    const vads = span === undefined
-      ? this.#fresh.inOrder()
-      : this.#vads.overlapping(span.start, span.end).map(({ value }) => value);
-    for (const vad of vads) this.#settleVad(vad);
+    if (this.#rows.freshCount === 0) return;
+    if (span === undefined) { for (const row of this.#rows.allFresh()) this.#settleRow(row); }
+    else for (const { value } of this.#vads.overlapping(span.start, span.end)) this.#settleRow(value);
   }
 
-  /** Brings a range's fresh mapping into page tables and index. */
-  #settleVad(vad: Vad): void {
-    if (!this.#fresh.take(vad)) return;
-    const { fresh } = vad;
+  /** Brings a range's fresh mapping, if it has one, into page tables and index. */
+  #settleRow(row: number): void {
+    if (!this.#rows.isFresh(row)) return;
+    const fresh = this.#rows.fresh(row);
+    this.#rows.endFresh(row);
     this.#tablesOf(fresh.gpu).commitFresh(fresh, fresh.entry);
     if (fresh.entry.allocation > 0) this.#mapped.add(fresh, fresh.entry);
+  }
+
+  #byStart(one: number, other: number): number {
+    return this.#rows.freshStart(one) - this.#rows.freshStart(other);
   }
 
   /** Pages of mapped ranges that have no entry, committed or pending, on any GPU. */
   #unmappedIn(span: PageSpan): PageSpan[] {
     const unmapped: PageSpan[] = [];
     for (const piece of tiles(span, this.#vads.overlapping(span.start, span.end))) {
-      if (piece.value?.kind !== "mapped") continue;
+      if (piece.value === undefined || !this.#rows.isMapped(piece.value)) continue;
       const entries = this.#gpus.flatMap((tables) => tables.entriesIn(piece));
       if (entries.length === 0) {
         unmapped.push({ start: piece.start, end: piece.end });

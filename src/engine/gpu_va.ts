@@ -163,9 +163,10 @@ function isMappable(
   space: AddressSpace,
   { span, isUnbacked }: { readonly span: PageSpan; readonly isUnbacked: boolean },
 ): boolean {
+  const sole = space.vadOver(span);
+  if (sole !== null) return sole.keeper !== "driver" && (!isUnbacked || sole.kind !== "mapped");
   const vads = space.vadsIn(span);
-  const isOneRange = vads.length === 0 || (vads.length === 1 && space.isObtained(span));
-  if (!isOneRange && world.options["map-two-ranges"] !== "allow") return false;
+  if (vads.length > 0 && world.options["map-two-ranges"] !== "allow") return false;
   if (vads.some(({ value }) => value.keeper === "driver")) return false;
   return !isUnbacked || vads.every(({ value }) => value.kind !== "mapped");
 }
@@ -239,7 +240,7 @@ function reserveIn(
   const { space, vadData } = target;
   if (!fits(space, range, pageCount)) return invalid();
   const wanted = base === 0n ? null : spanAt(range.base, pageCount);
-  if (wanted !== null && space.vadsIn(wanted).length > 0) return invalid();
+  if (wanted !== null && space.isAnyObtained(wanted)) return invalid();
   const span = wanted ??
     placeRange(scope, space, { pageCount, alignment: PAGES_PER_UNIT, within: within(space, range) });
   if (span === null) return fail("STATUS_NO_MEMORY");
@@ -273,11 +274,11 @@ function free({ world, side }: Scope, adapter: EngineObject<"adapter">, base: bi
   const { space } = spaceThrough(world, adapter, side);
   if (firstPage + pageCount > space.pageLimit) return invalid();
   const span = spanAt(firstPage, pageCount);
-  const piece = space.vadAt(span.start);
+  const piece = space.pieceAt(span.start);
   if (piece === undefined || piece.end < span.end) return invalid();
   const isPart = piece.start < span.start || span.end < piece.end;
   if (isPart && world.options["partial-free"] === "refuse") return invalid();
-  if (piece.value.keeper !== "process" && world.options["driver-range-free"] === "refuse") return invalid();
+  if (piece.keeper !== "process" && world.options["driver-range-free"] === "refuse") return invalid();
   endVads(world, space.free(span));
   return success();
 }

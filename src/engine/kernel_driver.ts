@@ -146,7 +146,7 @@ function reserveRange(
   const isOutside = base !== 0 && (base < lowest || base + pageCount > space.pageLimit);
   if (isOutside) return invalid();
   const wanted = base === 0 ? null : { start: base, end: base + pageCount };
-  if (wanted !== null && space.vadsIn(wanted).length > 0) return invalid();
+  if (wanted !== null && space.isAnyObtained(wanted)) return invalid();
   const within = { start: lowest, end: space.pageLimit };
   const span = wanted ?? placeRange(scope, space, { pageCount, alignment, within });
   if (span === null) return fail("STATUS_NO_MEMORY");

@@ -38,5 +38,5 @@ function recordedPlace(space: AddressSpace, address: unknown, pageCount: number)
   if (typeof address !== "bigint" || address === 0n || address % BigInt(PAGE_BYTES) !== 0n) return null;
   const start = Number(address / BigInt(PAGE_BYTES));
   const span = { start, end: start + pageCount };
-  return span.end <= space.pageLimit && space.vadsIn(span).length === 0 ? span : null;
+  return span.end <= space.pageLimit && !space.isAnyObtained(span) ? span : null;
 }

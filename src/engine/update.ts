@@ -84,10 +84,9 @@ function hasOneTargetAndSource(space: AddressSpace, steps: readonly Step[]): boo
 
 /** The number of the reservation that all of the span belongs to, 0 where it is not one, or not a zero one. */
 function zeroReservation(space: AddressSpace, span: PageSpan): number {
-  const vads = space.vadsIn(span).map(({ value }) => value);
-  const [first] = vads;
-  if (first === undefined || !space.isObtained(span) || vads.some((vad) => vad !== first)) return 0;
-  return first.kind === "reserved" && first.baseState === "zero" && first.keeper === "process" ? first.number : 0;
+  const vad = space.vadOver(span);
+  if (vad === null) return 0;
+  return vad.kind === "reserved" && vad.baseState === "zero" && vad.keeper === "process" ? vad.number : 0;
 }
 
 /** U8: where the queue has no room the call waits, behind those that wait already. An update longer than the queue goes alone. */

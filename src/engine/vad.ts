@@ -1,8 +1,10 @@
-// An obtained range of an address space, as the space keeps it beside its object (gpuva.md 1.6).
+// Obtained ranges of an address space, as the space keeps them beside their objects (gpuva.md 1.6): rows of numbers, of which
+// a million are nothing that a garbage collector has to look at, and each is one line of a cache.
 // It must not know where a range lies, nor which calls make and end one.
 
 import type { TapeReader, TapeValue } from "./number_tape.ts";
 import type { PageEntry, PageSpan } from "./page_tables.ts";
+import { NumberSlots } from "./slots.ts";
 
 /** What is true of a range as long as it lives. */
 export interface VadFacts {
@@ -15,83 +17,227 @@ export interface VadFacts {
   readonly keeper: Keeper;
 }
 
+/** An obtained range: what a Reserve or a Map gave, less what was freed since; it may lie in several pieces. */
+export interface Vad extends VadFacts {
+  /** The reservation's operation ran; before, its pages are invalid. */
+  readonly isCommitted: boolean;
+  /** Pages that are not freed yet. */
+  readonly pageCount: number;
+}
+
 /** A mapping that made a range of its own, at once, and is all there is of that range. */
 export interface FreshMapping extends PageSpan {
   readonly gpu: number;
   readonly entry: PageEntry;
 }
 
-/**
- * An obtained range: what a Reserve or a Map gave, less what was freed since; it may lie in several pieces. One that ended
- * serves again. Its mapping stands in it as long as no page table needs to know of it.
- */
-export class Vad implements VadFacts {
-  number = 0;
-  kind: VadFacts["kind"] = "reserved";
-  baseState: VadFacts["baseState"] = "invalid";
-  driverProtection = 0n;
-  keeper: Keeper = "process";
-  /** The reservation's operation ran; before, its pages are invalid. */
-  isCommitted = false;
-  /** Pages that are not freed yet. */
-  pageCount = 0;
-  /** Where it stands in the list of ranges with a fresh mapping, -1: it has none. */
-  place = -1;
-  #start = 0;
-  #end = 0;
-  #gpu = 0;
-  #state: PageEntry["state"] = "invalid";
-  #allocation = 0;
-  #origin = 0;
-  #protection = 0;
-  #entryProtection = 0n;
-
-  /** Begins as a range without pages. */
-  begin({ number, kind, baseState, driverProtection, keeper }: VadFacts, isCommitted: boolean): void {
-    this.number = number;
-    this.kind = kind;
-    this.baseState = baseState;
-    this.driverProtection = kept(driverProtection);
-    this.keeper = keeper;
-    this.isCommitted = isCommitted;
-    this.pageCount = 0;
-    this.place = -1;
-  }
-
-  /** The mapping that made it, if its place says that there is one. */
-  get fresh(): FreshMapping {
-    const entry = {
-      state: this.#state,
-      allocation: this.#allocation,
-      origin: this.#origin,
-      protection: this.#protection,
-      driverProtection: this.#entryProtection,
-    };
-    return { start: this.#start, end: this.#end, gpu: this.#gpu, entry };
-  }
-
-  /** Takes the mapping that made it. */
-  setFresh({ start, end, gpu, entry }: FreshMapping): void {
-    this.#start = start;
-    this.#end = end;
-    this.#gpu = gpu;
-    this.#state = entry.state;
-    this.#allocation = entry.allocation;
-    this.#origin = entry.origin;
-    this.#protection = entry.protection;
-    this.#entryProtection = kept(entry.driverProtection);
-  }
-}
-
-/** Most are 0, each another one: the same one for all is not an object to keep. */
-function kept(driverProtection: bigint): bigint {
-  return driverProtection === 0n ? 0n : driverProtection;
-}
-
 /** Who made a range: the process; or the kernel driver, for itself or for the process to map in as well. */
 export type Keeper = (typeof KEEPERS)[number];
 /** Every keeper; a tape holds its place in here. */
 export const KEEPERS = ["process", "driver", "shared"] as const;
+
+/** Cells of a row; of a fresh mapping its first page, allocation and origin. */
+const [NUMBER, PAGE_COUNT, START, ALLOCATION, ORIGIN] = [0, 1, 2, 3, 4];
+const ROW = 8;
+/** Halves of a cell: bits, the rights of a fresh mapping, and the rows before and behind it among those of its allocation. */
+const [BITS, RIGHTS, BEFORE, BEHIND] = [10, 11, 12, 13];
+/** No row. */
+const NONE = -1;
+
+const IS_MAPPED = 1;
+const IS_ZERO = 2;
+const IS_COMMITTED = 4;
+const IS_FRESH = 8;
+/** A driver protection other than 0 stands in a table: the range's, and that of its fresh mapping. */
+const IS_PROTECTED = 16;
+const IS_ENTRY_PROTECTED = 32;
+const KEEPER_AT = 6;
+const STATE_AT = 8;
+const GPU_AT = 10;
+const STATES = ["invalid", "zero", "mapped"] as const;
+
+/**
+ * Ranges by row. The mapping of one stands in its row as long as no page table needs to know of it: it is fresh, and those of
+ * an allocation are linked, so that its end need not search. A row that is given back serves again.
+ */
+export class VadRows {
+  #cells = new Float64Array(16 * ROW);
+  /** The same bytes. */
+  #halves = new Int32Array(this.#cells.buffer);
+  #rowsMade = 0;
+  readonly #idle: number[] = [];
+  readonly #protections = new Map<number, bigint>();
+  readonly #entryProtections = new Map<number, bigint>();
+  /** By allocation, the row of its newest fresh mapping, and 1. */
+  readonly #newest = new NumberSlots();
+  #freshCount = 0;
+
+  /** How many fresh mappings there are. */
+  get freshCount(): number {
+    return this.#freshCount;
+  }
+
+  /** Makes a range without pages; returns its row. */
+  add({ number, kind, baseState, driverProtection, keeper }: VadFacts, isCommitted: boolean): number {
+    const row = this.#idle.pop() ?? this.#rowsMade++;
+    if (this.#cells.length < this.#rowsMade * ROW) this.#grow();
+    const cell = row * ROW;
+    this.#cells[cell + NUMBER] = number;
+    this.#cells[cell + PAGE_COUNT] = 0;
+    if (driverProtection !== 0n) this.#protections.set(row, driverProtection);
+    this.#halves[2 * cell + BITS] = (kind === "mapped" ? IS_MAPPED : 0) | (baseState === "zero" ? IS_ZERO : 0) |
+      (isCommitted ? IS_COMMITTED : 0) | (driverProtection !== 0n ? IS_PROTECTED : 0) |
+      (KEEPERS.indexOf(keeper) << KEEPER_AT);
+    return row;
+  }
+
+  /** Gives back the row of a range that ended. */
+  drop(row: number): void {
+    if ((this.#bits(row) & IS_PROTECTED) !== 0) this.#protections.delete(row);
+    this.#idle.push(row);
+  }
+
+  /** The number of its object. */
+  number(row: number): number {
+    return this.#cells[row * ROW + NUMBER] ?? 0;
+  }
+
+  /** Pages that are not freed yet. */
+  pageCount(row: number): number {
+    return this.#cells[row * ROW + PAGE_COUNT] ?? 0;
+  }
+
+  /** Gives it pages, or takes some. */
+  addPages(row: number, count: number): number {
+    const left = this.pageCount(row) + count;
+    this.#cells[row * ROW + PAGE_COUNT] = left;
+    return left;
+  }
+
+  /** Whether Map made it. */
+  isMapped(row: number): boolean {
+    return (this.#bits(row) & IS_MAPPED) !== 0;
+  }
+
+  /** Whether its operation ran. */
+  isCommitted(row: number): boolean {
+    return (this.#bits(row) & IS_COMMITTED) !== 0;
+  }
+
+  /** Who made it. */
+  keeper(row: number): Keeper {
+    return KEEPERS[(this.#bits(row) >> KEEPER_AT) & 3] ?? "process";
+  }
+
+  /** Its operation ran. */
+  commit(row: number): void {
+    this.#halves[2 * row * ROW + BITS] = this.#bits(row) | IS_COMMITTED;
+  }
+
+  /** All that is true of it. */
+  at(row: number): Vad {
+    const bits = this.#bits(row);
+    return {
+      number: this.number(row),
+      kind: (bits & IS_MAPPED) !== 0 ? "mapped" : "reserved",
+      baseState: (bits & IS_ZERO) !== 0 ? "zero" : "invalid",
+      driverProtection: (bits & IS_PROTECTED) === 0 ? 0n : this.#protections.get(row) ?? 0n,
+      keeper: this.keeper(row),
+      isCommitted: (bits & IS_COMMITTED) !== 0,
+      pageCount: this.pageCount(row),
+    };
+  }
+
+  /** Gives a range, which has just the pages of it, its fresh mapping. */
+  setFresh(row: number, { start, gpu, entry }: FreshMapping): void {
+    const { state, allocation, origin, protection, driverProtection } = entry;
+    const cell = row * ROW;
+    this.#cells[cell + START] = start;
+    this.#cells[cell + ALLOCATION] = allocation;
+    this.#cells[cell + ORIGIN] = origin;
+    this.#halves[2 * cell + BITS] = this.#bits(row) | IS_FRESH | (STATES.indexOf(state) << STATE_AT) | (gpu << GPU_AT) |
+      (driverProtection === 0n ? 0 : IS_ENTRY_PROTECTED);
+    this.#halves[2 * cell + RIGHTS] = protection;
+    if (driverProtection !== 0n) this.#entryProtections.set(row, driverProtection);
+    const behind = this.#newest.get(allocation) - 1;
+    this.#halves[2 * cell + BEFORE] = NONE;
+    this.#halves[2 * cell + BEHIND] = behind;
+    if (behind !== NONE) this.#halves[2 * behind * ROW + BEFORE] = row;
+    this.#newest.set(allocation, row + 1);
+    this.#freshCount += 1;
+  }
+
+  /** Whether it has a fresh mapping. */
+  isFresh(row: number): boolean {
+    return (this.#bits(row) & IS_FRESH) !== 0;
+  }
+
+  /** Its fresh mapping. */
+  fresh(row: number): FreshMapping {
+    const bits = this.#bits(row);
+    const cell = row * ROW;
+    const start = this.#cells[cell + START] ?? 0;
+    const entry = {
+      state: STATES[(bits >> STATE_AT) & 3] ?? "invalid",
+      allocation: this.#cells[cell + ALLOCATION] ?? 0,
+      origin: this.#cells[cell + ORIGIN] ?? 0,
+      protection: this.#halves[2 * cell + RIGHTS] ?? 0,
+      driverProtection: (bits & IS_ENTRY_PROTECTED) === 0 ? 0n : this.#entryProtections.get(row) ?? 0n,
+    };
+    return { start, end: start + this.pageCount(row), gpu: bits >> GPU_AT, entry };
+  }
+
+  /** The first page of its fresh mapping. */
+  freshStart(row: number): number {
+    return this.#cells[row * ROW + START] ?? 0;
+  }
+
+  /** The GPU of its fresh mapping. */
+  freshGpu(row: number): number {
+    return this.#bits(row) >> GPU_AT;
+  }
+
+  /** Takes its fresh mapping from it. */
+  endFresh(row: number): void {
+    const cell = row * ROW;
+    const bits = this.#bits(row);
+    if ((bits & IS_ENTRY_PROTECTED) !== 0) this.#entryProtections.delete(row);
+    this.#halves[2 * cell + BITS] = bits & ((1 << STATE_AT) - 1) & ~(IS_FRESH | IS_ENTRY_PROTECTED);
+    const before = this.#halves[2 * cell + BEFORE] ?? NONE;
+    const behind = this.#halves[2 * cell + BEHIND] ?? NONE;
+    if (behind !== NONE) this.#halves[2 * behind * ROW + BEFORE] = before;
+    if (before !== NONE) this.#halves[2 * before * ROW + BEHIND] = behind;
+    else this.#newest.set(this.#cells[cell + ALLOCATION] ?? 0, behind + 1);
+    this.#freshCount -= 1;
+  }
+
+  /** The rows of an allocation's fresh mappings, in no order. */
+  freshOf(allocation: number): number[] {
+    const rows: number[] = [];
+    let row = this.#newest.get(allocation) - 1;
+    while (row !== NONE) {
+      rows.push(row);
+      row = this.#halves[2 * row * ROW + BEHIND] ?? NONE;
+    }
+    return rows;
+  }
+
+  /** The rows of all fresh mappings, in no order. */
+  allFresh(): number[] {
+    return [...this.#newest.entries()].flatMap(([allocation]) => this.freshOf(allocation));
+  }
+
+  #bits(row: number): number {
+    return this.#halves[2 * row * ROW + BITS] ?? 0;
+  }
+
+  #grow(): void {
+    const cells = new Float64Array(2 * this.#cells.length);
+    cells.set(this.#cells);
+    this.#cells = cells;
+    this.#halves = new Int32Array(cells.buffer);
+  }
+}
 
 /** What the pages of an obtained range are where nothing is mapped. */
 export function baseEntry(
@@ -107,7 +253,7 @@ export function mappedVad(number: number): VadFacts {
 
 /** What a tape holds of a range. */
 export function vadNumbers(
-  { number, kind, baseState, driverProtection, keeper, isCommitted }: Readonly<Vad>,
+  { number, kind, baseState, driverProtection, keeper, isCommitted }: Vad,
 ): TapeValue[] {
   const place = KEEPERS.indexOf(keeper);
   return [
@@ -121,7 +267,7 @@ export function vadNumbers(
 }
 
 /** Takes an obtained range off a tape; it has no pages yet. */
-export function readVad(tape: TapeReader): Vad {
+export function readVad(tape: TapeReader): VadFacts & { readonly isCommitted: boolean } {
   const facts: VadFacts = {
     number: tape.number(),
     kind: tape.number() === 1 ? "mapped" : "reserved",
@@ -129,7 +275,5 @@ export function readVad(tape: TapeReader): Vad {
     driverProtection: tape.bigint(),
     keeper: KEEPERS[tape.number()] ?? "process",
   };
-  const vad = new Vad();
-  vad.begin(facts, tape.number() === 1);
-  return vad;
+  return { ...facts, isCommitted: tape.number() === 1 };
 }

@@ -100,11 +100,11 @@ Deno.test("AddressSpace.free() of a part of a fresh mapping leaves the rest mapp
   assertEquals([space.isObtained({ start: 16, end: 17 }), space.vads()], [false, []]);
 });
 
-Deno.test("AddressSpace.vadAt() is the piece that holds a page", () => {
+Deno.test("AddressSpace.pieceAt() is the piece that holds a page", () => {
   const { space } = new Told();
   space.map(
     { start: 16, end: 24, gpu: 1, entry: entryOf(5, { start: 16, isUnique: false }), vad: 1, isFree: true },
     null,
   );
-  assertEquals([15, 16, 23, 24].map((page) => space.vadAt(page)?.value.number), [undefined, 1, 1, undefined]);
+  assertEquals([15, 16, 23, 24].map((page) => space.pieceAt(page)?.number), [undefined, 1, 1, undefined]);
 });
