@@ -2,14 +2,15 @@
 // ranges (VADs), common to all physical GPUs, and below them page tables for each. Units are pages of 4096 bytes.
 // It knows objects by their numbers only; which calls are legal is not decided here.
 
-import { type Range, RangeMap } from "../range/mod.ts";
+import type { Range } from "../range/mod.ts";
 import { breaksUnique, isUnique, MappedSpans, type MappingCandidate } from "./mapped_spans.ts";
 import { ensure, pages, requireWithin } from "./address_space_checks.ts";
 import { TapeReader, type TapeValue } from "./number_tape.ts";
 import type { Mapping, PageUpdate, Reservation, When } from "./page_changes.ts";
 import { moved, type PageEntry, type PageSpan, PageTables, tiles } from "./page_tables.ts";
 import { type CopySource, type PagingOperation, PagingOperations, type QueuePosition } from "./paging_operations.ts";
-import { baseEntry, type Keeper, mappedVad, readVad, type Vad, type VadFacts, vadNumbers, VadRows } from "./vad.ts";
+import { baseEntry, mappedVad, type Vad } from "./vad.ts";
+import { type VadPiece, Vads } from "./vads.ts";
 
 export { UNIQUE_DRIVER_PROTECTION } from "./mapped_spans.ts";
 export type { MappingCandidate } from "./mapped_spans.ts";
@@ -18,13 +19,6 @@ export type { Mapping, PageUpdate, Reservation, When } from "./page_changes.ts";
 export type { QueuePosition } from "./paging_operations.ts";
 export type { TapeValue } from "./number_tape.ts";
 export type { Vad } from "./vad.ts";
-
-/** A piece of an obtained range. */
-export interface VadPiece extends PageSpan {
-  /** Its object's number. */
-  readonly number: number;
-  readonly keeper: Keeper;
-}
 
 /** The lowest page that placement gives out: the first 64 KB stay free, so that 0 is never an address. */
 export const FIRST_PLACED_PAGE = 16;
@@ -40,11 +34,7 @@ export class AddressSpace {
   /** The number of pages: the end of the highest page that can be obtained. */
   readonly pageLimit: number;
   readonly #gpus: PageTables[];
-  /** Pieces of obtained ranges: the row of each. */
-  readonly #vads = RangeMap.ofNumbers();
-  readonly #rows = new VadRows();
-  /** Rows of reservations whose operation has not run, by number. */
-  readonly #uncommitted = new Map<number, number>();
+  #vads = new Vads();
   #operations = new PagingOperations();
   #mapped = new MappedSpans();
 
@@ -71,63 +61,52 @@ export class AddressSpace {
     const from = Math.max(start, FIRST_PLACED_PAGE);
     const to = Math.min(end, this.pageLimit);
     if (from >= to) return undefined;
-    const query = { size: pageCount, from, to, alignment };
-    return isTopDown ? this.#vads.lastGap(query) : this.#vads.firstGap(query);
+    return this.#vads.place({ size: pageCount, from, to, alignment }, isTopDown);
   }
 
   /** The pieces of obtained ranges that touch the span, whole. */
-  vadsIn({ start, end }: PageSpan): readonly Range<Vad>[] {
-    return this.#vads.overlapping(start, end).map((piece) => ({ ...piece, value: this.#rows.at(piece.value) }));
+  vadsIn(span: PageSpan): readonly Range<Vad>[] {
+    return this.#vads.in(span);
   }
 
   /** The piece of an obtained range that holds a page, whole. */
   pieceAt(page: number): VadPiece | undefined {
-    const vads = this.#vads;
-    if (!vads.find(page)) return undefined;
-    const row = vads.foundValue;
-    return {
-      start: vads.foundStart,
-      end: vads.foundEnd,
-      number: this.#rows.number(row),
-      keeper: this.#rows.keeper(row),
-    };
+    return this.#vads.pieceAt(page);
   }
 
   /** The obtained range of which one piece holds all of the span; null where there is none. */
-  vadOver({ start, end }: PageSpan): Vad | null {
-    return this.#vads.find(start) && end <= this.#vads.foundEnd ? this.#rows.at(this.#vads.foundValue) : null;
+  vadOver(span: PageSpan): Vad | null {
+    return this.#vads.over(span);
   }
 
   /** Whether any page of the span is obtained. */
-  isAnyObtained({ start, end }: PageSpan): boolean {
-    return this.#vads.overlaps(start, end);
+  isAnyObtained(span: PageSpan): boolean {
+    return this.#vads.isAnyObtained(span);
   }
 
   /** Whether every page of the span is obtained. */
-  isObtained({ start, end }: PageSpan): boolean {
-    return this.#vads.covered(start, end);
+  isObtained(span: PageSpan): boolean {
+    return this.#vads.isObtained(span);
   }
 
   /** Every obtained range, in order of their numbers. */
   vads(): readonly Vad[] {
-    const rows = new Set<number>();
-    for (const { value } of this.#vads) rows.add(value);
-    return [...rows].map((row) => this.#rows.at(row)).sort((one, other) => one.number - other.number);
+    return this.#vads.all();
   }
 
   /** Sets free pages aside, on all physical GPUs. */
   reserve({ start, end, vad, baseState, driverProtection, keeper = "process" }: Reservation, when: When): void {
-    const made = this.#addVad({ number: vad, kind: "reserved", baseState, driverProtection, keeper }, when);
-    this.#obtain({ start, end }, made);
+    const facts = { number: vad, kind: "reserved", baseState, driverProtection, keeper } as const;
+    this.#vads.obtain({ start, end }, this.#vads.begin(facts, when === null));
     if (when !== null) this.#operations.add({ start, end, gpu: -1, vad, source: null }, when);
   }
 
   /** Points pages of one GPU to an entry; pages that are free become a mapped range, which `vad` must then number. */
   map({ start, end, gpu, entry, vad, isFree = false }: Mapping, when: When): void {
     if (isFree && when === null && !this.#mapped.isUniqueWith(entry)) {
-      const made = this.#addVad(mappedVad(vad), null);
-      this.#obtain({ start, end }, made);
-      this.#rows.setFresh(made, { start, end, gpu, entry });
+      const made = this.#vads.begin(mappedVad(vad), true);
+      this.#vads.obtain({ start, end }, made);
+      this.#vads.rows.setFresh(made, { start, end, gpu, entry });
       return;
     }
     this.#settle(isUnique(entry) ? undefined : { start, end });
@@ -137,7 +116,7 @@ export class AddressSpace {
       const operation = this.#operations.add({ start, end, gpu, vad: 0, source: null }, when);
       tables.queue({ start, end }, { operation, entry, isCopy: false });
     } else if (hasNoEntry) tables.commitFresh({ start, end }, entry);
-    else tables.commit({ start, end }, entry);
+    else this.#forget(tables.commit({ start, end }, entry));
     if (entry.allocation > 0) this.#mapped.add({ start, end }, entry);
   }
 
@@ -145,8 +124,8 @@ export class AddressSpace {
   complete(position: QueuePosition): void {
     for (const operation of this.#operations.take(position)) {
       if (operation.source !== null) this.#copy(operation, operation.source);
-      else if (operation.gpu >= 0) this.#tablesOf(operation.gpu).complete(operation, operation.number);
-      else this.#commit(operation.vad);
+      else if (operation.gpu >= 0) this.#forget(this.#tablesOf(operation.gpu).complete(operation, operation.number));
+      else this.#vads.commit(operation.vad);
     }
   }
 
@@ -168,7 +147,7 @@ export class AddressSpace {
         [...tiles(piece, this.#tablesOf(gpu).newestIn(piece))].map(({ start, end, value }) => ({
           start,
           end,
-          value: value ?? baseEntry({ ...this.#rows.at(row), isCommitted: true }),
+          value: value ?? baseEntry({ ...this.#vads.rows.at(row), isCommitted: true }),
         })),
     );
   }
@@ -182,17 +161,19 @@ export class AddressSpace {
 
   /** Frees obtained pages, and what is queued for them; returns the numbers of the VADs of which nothing is left. */
   free(span: PageSpan): number[] {
+    const fresh = this.#vads.takeFresh(span);
+    if (fresh > 0) return [fresh];
     const ended: number[] = [];
-    if (this.#freeFresh(span, ended)) return ended;
+    const { rows } = this.#vads;
     let hasEntries = false;
-    for (const { start, end, value: row } of this.#vads.carve(span.start, span.end)) {
-      const isWhole = this.#rows.pageCount(row) === end - start;
-      if (isWhole && this.#rows.isFresh(row)) this.#rows.endFresh(row);
+    for (const { start, end, value: row } of this.#vads.carve(span)) {
+      if (rows.isFresh(row) && rows.pageCount(row) === end - start) rows.endFresh(row);
       else {
         this.#settleRow(row);
         hasEntries = true;
       }
-      if (this.#rows.addPages(row, start - end) === 0) ended.push(this.#dropVad(row));
+      const number = this.#vads.shrink(row, end - start);
+      if (number > 0) ended.push(number);
     }
     if (hasEntries) { for (const tables of this.#gpus) this.#mapped.free(span, tables.release(span)); }
     return ended;
@@ -204,16 +185,17 @@ export class AddressSpace {
    * Returns the numbers of the VADs of which nothing is left.
    */
   releaseAllocation(allocation: number): number[] {
-    const fresh = this.#rows.freshOf(allocation);
-    const ended: number[] = [];
+    const { rows } = this.#vads;
+    const fresh = rows.freshOf(allocation);
     if (!this.#mapped.has(allocation)) {
       // Page tables know nothing of it. The order is the one in which they would tell.
-      fresh.sort((one, other) => this.#rows.freshGpu(one) - this.#rows.freshGpu(other) || this.#byStart(one, other));
-      for (const row of fresh) {
-        const start = this.#rows.freshStart(row);
-        this.#freeFresh({ start, end: start + this.#rows.pageCount(row) }, ended);
-      }
-      return ended;
+      fresh.sort((one, other) =>
+        rows.freshGpu(one) - rows.freshGpu(other) || rows.freshStart(one) - rows.freshStart(other)
+      );
+      return fresh.map((row) => {
+        const start = rows.freshStart(row);
+        return this.#vads.takeFresh({ start, end: start + rows.pageCount(row) });
+      });
     }
     for (const row of fresh) this.#settleRow(row);
     const touched: PageSpan[] = [];
@@ -221,8 +203,7 @@ export class AddressSpace {
     for (const tables of this.#gpus) {
       for (const span of spans) touched.push(...tables.releaseAllocation(span, allocation));
     }
-    for (const unmapped of touched.flatMap((span) => this.#unmappedIn(span))) ended.push(...this.free(unmapped));
-    return ended;
+    return touched.flatMap((span) => this.#unmappedIn(span)).flatMap((unmapped) => this.free(unmapped));
   }
 
   /** Whether a mapping breaks the rule of unique driver protection, once all that is queued has run. */
@@ -239,10 +220,10 @@ export class AddressSpace {
   /** What a GPU sees: the span in order; the value is undefined where pages are free. */
   *walk(gpu: number, span: PageSpan): IterableIterator<PageSpan & { readonly value: PageEntry | undefined }> {
     this.#settle(span);
-    for (const piece of tiles(span, this.#vads.overlapping(span.start, span.end))) {
+    for (const piece of tiles(span, this.#vads.rowsIn(span))) {
       if (piece.value === undefined) yield { start: piece.start, end: piece.end, value: undefined };
       else {
-        const base = baseEntry(this.#rows.at(piece.value));
+        const base = baseEntry(this.#vads.rows.at(piece.value));
         for (const tile of tiles(piece, this.#tablesOf(gpu).committedIn(piece))) {
           yield { ...tile, value: tile.value ?? base };
         }
@@ -252,17 +233,13 @@ export class AddressSpace {
 
   /** Everything, as one flat list of numbers; `fromPlain` makes an equal space of it. */
   toPlain(): readonly TapeValue[] {
-    this.#settle();
     const tape: TapeValue[] = [this.#gpus.length, this.vaBits, this.adapters.size];
     for (const adapter of this.adapters) tape.push(adapter);
-    const vads = this.vads();
-    tape.push(vads.length);
-    for (const vad of vads) tape.push(...vadNumbers(vad));
-    tape.push(this.#vads.size);
-    for (const { start, end, value } of this.#vads) tape.push(start, end, this.#rows.number(value));
+    this.#vads.write(tape);
     this.#operations.write(tape);
-    this.#mapped.write(tape);
-    for (const tables of this.#gpus) tables.write(tape);
+    const fresh = this.#gpus.map((_, gpu) => this.#vads.freshOn(gpu));
+    this.#mapped.write(tape, fresh.flat());
+    for (const [gpu, tables] of this.#gpus.entries()) tables.write(tape, fresh[gpu] ?? []);
     return tape;
   }
 
@@ -271,18 +248,7 @@ export class AddressSpace {
     const tape = new TapeReader(plain);
     const space = new AddressSpace({ physicalAdapters: tape.number(), vaBits: tape.number() });
     for (const adapter of tape.list(() => tape.number())) space.adapters.add(adapter);
-    const rows = new Map<number, number>();
-    tape.list(() => {
-      const vad = readVad(tape);
-      const row = space.#rows.add(vad, vad.isCommitted);
-      rows.set(vad.number, row);
-      if (!vad.isCommitted) space.#uncommitted.set(vad.number, row);
-    });
-    for (const [start, end, number] of tape.list(() => [tape.number(), tape.number(), tape.number()] as const)) {
-      const row = rows.get(number);
-      if (row === undefined) throw new RangeError(`Cannot find VAD ${number}: the space has none of that number`);
-      space.#obtain({ start, end }, row);
-    }
+    space.#vads = Vads.read(tape);
     space.#operations = PagingOperations.read(tape);
     space.#mapped = MappedSpans.read(tape);
     for (const gpu of space.#gpus.keys()) space.#gpus[gpu] = PageTables.read(tape);
@@ -292,11 +258,13 @@ export class AddressSpace {
 
   /** Throws where the parts do not fit each other; takes O(n log n), for tests. */
   checkInvariants(): void {
-    this.#checkFresh();
+    this.#vads.checkInvariants(this.pageLimit);
     this.#settle();
-    this.#vads.checkInvariants();
     this.#operations.checkInvariants();
-    this.#checkVads();
+    for (const { start, end, value } of this.#vads.in({ start: 0, end: this.pageLimit })) {
+      const isFree = this.#unmappedIn({ start, end }).length > 0;
+      ensure(!isFree, `mapped VAD ${value.number} has pages without an entry`);
+    }
     for (const tables of this.#gpus) {
       tables.checkInvariants();
       for (const piece of tables.entriesIn({ start: 0, end: this.pageLimit })) {
@@ -313,15 +281,15 @@ export class AddressSpace {
     const tables = this.#tablesOf(gpu);
     const shift = start - source.start;
     const read = (row: number, piece: PageSpan) =>
-      this.#rows.number(row) !== source.vad ? [] : [...tiles(piece, tables.committedIn(piece))].map((tile) => ({
+      this.#vads.rows.number(row) !== source.vad ? [] : [...tiles(piece, tables.committedIn(piece))].map((tile) => ({
         start: tile.start + shift,
         end: tile.end + shift,
-        value: moved(tile.value ?? baseEntry(this.#rows.at(row)), shift),
+        value: moved(tile.value ?? baseEntry(this.#vads.rows.at(row)), shift),
       }));
     const copied = tables.cancel({ start, end }, number)
       .flatMap((piece) => this.#entriesOf({ start: piece.start - shift, end: piece.end - shift }, read));
     for (const { start, end, value } of copied) {
-      tables.commit({ start, end }, value);
+      this.#forget(tables.commit({ start, end }, value));
       if (value.allocation > 0) this.#mapped.add({ start, end }, value);
     }
   }
@@ -331,40 +299,9 @@ export class AddressSpace {
     span: PageSpan,
     read: (row: number, piece: PageSpan) => readonly Range<PageEntry>[],
   ): Range<PageEntry>[] {
-    return [...tiles(span, this.#vads.overlapping(span.start, span.end))].flatMap(({ start, end, value }) =>
+    return [...tiles(span, this.#vads.rowsIn(span))].flatMap(({ start, end, value }) =>
       value === undefined ? [] : read(value, { start, end })
     );
-  }
-
-  #checkVads(): void {
-    const counts = new Map<number, number>();
-    for (const { start, end, value: row } of this.#vads) {
-      const number = this.#rows.number(row);
-      counts.set(number, (counts.get(number) ?? 0) + end - start);
-      const isListed = this.#uncommitted.get(number) === row;
-      ensure(isListed !== this.#rows.isCommitted(row), `VAD ${number} is listed as one that waits, or should be`);
-      ensure(end <= this.pageLimit, `VAD ${number} ends at page ${end}, the space at ${this.pageLimit}`);
-      ensure(this.#unmappedIn({ start, end }).length === 0, `mapped VAD ${number} has pages without an entry`);
-    }
-    for (const { number, pageCount } of this.vads()) {
-      ensure(pageCount > 0 && counts.get(number) === pageCount, `VAD ${number} does not have its ${pageCount} pages`);
-    }
-  }
-
-  #commit(number: number): void {
-    const row = this.#uncommitted.get(number);
-    if (row !== undefined) this.#rows.commit(row);
-    this.#uncommitted.delete(number);
-  }
-
-  #checkFresh(): void {
-    const fresh = this.#rows.allFresh();
-    ensure(fresh.length === this.#rows.freshCount, `${fresh.length} VADs are fresh, ${this.#rows.freshCount} counted`);
-    for (const row of fresh) {
-      const { start, end } = this.#rows.fresh(row);
-      const fits = this.#vads.find(start) && this.#vads.foundValue === row && this.#vads.foundEnd === end;
-      ensure(fits, `VAD ${this.#rows.number(row)} is fresh, and has other pages`);
-    }
   }
 
   #checkOperations(): void {
@@ -384,73 +321,47 @@ export class AddressSpace {
     return tables;
   }
 
-  #addVad(facts: VadFacts, when: When): number {
-    const made = this.#rows.add(facts, when === null);
-    if (when !== null) this.#uncommitted.set(facts.number, made);
-    return made;
-  }
-
-  /** Nothing is left of a range; returns its number. */
-  #dropVad(row: number): number {
-    const number = this.#rows.number(row);
-    if (!this.#rows.isCommitted(row)) this.#uncommitted.delete(number);
-    this.#rows.drop(row);
-    return number;
-  }
-
-  /** Frees a span that is all of a range with a fresh mapping, whose number goes to those that ended; else false. */
-  #freeFresh({ start, end }: PageSpan, ended: number[]): boolean {
-    const vads = this.#vads;
-    if (this.#rows.freshCount === 0 || !vads.find(start) || vads.foundStart !== start || vads.foundEnd !== end) {
-      return false;
+  /** Forgets what entries pointed to that others replaced, unless it is mapped there still: on another GPU, or later. */
+  #forget(replaced: readonly Range<PageEntry>[]): void {
+    for (const piece of replaced) {
+      const { allocation } = piece.value;
+      const isThere = this.#gpus.some((tables) => tables.mentions(piece, allocation));
+      if (!isThere) this.#mapped.free(piece, [allocation]);
     }
-    const row = vads.foundValue;
-    if (!this.#rows.isFresh(row)) return false;
-    vads.removeFound();
-    this.#rows.endFresh(row);
-    ended.push(this.#dropVad(row));
-    return true;
   }
 
   /** Makes the free pages of the span a mapped range; whether all of them were free, so that none has an entry. */
   #obtainRest(span: PageSpan, { number, isFree }: { readonly number: number; readonly isFree: boolean }): boolean {
-    const made = this.#addVad(mappedVad(number), null);
-    const obtained = isFree ? [] : this.#vads.overlapping(span.start, span.end);
-    if (obtained.length === 0) this.#obtain(span, made);
-    else for (const tile of [...tiles(span, obtained)]) if (tile.value === undefined) this.#obtain(tile, made);
+    const made = this.#vads.begin(mappedVad(number), true);
+    const obtained = isFree ? [] : this.#vads.rowsIn(span);
+    if (obtained.length === 0) this.#vads.obtain(span, made);
+    else for (const tile of [...tiles(span, obtained)]) if (tile.value === undefined) this.#vads.obtain(tile, made);
     return obtained.length === 0;
-  }
-
-  #obtain({ start, end }: PageSpan, row: number): void {
-    this.#vads.insert({ start, end, value: row });
-    this.#rows.addPages(row, end - start);
   }
 
   /** Lets the fresh mappings in a span, or all there are, settle. */
   #settle(span?: PageSpan): void {
-    if (this.#rows.freshCount === 0) return;
-    if (span === undefined) { for (const row of this.#rows.allFresh()) this.#settleRow(row); }
-    else for (const { value } of this.#vads.overlapping(span.start, span.end)) this.#settleRow(value);
+    const { rows } = this.#vads;
+    if (rows.freshCount === 0) return;
+    if (span === undefined) { for (const row of rows.allFresh()) this.#settleRow(row); }
+    else for (const { value } of this.#vads.rowsIn(span)) this.#settleRow(value);
   }
 
   /** Brings a range's fresh mapping, if it has one, into page tables and index. */
   #settleRow(row: number): void {
-    if (!this.#rows.isFresh(row)) return;
-    const fresh = this.#rows.fresh(row);
-    this.#rows.endFresh(row);
+    const { rows } = this.#vads;
+    if (!rows.isFresh(row)) return;
+    const fresh = rows.fresh(row);
+    rows.endFresh(row);
     this.#tablesOf(fresh.gpu).commitFresh(fresh, fresh.entry);
     if (fresh.entry.allocation > 0) this.#mapped.add(fresh, fresh.entry);
-  }
-
-  #byStart(one: number, other: number): number {
-    return this.#rows.freshStart(one) - this.#rows.freshStart(other);
   }
 
   /** Pages of mapped ranges that have no entry, committed or pending, on any GPU. */
   #unmappedIn(span: PageSpan): PageSpan[] {
     const unmapped: PageSpan[] = [];
-    for (const piece of tiles(span, this.#vads.overlapping(span.start, span.end))) {
-      if (piece.value === undefined || !this.#rows.isMapped(piece.value)) continue;
+    for (const piece of tiles(span, this.#vads.rowsIn(span))) {
+      if (piece.value === undefined || !this.#vads.rows.isMapped(piece.value)) continue;
       const entries = this.#gpus.flatMap((tables) => tables.entriesIn(piece));
       if (entries.length === 0) {
         unmapped.push({ start: piece.start, end: piece.end });

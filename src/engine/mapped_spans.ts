@@ -107,11 +107,23 @@ export class MappedSpans {
     return this.#rowOf(candidate.allocation) >= 0 && (isUnique(candidate) || this.#hasUnique(candidate.allocation));
   }
 
-  /** Appends everything to a tape, in order of the allocations' numbers: not of what happened to be noted first. */
-  write(tape: TapeValue[]): void {
-    tape.push(this.#rows.size);
-    for (const [allocation] of this.#rows.entries()) {
-      const spans = this.spansOf(allocation);
+  /**
+   * Appends everything to a tape, in order of the allocations' numbers: not of what happened to be noted first. As if `others`,
+   * of pages that nothing else is mapped at, were noted too; none is unique.
+   */
+  write(tape: TapeValue[], others: readonly (PageSpan & { readonly entry: PageEntry })[]): void {
+    const further = new Map<number, PageSpan[]>();
+    for (const { start, end, entry: { allocation } } of others) {
+      if (allocation === 0) continue;
+      const spans = further.get(allocation);
+      if (spans === undefined) further.set(allocation, [{ start, end }]);
+      else spans.push({ start, end });
+    }
+    const allocations = new Set([...[...this.#rows.entries()].map(([allocation]) => allocation), ...further.keys()]);
+    tape.push(allocations.size);
+    for (const allocation of [...allocations].sort((one, other) => one - other)) {
+      const added = further.get(allocation) ?? [];
+      const spans = added.length === 0 ? this.spansOf(allocation) : withOthers(this.spansOf(allocation), added);
       tape.push(allocation, Number(this.#hasUnique(allocation)), spans.length);
       for (const { start, end } of spans) tape.push(start, end);
     }
@@ -187,6 +199,14 @@ export class MappedSpans {
     this.#idle.push(row / ROW);
     this.#rows.set(allocation, 0);
   }
+}
+
+/** Spans with others, which do not overlap each other, in place of what there was of their pages; ascending. */
+function withOthers(spans: readonly PageSpan[], others: readonly PageSpan[]): readonly PageSpan[] {
+  if (spans.length === 0) return others.toSorted((one, other) => one.start - other.start);
+  const all = new SpanSet();
+  for (const { start, end } of [...spans, ...others]) all.add(start, end);
+  return all.toArray();
 }
 
 function readSpan(tape: TapeReader): PageSpan {

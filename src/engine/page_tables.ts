@@ -37,10 +37,12 @@ export class PageTables {
   readonly #committed = new RangeMap<PageEntry>();
   readonly #pending = new RangeMap<readonly PendingEntry[]>();
 
-  /** Points pages to an entry, at once. */
-  commit({ start, end }: PageSpan, entry: PageEntry): void {
-    this.#committed.carve(start, end);
+  /** Points pages to an entry, at once; returns what it replaced of other allocations. */
+  commit({ start, end }: PageSpan, entry: PageEntry): Range<PageEntry>[] {
+    const { allocation } = entry;
+    const replaced = this.#committed.carve(start, end);
     this.#committed.insert({ start, end, value: entry });
+    return replaced.filter(({ value }) => value.allocation > 0 && value.allocation !== allocation);
   }
 
   /** Points pages to an entry, at once; they have none, committed or pending. */
@@ -50,16 +52,30 @@ export class PageTables {
 
   /** Queues an entry for pages. */
   queue(span: PageSpan, pending: PendingEntry): void {
+    if (!this.#pending.overlaps(span.start, span.end)) return this.#stack(span, [pending]);
     this.#restack(span, (stack) => [...stack, pending]);
   }
 
-  /** Runs a queued operation on those of its pages where it was not cancelled. */
-  complete(span: PageSpan, operation: number): void {
+  /** Runs a queued operation on those of its pages where it was not cancelled; returns what that replaced, as `commit`. */
+  complete(span: PageSpan, operation: number): Range<PageEntry>[] {
+    const replaced: Range<PageEntry>[] = [];
     for (const piece of this.#pending.carve(span.start, span.end)) {
       const finished = piece.value.find((each) => each.operation === operation);
-      this.#stack(piece, piece.value.filter((each) => each !== finished));
-      if (finished !== undefined) this.commit(piece, finished.entry);
+      if (piece.value.length > 1 || finished === undefined) {
+        this.#stack(piece, piece.value.filter((each) => each !== finished));
+      }
+      if (finished !== undefined) replaced.push(...this.commit(piece, finished.entry));
     }
+    return replaced;
+  }
+
+  /** Whether any entry within the span, committed or pending, points to an allocation. */
+  mentions({ start, end }: PageSpan, allocation: number): boolean {
+    return this.#committed.overlapping(start, end).some(({ value }) => value.allocation === allocation) ||
+      (this.#pending.size > 0 &&
+        this.#pending.overlapping(start, end).some(({ value }) =>
+          value.some(({ entry }) => entry.allocation === allocation)
+        ));
   }
 
   /** Takes a queued operation out of those of its pages where it was not cancelled; returns where that was. */
@@ -132,10 +148,21 @@ export class PageTables {
     );
   }
 
-  /** Appends everything to a tape. */
-  write(tape: TapeValue[]): void {
-    tape.push(this.#committed.size);
-    for (const { start, end, value } of this.#committed) tape.push(start, end, ...entryNumbers(value));
+  /** Appends everything to a tape, as if `others`, ascending and of pages without an entry, were committed too. */
+  write(tape: TapeValue[], others: readonly (PageSpan & { readonly entry: PageEntry })[]): void {
+    tape.push(this.#committed.size + others.length);
+    let next = 0;
+    const writeBefore = (end: number) => {
+      for (let other = others[next]; other !== undefined && other.start < end; other = others[next]) {
+        tape.push(other.start, other.end, ...entryNumbers(other.entry));
+        next += 1;
+      }
+    };
+    for (const { start, end, value } of this.#committed) {
+      writeBefore(start);
+      tape.push(start, end, ...entryNumbers(value));
+    }
+    writeBefore(Infinity);
     tape.push(this.#pending.size);
     for (const { start, end, value } of this.#pending) {
       tape.push(start, end, value.length);

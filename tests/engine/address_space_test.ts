@@ -79,3 +79,21 @@ Deno.test("AddressSpace.releaseAllocation() says which ranges ended", () => {
   space.checkInvariants();
   assertEquals(space.vads().map(({ number, pageCount }) => [number, pageCount]), [[1, 16], [2, 16]]);
 });
+
+Deno.test("AddressSpace forgets where an allocation was mapped once something else is mapped there", () => {
+  const space = new AddressSpace({ physicalAdapters: 2, vaBits: 32 });
+  space.reserve({ start: 16, end: 32, vad: 1, baseState: "zero", driverProtection: 0n }, null);
+  const point = (allocation: number, gpu: number, fence: bigint) => {
+    const pieces = [{ start: 18, end: 22, value: { ...ENTRY, origin: 18, allocation } }];
+    space.update({ start: 18, end: 22, gpu, pieces, source: null }, { queue: 1, fence });
+    space.complete({ queue: 1, fence });
+    return space.toPlain().length;
+  };
+  const lengths = Array.from({ length: 9 }, (_, index) => point(100 + index, 0, BigInt(index + 1)));
+  assertEquals(lengths, Array.from(lengths, () => lengths[0] ?? 0));
+  const onBoth = point(108, 1, 20n);
+  assertEquals(point(109, 0, 21n) > onBoth, true, "the other GPU has it still");
+  space.checkInvariants();
+  assertEquals(space.releaseAllocation(108), []);
+  assertEquals([...space.walk(1, { start: 18, end: 22 })].map(({ value }) => value?.state), ["zero"]);
+});
