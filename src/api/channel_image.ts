@@ -1,11 +1,24 @@
 // What a saved channel is in bytes (kmcl.md 6.2): chunks, each whole in itself, each bound to the one before it by that one's
 // checksum. The real form is not public; this one is maptrail's own. It must not know when what is saved.
+// Version 2 has the connection in the settings; version 1, which had none, is not read.
 //
 // chunk: "VMCI", version, kind, number from 0, checksum of the chunk before (4 bytes, 0 for the first), length, body,
 // crc32 of all that (4 bytes). Numbers are varints where no width stands, others have their lowest byte first.
 // Kinds: 1 the channel's settings, always the first; 2 a GPADL; 3 a packet; 4 the end, always the last, without a body.
 // A packet's body holds its context, which a driver hands to VmbPacketRestore, and the driver's own bytes.
 
+import {
+  flagBits,
+  readCount,
+  readFlags,
+  readGuid,
+  readList,
+  readRun,
+  readU32,
+  writeGuid,
+  writeRun,
+  writeU32,
+} from "./image_bytes.ts";
 import { ByteReader, ByteWriter, crc32, WireError } from "../wire/mod.ts";
 import { PAGE_BYTES } from "./types.ts";
 
@@ -38,6 +51,23 @@ export interface SavedGpadl {
   readonly pieces: readonly SavedPiece[];
 }
 
+/** The connection of a saved channel: what a restored one goes on with. */
+export interface SavedConnection {
+  /** From 1, as the engine counts them. */
+  readonly number: number;
+  /** Page numbers of both rings, their control pages first. */
+  readonly toServer: readonly number[];
+  readonly toClient: readonly number[];
+  /** Completions that wait for room in the ring, oldest first. */
+  readonly responses: readonly SavedResponse[];
+}
+
+/** A completion that is not in the ring yet. */
+export interface SavedResponse {
+  readonly transaction: number;
+  readonly payload: Uint8Array;
+}
+
 /** What a channel is configured with, but for function pointers and the driver's own pointer. */
 export interface ChannelSettings {
   readonly interfaceType: string | null;
@@ -51,6 +81,8 @@ export interface ChannelSettings {
   readonly quota: number;
   readonly requiresPassive: boolean;
   readonly forcesNewChannel: boolean;
+  /** Null: it was not open. */
+  readonly connection: SavedConnection | null;
   /** The transaction that the channel's next packet gets. */
   readonly nextTransaction: number;
 }
@@ -78,7 +110,9 @@ export interface ReadChunks {
 }
 
 /** The version that is written, and the only one that is read. */
-export const IMAGE_VERSION = 1;
+export const IMAGE_VERSION = 2;
+/** The version of a packet's context. */
+const CONTEXT_VERSION = 1;
 /** Before the first chunk. */
 export const IMAGE_START: ImagePosition = { sequence: 0, checksum: 0 };
 
@@ -86,7 +120,6 @@ const CHUNK_MAGIC = asciiBytes("VMCI");
 const CONTEXT_MAGIC = asciiBytes("VMPC");
 const CHECKSUM_BYTES = 4;
 const KINDS = ["channel", "gpadl", "packet", "end"] as const;
-const GUID_BYTES = 16;
 const U16_MAX = 0xffff;
 const U32_MAX = 0xffff_ffff;
 /** What a GPADL can describe at most (kmcl.md 5.7). */
@@ -139,7 +172,7 @@ export function readChunks(bytes: Uint8Array, start: ImagePosition): ReadChunks 
 export function writeContext({ transaction, waits, wasSent, payload }: PacketContext): Uint8Array {
   const writer = new ByteWriter();
   writer.bytes(CONTEXT_MAGIC);
-  writer.u8(IMAGE_VERSION);
+  writer.u8(CONTEXT_VERSION);
   writer.u8(flagBits(waits, wasSent));
   writer.varint(transaction);
   writeRun(writer, payload);
@@ -150,7 +183,7 @@ export function writeContext({ transaction, waits, wasSent, payload }: PacketCon
 export function readContext(bytes: Uint8Array): PacketContext | null {
   return orNull(() => {
     const reader = new ByteReader(bytes);
-    expectHead(reader, CONTEXT_MAGIC);
+    expectHead(reader, CONTEXT_MAGIC, CONTEXT_VERSION);
     const [waits, wasSent] = readFlags(reader, 2);
     const transaction = readCount(reader, { low: 1, high: Number.MAX_SAFE_INTEGER - 1 });
     const payload = readRun(reader).slice();
@@ -175,7 +208,7 @@ function readChunk(
   { bytes, position }: { readonly bytes: Uint8Array; readonly position: ImagePosition },
 ): ChunkContent {
   const from = reader.position;
-  expectHead(reader, CHUNK_MAGIC);
+  expectHead(reader, CHUNK_MAGIC, IMAGE_VERSION);
   const kind = KINDS[reader.u8() - 1];
   const sequence = reader.varint();
   const checksum = readU32(reader);
@@ -220,7 +253,7 @@ function readBody(reader: ByteReader, kind: ChunkContent["kind"]): ChunkContent 
 }
 
 function writeSettings(writer: ByteWriter, settings: ChannelSettings): void {
-  writer.u8(flagBits(settings.requiresPassive, settings.forcesNewChannel));
+  writer.u8(flagBits(settings.requiresPassive, settings.forcesNewChannel, settings.connection !== null));
   writeGuid(writer, settings.interfaceType);
   writeGuid(writer, settings.interfaceInstance);
   writer.varint(settings.latency);
@@ -231,10 +264,40 @@ function writeSettings(writer: ByteWriter, settings: ChannelSettings): void {
   writer.varint(settings.contextBytes);
   writer.varint(settings.quota);
   writer.varint(settings.nextTransaction);
+  if (settings.connection !== null) writeConnection(writer, settings.connection);
+}
+
+function writeConnection(writer: ByteWriter, { number, toServer, toClient, responses }: SavedConnection): void {
+  writer.varint(number);
+  for (const pages of [toServer, toClient]) {
+    writer.varint(pages.length);
+    for (const page of pages) writer.varint(page);
+  }
+  writer.varint(responses.length);
+  for (const { transaction, payload } of responses) {
+    writer.varint(transaction);
+    writeRun(writer, payload);
+  }
+}
+
+function readConnection(reader: ByteReader): SavedConnection {
+  return {
+    number: readCount(reader, { low: 1, high: Number.MAX_SAFE_INTEGER }),
+    toServer: readPages(reader),
+    toClient: readPages(reader),
+    responses: readList(reader, () => ({
+      transaction: readCount(reader, { low: 0, high: Number.MAX_SAFE_INTEGER }),
+      payload: readRun(reader).slice(),
+    })),
+  };
+}
+
+function readPages(reader: ByteReader): readonly number[] {
+  return readList(reader, () => readCount(reader, { low: 0, high: Number.MAX_SAFE_INTEGER }));
 }
 
 function readSettings(reader: ByteReader): ChannelSettings {
-  const [requiresPassive, forcesNewChannel] = readFlags(reader, 2);
+  const [requiresPassive, forcesNewChannel, isConnected] = readFlags(reader, 3);
   return {
     requiresPassive: requiresPassive === true,
     forcesNewChannel: forcesNewChannel === true,
@@ -248,6 +311,7 @@ function readSettings(reader: ByteReader): ChannelSettings {
     contextBytes: readCount(reader, { low: 0, high: U32_MAX }),
     quota: readCount(reader, { low: 0, high: U32_MAX }),
     nextTransaction: readCount(reader, { low: 1, high: Number.MAX_SAFE_INTEGER }),
+    connection: isConnected === true ? readConnection(reader) : null,
   };
 }
 
@@ -294,55 +358,6 @@ function readPacket(reader: ByteReader): SavedPacket {
   return { context, driverBytes: readRun(reader).slice() };
 }
 
-function writeRun(writer: ByteWriter, bytes: Uint8Array): void {
-  writer.varint(bytes.length);
-  writer.bytes(bytes);
-}
-
-function readRun(reader: ByteReader): Uint8Array {
-  return reader.bytes(readCount(reader, { low: 0, high: reader.left }));
-}
-
-/** In the order of its text. */
-function writeGuid(writer: ByteWriter, guid: string | null): void {
-  writer.u8(guid === null ? 0 : 1);
-  const digits = guid === null ? "" : guid.replaceAll(/[{}-]/g, "");
-  for (let at = 0; at < digits.length; at += 2) writer.u8(Number.parseInt(digits.slice(at, at + 2), 16));
-}
-
-function readGuid(reader: ByteReader): string | null {
-  const [isGiven] = readFlags(reader, 1);
-  if (isGiven !== true) return null;
-  const digits = Array.from(reader.bytes(GUID_BYTES), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `{${digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")}}`;
-}
-
-function flagBits(...flags: readonly boolean[]): number {
-  return flags.reduce((bits, flag, index) => bits + (flag ? 2 ** index : 0), 0);
-}
-
-function readFlags(reader: ByteReader, count: number): boolean[] {
-  const bits = reader.u8();
-  if (bits >= 2 ** count) throw reader.error(`there are flags beyond the ${count} that exist`);
-  return Array.from({ length: count }, (_, index) => ((bits >> index) & 1) === 1);
-}
-
-function readCount(reader: ByteReader, { low, high }: { readonly low: number; readonly high: number }): number {
-  const value = reader.varint();
-  if (value < BigInt(low) || value > BigInt(high)) throw reader.error(`${value} is not ${low} to ${high}`);
-  return Number(value);
-}
-
-function writeU32(writer: ByteWriter, value: number): void {
-  for (let shift = 0; shift < 32; shift += 8) writer.u8((value >>> shift) & 0xff);
-}
-
-function readU32(reader: ByteReader): number {
-  let value = 0;
-  for (let factor = 1; factor <= 2 ** 24; factor *= 256) value += reader.u8() * factor;
-  return value;
-}
-
 function sealed(writer: ByteWriter): Uint8Array {
   writeU32(writer, crc32(writer.view()));
   return writer.copy();
@@ -354,8 +369,8 @@ function expectSeal(reader: ByteReader, bytes: Uint8Array): void {
   if (readU32(reader) !== crc32(bytes.subarray(0, end))) throw reader.error("the checksum is another");
 }
 
-function expectHead(reader: ByteReader, magic: Uint8Array): void {
+function expectHead(reader: ByteReader, magic: Uint8Array, wanted: number): void {
   for (const letter of magic) if (reader.u8() !== letter) throw reader.error("this is no chunk");
   const version = reader.u8();
-  if (version !== IMAGE_VERSION) throw reader.error(`it has version ${version}, wanted ${IMAGE_VERSION}`);
+  if (version !== wanted) throw reader.error(`it has version ${version}, wanted ${wanted}`);
 }

@@ -174,4 +174,23 @@ export const MACHINE = {
     returns: "void",
     blocks: true,
   },
+  SaveVm: {
+    id: 322,
+    endpoint: "machine",
+    doc:
+      "The guest stands still: its drivers make no calls and hear nothing of what the host does, until RestoreVm. Its memory stays.",
+    source: "kmcl.md 6.2",
+    params: {},
+    returns: "void",
+    refuses: [["the guest is saved, or leaves the bus", "refused"]],
+  },
+  RestoreVm: {
+    id: 323,
+    endpoint: "machine",
+    doc: "A saved guest goes on; a channel whose server's end was not restored is rescinded.",
+    source: "kmcl.md 6.2",
+    params: {},
+    returns: "void",
+    refuses: [["the guest is not saved", "refused"]],
+  },
 } as const satisfies Calls;

@@ -346,6 +346,12 @@ export const OPTIONS = {
     values: ["paused", "any"],
     from: "kmcl.md 6.2: the required state is not documented",
   },
+  "restored-opened": {
+    doc:
+      "whether a server whose restored channel takes over the saved guest's connection is told with EvtVmbChannelOpened",
+    values: ["called", "not-called"],
+    from: "kmcl.md 6.2: not documented; nobody opens, but the driver learns it no other way",
+  },
   "restored-in-flight": {
     doc:
       "packets of a restored channel whose completion was awaited: sent again at the next open, or failed when it is enabled",

@@ -15,6 +15,16 @@ export const UNLOAD: CallName = "UnloadVmbus";
 /** A restored channel is what its image says; no effect tells that. */
 export const RESTORE: CallName = "VmbChannelRestoreFromBuffer";
 
+/** The guest stands still, and goes on: what its ends hear meanwhile is nothing, which no effect tells. */
+export const SAVE_VM: CallName = "SaveVm";
+/** See `SAVE_VM`. */
+export const RESTORE_VM: CallName = "RestoreVm";
+
+/** Whether a call is about the whole guest: it names no channel, and yet channels hear of it. */
+export function isOfGuest({ name }: CallPlan): boolean {
+  return name === UNLOAD || name === SAVE_VM || name === RESTORE_VM;
+}
+
 /** Whether a call can break a rule: one that is not modelled makes no finding, but what it did counts. */
 export function isModelled(plan: CallPlan): boolean {
   return plan.declaration.modelled !== false;

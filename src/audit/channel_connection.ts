@@ -4,10 +4,20 @@
 // A callback that the driver registered is waited for: the trace shows it and its return. One that is not registered
 // leaves no event, and the endpoint passes it as if it had returned at once.
 
-import type { Ref, StateCallback, Value } from "../api/mod.ts";
+import type { ImagePosition, Ref, StateCallback, Value } from "../api/mod.ts";
 
 /** States of an endpoint; as the table of objects names them. */
 export type ChannelState = "disabled" | "enabled" | "opening" | "open" | "closing" | "closed";
+
+/** What is known of the image that a channel is restored from. */
+export interface RestoredImage {
+  /** Where the next chunk stands. */
+  readonly position: ImagePosition;
+  /** It was saved open, and goes on with that connection. */
+  readonly isConnected: boolean;
+  /** The last chunk was taken. */
+  readonly isWhole: boolean;
+}
 
 /** One endpoint. */
 export interface ChannelRecord {
@@ -36,6 +46,10 @@ export interface ChannelRecord {
   /** Packets that were delivered to it and not completed. */
   outstanding: number;
   readonly callbacks: Set<string>;
+  /** What a restore took so far, up to the next Enable; null: nothing. */
+  image: RestoredImage | null;
+  /** VMBUS_SERVER_CHANNEL_FORCE_NEW_CHANNEL was set. */
+  forcesNew: boolean;
   /** Interface type and instance: offered by a server, wanted by a client. */
   identity: readonly [type: Value, instance: Value];
 }
@@ -56,6 +70,8 @@ export function newChannel(about: Pick<ChannelRecord, "ref" | "isServer" | "sinc
     isClosing: false,
     isDisabling: false,
     outstanding: 0,
+    image: null,
+    forcesNew: false,
     identity: [null, null],
   };
 }
@@ -136,13 +152,13 @@ export function after(record: ChannelRecord, callback: StateCallback, event: num
   }
 }
 
-/** The server accepts first; then the client's driver is asked. */
+/** The server accepts first; then the client's driver is asked, unless its end was open all the time. */
 function opened(record: ChannelRecord, event: number): boolean {
   record.isUp = true;
   record.phase = "stopped";
   moveTo(record, record.isClosing ? "closing" : "open", event);
   const client = record.isServer ? livePeer(record) : null;
-  if (client === null) return false;
+  if (client === null || client.phase !== "unopened") return false;
   client.phase = "opening";
   return advance(client, event);
 }

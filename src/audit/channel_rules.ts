@@ -7,11 +7,11 @@ import {
   isForOneEnd,
   isInitSetter,
   isModelled,
+  isOfGuest,
   isStateCallback,
   PAUSE,
   refOf,
   START,
-  UNLOAD,
   wrongEnd,
 } from "./call_shapes.ts";
 import type { ChannelRecord, ChannelStates } from "./channel_states.ts";
@@ -23,7 +23,7 @@ import { placeText } from "./wording.ts";
 /** Watches channels; it also keeps the states that other rules ask for. */
 export function channelDetector(channels: ChannelStates): Detector {
   return {
-    hears: (shape) => shape.names("channel") || isForOneEnd(shape.plan) || shape.plan.name === UNLOAD,
+    hears: (shape) => shape.names("channel") || isForOneEnd(shape.plan) || isOfGuest(shape.plan),
     hearsCallback: isStateCallback,
     called(call, context) {
       const misuse = handleMisuse(call, context) ?? stateMisuse(call, channels, context);

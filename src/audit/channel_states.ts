@@ -10,9 +10,20 @@ import {
   STATE_CALLBACKS,
   type StateCallback,
   STATUS,
+  SYMBOLS,
 } from "../api/mod.ts";
 import type { TraceEvent, TraceHeader } from "../trace/mod.ts";
-import { isInitSetter, isStateCallback, PAUSE, refOf, RESTORE, START, UNLOAD } from "./call_shapes.ts";
+import {
+  isInitSetter,
+  isStateCallback,
+  PAUSE,
+  refOf,
+  RESTORE,
+  RESTORE_VM,
+  SAVE_VM,
+  START,
+  UNLOAD,
+} from "./call_shapes.ts";
 import {
   advance,
   after,
@@ -45,10 +56,16 @@ export class ChannelStates {
   readonly #initialCallbacks: readonly string[];
   readonly #openedFailure: ChannelState;
   #connections = 0;
+  readonly #isOpenedTold: boolean;
   #unload: Unload | null = null;
+  /** The guest stands still: its ends hear nothing. */
+  #isVmSaved = false;
+  /** Told of each server that takes the place of the one whose saved channel it was restored from. */
+  onTakeOver: (ends: { readonly client: Ref; readonly server: Ref }) => void = () => {};
 
   constructor({ options }: TraceHeader) {
     this.#initialCallbacks = options["initial-callbacks"] === "every" ? Object.keys(STATE_CALLBACKS) : [];
+    this.#isOpenedTold = options["restored-opened"] !== "not-called";
     this.#openedFailure = options["opened-failure"] === "disabled" ? "disabled" : "enabled";
   }
 
@@ -78,6 +95,8 @@ export class ChannelStates {
     if (plan.name === RESTORE) return this.#restored(call);
     if (call.outcome !== null && !call.succeeded) return;
     if (plan.name === UNLOAD) return this.#unloads(call);
+    if (plan.name === SAVE_VM) return void (this.#isVmSaved = true);
+    if (plan.name === RESTORE_VM) return this.#vmRestored(event);
     if (verb === "create") return this.#created(call);
     const record = this.find(call.objectAt(at.channel));
     if (record === undefined) return;
@@ -92,8 +111,9 @@ export class ChannelStates {
 
   /** Takes a call that returned: a Disable or an unload is over, whatever callbacks the trace lost. */
   returned(call: CallView): void {
-    if (!call.succeeded) return;
     const { plan, shape, returnedAt } = call;
+    if (plan.name === RESTORE) return this.#restoreReturned(call);
+    if (!call.succeeded) return;
     if (plan.name === UNLOAD) return this.#unloaded(returnedAt);
     const record = this.find(call.objectAt(shape.at.channel));
     if (record === undefined) return;
@@ -137,7 +157,7 @@ export class ChannelStates {
     this.#records.delete(ref.number);
   }
 
-  /** Bytes that a restore took: where they begin an image, they say who the channel is. A refused one never waits. */
+  /** Bytes that a restore took: those that begin an image say who the channel is. A refused one never waits. */
   #restored(call: CallView): void {
     const { outcome, shape: { at } } = call;
     const status = outcome?.form === "status" ? outcome.status : STATUS.STATUS_SUCCESS;
@@ -145,9 +165,55 @@ export class ChannelStates {
     const record = this.find(call.objectAt(at.channel));
     const bytes = call.in("bytes");
     if (record === undefined || !(bytes instanceof Uint8Array)) return;
-    const [first] = readChunks(bytes.subarray(0, call.numberAt(at.byteCount)), IMAGE_START)?.contents ?? [];
-    if (first?.kind !== "channel") return;
-    record.identity = [first.settings.interfaceType, first.settings.interfaceInstance];
+    const { image } = record;
+    const read = readChunks(bytes.subarray(0, call.numberAt(at.byteCount)), image?.position ?? IMAGE_START);
+    if (read === null) return;
+    const { contents, position } = read;
+    const [first] = contents;
+    const settings = first?.kind === "channel" ? first.settings : null;
+    const isConnected = settings === null ? image?.isConnected === true : settings.connection !== null;
+    record.image = { position, isConnected, isWhole: contents.at(-1)?.kind === "end" };
+    if (settings === null) return;
+    record.identity = [settings.interfaceType, settings.interfaceInstance];
+    record.forcesNew ||= settings.forcesNewChannel;
+  }
+
+  /**
+   * A server that was restored while the guest is saved goes on with the connection of the one that was saved; returns whether
+   * there was one.
+   */
+  #takesOver(server: ChannelRecord, event: number): boolean {
+    const { image } = server;
+    server.image = null;
+    if (!this.#isVmSaved || image?.isConnected !== true || !image.isWhole || server.forcesNew) return false;
+    const client = [...this.clients()].find((each) =>
+      isOrphan(each) && each.state === "open" && each.peer !== null && isSameIdentity(each.peer, server)
+    );
+    if (client === undefined) return false;
+    Object.assign(server, { peer: client, connection: client.connection, isUp: true, isClosing: false });
+    client.peer = server;
+    this.onTakeOver({ client: client.ref, server: server.ref });
+    server.phase = this.#isOpenedTold ? "opening" : "stopped";
+    if (!this.#isOpenedTold) moveTo(server, "open", event);
+    this.#advance(server, event);
+    return true;
+  }
+
+  /** The guest goes on: an end whose server is gone for good hears of it. */
+  #vmRestored(event: number): void {
+    this.#isVmSaved = false;
+    for (const client of this.clients()) {
+      if (!isOrphan(client)) this.#advance(client, event);
+      else if (close([client], event)) this.#connectWaiting(event);
+    }
+  }
+
+  /** A driver that could not restore a packet has ended the restore. */
+  #restoreReturned(call: CallView): void {
+    const record = this.find(call.objectAt(call.shape.at.channel));
+    const { outcome } = call;
+    const isMore = outcome?.form === "status" && outcome.status === STATUS.STATUS_MORE_PROCESSING_REQUIRED;
+    if (record !== undefined && call.event !== call.returnedAt && !call.succeeded && !isMore) record.image = null;
   }
 
   /** Every channel of the guest closes as if it were disabled. */
@@ -190,6 +256,7 @@ export class ChannelStates {
     moveTo(record, "enabled", event);
     record.isActive = !record.isServer && !record.isAutoPaused;
     record.isAutoPaused = false;
+    if (record.isServer && this.#takesOver(record, event)) return;
     this.#connectWaiting(event);
   }
 
@@ -198,7 +265,7 @@ export class ChannelStates {
     if (record.isUp) {
       const peer = livePeer(record);
       record.isDisabling = true;
-      if (close(peer === null ? [record] : [record, peer], event)) this.#connectWaiting(event);
+      if (close(peer === null || this.#isVmSaved ? [record] : [record, peer], event)) this.#connectWaiting(event);
     } else if (record.state !== "disabled") {
       moveTo(record, "disabled", event);
       record.isActive = false;
@@ -257,6 +324,15 @@ export class ChannelStates {
   }
 }
 
+/** Part of a connection whose server's end is down, which it does not know. */
+function isOrphan(client: ChannelRecord): boolean {
+  return client.isUp && !client.isClosing && livePeer(client) === null;
+}
+
+function isSameIdentity({ identity: [type, instance] }: ChannelRecord, other: ChannelRecord): boolean {
+  return type === other.identity[0] && instance === other.identity[1];
+}
+
 function stateCallback(name: string): StateCallback | null {
   return isStateCallbackName(name) ? name : null;
 }
@@ -273,6 +349,10 @@ function configure(record: ChannelRecord, call: CallView): void {
     for (const [name, member] of Object.entries(STATE_CALLBACKS)) {
       if (given[member] === true) record.callbacks.add(name);
     }
+  }
+  const flags = call.in("serverChannelFlags");
+  if (typeof flags === "number") {
+    record.forcesNew = (flags & SYMBOLS.serverChannelFlags.FORCE_NEW_CHANNEL) !== 0;
   }
   const guids = call.plan.ins.flatMap((param, index) => param.word === "guid" ? [call.ins[index] ?? null] : []);
   if (guids.length === 2) record.identity = [guids[0] ?? null, guids[1] ?? null];

@@ -39,6 +39,7 @@ const CLOSED = "EvtVmbChannelClosed";
 
 /** Watches GPADLs; it also keeps the states that other rules ask for. */
 export function gpadlDetector(folds: GpadlFolds): Detector {
+  folds.channels.onTakeOver = (ends) => folds.gpadls.tookOver(ends);
   return {
     hears: (shape) => shape.gpadlVerb !== null || shape.plan.name === UNLOAD,
     hearsCallback: isStateCallback,

@@ -201,6 +201,16 @@ export class Gpadls {
     if (handles.size === 0) this.#handles.delete(channel);
   }
 
+  /** Another server took the place of the one that a client's GPADLs were created for. */
+  tookOver({ client, server }: { readonly client: Ref; readonly server: Ref }): void {
+    for (const gpadl of this.#wanted()) {
+      if (gpadl.channel !== client.number) continue;
+      this.#count(gpadl, -1);
+      this.#all.rows.cells[this.#all.rows.find(gpadl.number) + GPADL.server] = server.number;
+      this.#count(gpadl, 1);
+    }
+  }
+
   /** A look at a row is the same as long as it is at that row. */
   #record(number: number): GpadlRecord {
     if (this.#newest?.number === number) return this.#newest;

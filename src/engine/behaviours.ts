@@ -22,6 +22,7 @@ import { RESIDENCY_BEHAVIOURS } from "./residency.ts";
 import { SUBMISSION_BEHAVIOURS } from "./submission.ts";
 import { SYNC_OBJECT_BEHAVIOURS } from "./sync_object.ts";
 import { RESTORE_BEHAVIOURS, RESTORE_RETURNS } from "./restore.ts";
+import { SAVED_VM_BEHAVIOURS } from "./saved_vm.ts";
 import { SAVE_BEHAVIOURS, SAVE_RETURNS } from "./save.ts";
 import { SYNC_REQUEST_BEHAVIOURS } from "./sync_request.ts";
 import { UPDATE_BEHAVIOURS } from "./update.ts";
@@ -41,6 +42,7 @@ const ALL = {
   ...INCOMING_BEHAVIOURS,
   ...SYNC_REQUEST_BEHAVIOURS,
   ...UNLOAD_BEHAVIOURS,
+  ...SAVED_VM_BEHAVIOURS,
   ...SAVE_BEHAVIOURS,
   ...RESTORE_BEHAVIOURS,
   ...IRQL_BEHAVIOURS,

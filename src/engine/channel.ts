@@ -26,6 +26,7 @@ import {
 } from "./connection.ts";
 import type { ChannelData } from "./objects.ts";
 import { offerAnew } from "./restore.ts";
+import { takeOver } from "./takeover.ts";
 import { cancelAll, endAll } from "./transactions.ts";
 import { emptyTransport } from "./transport.ts";
 import { releaseOffer, sendOffer, sendRescind, takeOffers } from "./vmbus.ts";
@@ -103,6 +104,7 @@ function enable({ world, event }: Scope, channel: Channel): Reply {
   channel.state = "enabled";
   data.isActive = !data.isServer && !data.isAutoPaused;
   data.isAutoPaused = false;
+  if (takeOver(world, channel, event)) return success();
   if (data.isServer) sendOffer(world, channel);
   else takeOffers(world, channel);
   offerAnew(world, channel, event);
@@ -116,7 +118,8 @@ function disable(scope: Scope, channel: Channel): Reply {
   const { world, event } = scope;
   const { data } = channel;
   if (!scope.retry) {
-    data.disables.push({ event, connection: data.connection, peer: data.peer });
+    // A guest that is saved does not go down: this end alone is waited for.
+    data.disables.push({ event, connection: data.connection, peer: world.wire.isVmSaved ? 0 : data.peer });
     tearDown(scope, channel);
   }
   const wait = data.disables.find((each) => each.event === event);
@@ -130,7 +133,7 @@ function disable(scope: Scope, channel: Channel): Reply {
 /** A server's Disable also revokes the offer; an endpoint that is not open has no callback to run. */
 export function tearDown({ world, event }: Scope, channel: Channel): void {
   const { data } = channel;
-  const peer = peerOf(world, channel);
+  const peer = world.wire.isVmSaved ? undefined : peerOf(world, channel);
   if (data.isServer && peer !== undefined) peer.data.isRescinded = true;
   if (data.isServer) sendRescind(world, channel);
   if (channel.state === "enabled" || channel.state === "closed") {

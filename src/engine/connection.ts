@@ -141,7 +141,7 @@ const AFTER: Readonly<Record<StateCallback, (step: Step) => void>> = {
   EvtVmbChannelClosed: afterClosed,
 };
 
-/** The server's driver accepts first; then the client's is asked. */
+/** The server's driver accepts first; then the client's is asked, unless its end was open all the time. */
 function afterOpened(step: Step): void {
   const { world, channel, status, cause } = step;
   if (!ntSuccess(status)) return rollBack(step);
@@ -149,7 +149,7 @@ function afterOpened(step: Step): void {
   channel.state = channel.data.isClosing ? "closing" : "open";
   if (channel.data.isServer) sendOpenResult(world, channel, STATUS.STATUS_SUCCESS);
   const client = channel.data.isServer ? peerOf(world, channel) : undefined;
-  if (client === undefined) return;
+  if (client === undefined || client.data.phase !== "unopened") return;
   client.data.phase = "opening";
   advance(world, client, cause);
 }

@@ -2,6 +2,7 @@
 // level that its side is at (kmcl.md 1.4).
 
 import { isRef, SYMBOLS } from "../api/mod.ts";
+import { isInGuest } from "./ends.ts";
 import { laneOf } from "./callbacks.ts";
 import { irqlOf } from "./irql.ts";
 import type { PendingCallback, World } from "./world.ts";
@@ -11,7 +12,9 @@ const NONE: readonly PendingCallback[] = [];
 /** Callbacks that may be delivered now, oldest first. */
 export function deliverableNow(world: World): readonly PendingCallback[] {
   if (world.pending.length === 0) return NONE;
-  const ready = world.callbacks.ready();
+  const ready = world.wire.isVmSaved
+    ? world.callbacks.ready().filter(({ side }) => !isInGuest(side))
+    : world.callbacks.ready();
   return world.irqls.size === 0 ? ready : ready.filter((callback) => isLevelRight(world, callback));
 }
 

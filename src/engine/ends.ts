@@ -15,6 +15,11 @@ export function isUp(channel: Channel | undefined, connection: number): boolean 
   return channel !== undefined && channel.data.connection === connection && CONNECTED.has(channel.state);
 }
 
+/** Whether a side is one of the guest: saved with it, it makes no calls and hears nothing. */
+export function isInGuest(side: string): boolean {
+  return side === "client" || side.startsWith("guest");
+}
+
 /** The other end, while it is not down. */
 export function peerOf(world: World, channel: Channel): Channel | undefined {
   const peer = world.find("channel", channel.data.peer);

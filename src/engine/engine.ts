@@ -26,9 +26,11 @@ import { type GivenArgs, Signature } from "./bind.ts";
 import { compileCall, type CompiledCall } from "./compiled.ts";
 import { deliverableNow } from "./delivery.ts";
 import { irqlTrouble } from "./irql.ts";
+import { isInGuest } from "./ends.ts";
+import { CallScope } from "./call_scope.ts";
 import { type EngineObject, isObject, type ObjectDataByKind } from "./objects.ts";
 import { restoreWorld, type Snapshot, type StateView, takeSnapshot, viewState } from "./snapshot.ts";
-import { type Maker, type Output, type ParkedCall, type PendingCallback, World } from "./world.ts";
+import { type Output, type ParkedCall, type PendingCallback, World } from "./world.ts";
 
 /** A call to make. */
 export interface CallInput {
@@ -156,12 +158,15 @@ export class Engine {
     return compiled;
   }
 
-  /** Refusals in order: a planned fault, not modelled, the wrong end, a level too high, objects, their states. Null: it may go on. */
+  /** Refusals in order: a planned fault, not modelled, a guest that is saved, the wrong end, a level too high, objects, their states. Null: it may go on. */
   #admit(compiled: CompiledCall, { side, ins }: CallInput): Reply | null {
     const fault = this.world.faults.length === 0 ? null : this.#takeFault(compiled.plan);
     if (fault !== null) return compiled.returnsStatus ? answer(fault) : refuse("FailNext");
     if (!compiled.isModelled) {
       return this.#refusal(compiled, { reason: "not modelled", status: STATUS.STATUS_NOT_IMPLEMENTED });
+    }
+    if (this.world.wire.isVmSaved && isInGuest(side)) {
+      return this.#refusal(compiled, { reason: "the guest is saved", status: this.#optionStatus("refusal-status") });
     }
     const { endpoint } = compiled;
     if (endpoint !== null && side !== endpoint) {
@@ -316,6 +321,7 @@ export class Engine {
     for (let index = 0; index < parked.length; index += 1) {
       const call = parked[index];
       if (call !== undefined && this.#stillWaits.get(call)?.() === true) continue;
+      if (call !== undefined && this.world.wire.isVmSaved && isInGuest(call.side)) continue;
       const plan = call === undefined ? undefined : findPlan(call.name);
       if (call === undefined || plan === undefined || call.event === justParked) continue;
       const compiled = this.#compile(plan);
@@ -330,26 +336,6 @@ export class Engine {
       outputs.push({ form: "leave", event: call.event, outcome: reply.outcome, outs: reply.outs });
       index = -1;
     }
-  }
-}
-
-/** The one scope of an engine: calls do not nest, so each call finds it set anew. */
-class CallScope implements Scope, Maker {
-  readonly world: World;
-  side = "";
-  event = 0;
-  retry = false;
-  insideCallback = 0;
-  recorded: readonly Value[] | null = null;
-  owner: EngineObject | null = null;
-
-  constructor(world: World) {
-    this.world = world;
-  }
-
-  create<K extends ObjectKind>(kind: K, data: ObjectDataByKind[K], owner: EngineObject | null = null): EngineObject<K> {
-    this.owner = owner;
-    return this.world.create(kind, data, this);
   }
 }
 

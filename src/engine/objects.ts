@@ -1,7 +1,7 @@
 // What the engine knows of each object beyond its declaration, by kind. Plain data: numbers name other objects,
 // so that a snapshot is a copy.
 
-import type { ImagePosition, ObjectKind, Ref, SavedGpadl, SavedPacket } from "../api/mod.ts";
+import type { ImagePosition, ObjectKind, Ref, SavedConnection, SavedGpadl, SavedPacket } from "../api/mod.ts";
 import type { PlainDataByKind } from "./plain_data.ts";
 import type { CompletionData, PacketData, TransportData } from "./packet_data.ts";
 
@@ -113,6 +113,8 @@ export interface RestoreData {
   /** The last chunk was read. */
   isWhole: boolean;
   gpadls: SavedGpadl[];
+  /** The connection to go on with; null: it was not open. */
+  connection: SavedConnection | null;
   /** Packets that the driver has not been given yet, oldest first. */
   packets: SavedPacket[];
   /** The enter event of the RestoreFromBuffer that waits, 0: none. */
@@ -127,8 +129,8 @@ export interface RestoreData {
 export interface GpadlData extends PartOfPieces {
   /** The client channel's number. */
   readonly channel: number;
-  /** The number of the server channel that it was created for. */
-  readonly server: number;
+  /** The number of the server channel that it was created for, or of the one that took over its connection. */
+  server: number;
   /** The connection that it was created in. */
   readonly connection: number;
   readonly readOnly: boolean;

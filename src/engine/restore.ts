@@ -1,6 +1,6 @@
 // Restoring a channel from its saved bytes: chunks in, the driver called for each packet. Rules: kmcl.md 2.6, 3, 6.2.
-// What the bytes look like is `api/channel_image.ts`. The model knows no saved VM: a restored channel is offered anew, and what it
-// knew of the old connection (GPADLs, packets in flight) is its own affair from then on.
+// What the bytes look like is `api/channel_image.ts`. Enabled while the guest is saved, a restored channel goes on with the old
+// connection (`takeover.ts`); else it is offered anew, and what it knew of the old one (GPADLs, packets in flight) is its own affair.
 
 import {
   type ChannelSettings,
@@ -72,6 +72,7 @@ function emptyRestore(): RestoreData {
     position: IMAGE_START,
     isWhole: false,
     gpadls: [],
+    connection: null,
     packets: [],
     restoring: 0,
     isAsking: false,
@@ -88,6 +89,7 @@ function hasHandleTwice({ restore }: ChannelData, contents: readonly ChunkConten
 function apply(data: ChannelData, restore: RestoreData, content: ChunkContent): void {
   switch (content.kind) {
     case "channel":
+      restore.connection = content.settings.connection;
       return applySettings(data, content.settings);
     case "gpadl":
       restore.gpadls.push(content.gpadl);
@@ -102,7 +104,8 @@ function apply(data: ChannelData, restore: RestoreData, content: ChunkContent): 
 
 /** A new channel that was made to force a new connection does, whatever the old one was. */
 function applySettings(data: ChannelData, settings: ChannelSettings): void {
-  const { interfaceType, interfaceInstance, latency, mmioMegabytes, forcesNewChannel, ...transport } = settings;
+  const { interfaceType, interfaceInstance, latency, mmioMegabytes, forcesNewChannel, connection: _, ...transport } =
+    settings;
   Object.assign(data, { interfaceType, interfaceInstance, latency, mmioMegabytes });
   data.forcesNewChannel ||= forcesNewChannel;
   Object.assign(data.transport, transport);
@@ -173,7 +176,7 @@ function fits({ transport }: ChannelData, { transaction, waits, wasSent, payload
 }
 
 /**
- * A restored channel begins anew: nothing of the old connection is there any more. Packets whose completion was awaited go out
+ * A restored channel that took over no connection begins anew: nothing of the old connection is there any more. Packets whose completion was awaited go out
  * again with the next open, or end where the old channel is abandoned (option `restored-in-flight`, FORCE_NEW_CHANNEL).
  */
 export function offerAnew(world: World, channel: Channel, cause: number): void {

@@ -6,6 +6,7 @@ import {
   IMAGE_START,
   ntSuccess,
   positionAfter,
+  type SavedConnection,
   type SavedGpadl,
   STATUS,
   type Value,
@@ -128,7 +129,7 @@ function makeNext(
 ): void {
   const { data } = channel;
   if (save.position.sequence === 0) {
-    add(save, { kind: "channel", settings: { ...data, ...data.transport } });
+    add(save, { kind: "channel", settings: { ...data, ...data.transport, connection: connectionOf(world, channel) } });
     for (const gpadl of gpadlsOf(world, channel)) add(save, { kind: "gpadl", gpadl });
     return;
   }
@@ -147,6 +148,14 @@ function add(save: SaveData, content: ChunkContent): void {
   const chunk = writeChunk(content, save.position);
   save.position = positionAfter(chunk, save.position);
   save.chunks.push(chunk);
+}
+
+/** The connection, while it is open; of a channel that was restored and not enabled yet that of its image. */
+function connectionOf(world: World, { state, data }: Channel): SavedConnection | null {
+  const { restore, connection: number, transport: { rings, responses } } = data;
+  if (restore !== null) return restore.connection;
+  if (state !== "open" || rings === null || world.find("channel", data.peer) === undefined) return null;
+  return { number, ...rings, responses: responses.map(({ transaction, payload }) => ({ transaction, payload })) };
 }
 
 /** What this end knows of GPADLs: those shown to it, and those of the image that it was restored from. */

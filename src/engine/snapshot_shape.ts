@@ -10,8 +10,10 @@ import {
   OPTIONS,
   type Outcome,
   type Ref,
+  type SavedConnection,
   type SavedGpadl,
   type SavedPacket,
+  type SavedResponse,
   type Value,
   WIRE,
 } from "../api/mod.ts";
@@ -151,6 +153,12 @@ const RESTORE = members<RestoreData>({
     isDeleting: isFlag,
     isMapped: isFlag,
     pieces: list(PIECE),
+  })),
+  connection: orNull(members<SavedConnection>({
+    number: isCount,
+    toServer: list(isCount),
+    toClient: list(isCount),
+    responses: list(members<SavedResponse>({ transaction: isCount, payload: isBytes })),
   })),
   packets: list(members<SavedPacket>({ context: isBytes, driverBytes: isBytes })),
   restoring: isCount,
@@ -335,6 +343,8 @@ const WIRE_STATE = members<WireState>({
   ),
   gpadls: mapOf(isCount, isCount),
   unload: oneOf("none", "closing", "sent"),
+  isVmSaved: isFlag,
+  postponed: mapOf(isCount, isCount),
 });
 
 const SNAPSHOT = members<Snapshot>({

@@ -66,7 +66,8 @@ export function openTransport(
 /** This end leaves the rings: completions that arrived count, packets that did not are gone, what waited ends. */
 export function shutTransport(world: World, channel: Channel, cause: number): void {
   const { transport } = channel.data;
-  const ring = incomingRing(world, channel);
+  // The rings of a saved guest stay as they are: what a restored channel goes on with.
+  const ring = world.wire.isVmSaved ? null : incomingRing(world, channel);
   if (ring !== null) {
     guarded(transport, () => {
       for (let packet = takePacket(ring); packet !== null; packet = takePacket(ring)) {
@@ -93,7 +94,8 @@ export function closeTransport(world: World, channel: Channel, cause: number): v
 export function settle(world: World, channel: Channel, cause: number): void {
   if (channel.data.transport.rings === null) return;
   const peer = peerOf(world, channel);
-  const ends = peer === undefined ? [channel] : [channel, peer];
+  const both = peer === undefined ? [channel] : [channel, peer];
+  const ends = world.wire.isVmSaved ? both.filter(({ data }) => data.isServer) : both;
   for (let hasMoved = true; hasMoved;) {
     hasMoved = false;
     for (const end of ends) {

@@ -12,6 +12,7 @@ function unload(scope: Scope): Reply {
   const { world } = scope;
   if (!scope.retry) {
     if (world.wire.unload !== "none") return refuse("the guest is leaving the bus already");
+    if (world.wire.isVmSaved) return refuse("the guest is saved");
     world.wire.unload = "closing";
     for (const client of clients(world)) tearDown(scope, client);
   }

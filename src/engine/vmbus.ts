@@ -69,9 +69,41 @@ export function sendRescind(world: World, { number, data }: Channel): void {
   const channelId = wire.offers.get(number);
   if (channelId === undefined) return;
   wire.offers.delete(number);
+  if (wire.isVmSaved && wire.links.get(data.connection)?.server === number) {
+    wire.postponed.set(data.connection, channelId);
+    return;
+  }
+  rescind(world, { connection: data.connection, channelId });
+}
+
+function rescind(
+  world: World,
+  { connection, channelId }: { readonly connection: number; readonly channelId: number },
+): void {
   say(world, "RESCIND_CHANNEL_OFFER", [channelId]);
-  advanceLink(world, wire.links.get(data.connection));
+  advanceLink(world, world.wire.links.get(connection));
   releaseUnheld(world, channelId);
+}
+
+/** A saved guest goes on: it hears of the offers that were taken back, but for those whose channel was restored. */
+export function sendPostponed(world: World): void {
+  const { postponed } = world.wire;
+  const rescinds = [...postponed];
+  postponed.clear();
+  for (const [connection, channelId] of rescinds) rescind(world, { connection, channelId });
+}
+
+/** A restored server takes the place of the one that was saved: for the guest its offer was never taken back. */
+export function resumeLink(world: World, server: Channel, client: Channel): void {
+  const { wire } = world;
+  const { connection } = client.data;
+  const channelId = wire.postponed.get(connection);
+  const link = wire.links.get(connection);
+  if (channelId === undefined || link === undefined) return;
+  wire.postponed.delete(connection);
+  wire.offers.set(server.number, channelId);
+  wire.held.set(client.number, { channelId, server: server.number });
+  wire.links.set(connection, { ...link, server: server.number, isServerDown: false });
 }
 
 /** A client's driver has done with the channel, or enables it anew: the id of a rescinded offer goes back. */

@@ -42,6 +42,10 @@ export interface WireState {
   /** The channel ids that live GPADLs were created under, by the GPADL's number. */
   readonly gpadls: Map<number, number>;
   unload: UnloadPhase;
+  /** The guest stands still. */
+  isVmSaved: boolean;
+  /** Rescinds that a saved guest has not heard of: channel ids by connection. */
+  readonly postponed: Map<number, number>;
 }
 
 /** Far from the values that drivers' GPADLs get, so that each is known at sight. */
@@ -57,5 +61,7 @@ export function emptyWireState(): WireState {
     links: new Map(),
     gpadls: new Map(),
     unload: "none",
+    isVmSaved: false,
+    postponed: new Map(),
   };
 }

@@ -1,6 +1,6 @@
-// `save-restore`: a server saves its channel with packets in use, takes it down, and goes on with a new one that is restored
-// from the saved bytes (kmcl.md 6.2). When it saves, packets are at the guest, in the ring, and queued because the ring is full:
-// all of them arrive again.
+// `save-restore`: a guest is saved, and with it the channel of a server that has packets in use; a new channel is restored from the
+// bytes and takes over the connection, and the guest goes on as if nothing had been (kmcl.md 6.2). When it is saved, packets are
+// at the guest, in the ring, and queued because the ring is full: each is answered, none arrives twice.
 
 import { STATUS } from "../api/mod.ts";
 import { defineProgram, type Mailbox, on, type ProgramContext, type Thread } from "../driver/mod.ts";
@@ -43,19 +43,23 @@ export default defineProgram(async (context) => {
   const peer = await makeClient(context, guest);
   await open(context, { server: first, client: peer, guest });
   await putPacketsInUse(context, { server: first, state, guest });
+  await context.machine.SaveVm({});
   const image = await save(context, first);
   await closeServer(context, { server: first, state, packets: REQUESTS });
   const second = await makeServer(context, state);
   await context.server.VmbServerChannelInitSetTargetInterfaceId({ Channel: second, InterfaceType, InterfaceInstance });
   await restore(context, second, image);
+  await context.server.VmbChannelEnable({ Channel: second });
+  await context.server.VmbChannelStart({ Channel: second });
+  await context.machine.RestoreVm({});
   guest.isAnswering = true;
-  await open(context, { server: second, client: peer, guest });
+  await answerHeld(context, guest);
   for (let done = 0; done < REQUESTS; done += 1) await context.receive(state.done);
   await closeServer(context, { server: second, state, packets: 0 });
   await context.client.VmbChannelDisable({ Channel: peer });
   await context.client.VmbChannelCleanup({ Channel: peer });
 }, {
-  summary: "a server saves its channel with packets in use and goes on with one restored from the bytes",
+  summary: "a guest and its channel are saved with packets in use, and go on with one restored from the bytes",
   options: { "queued-on-close": "cancel" },
 });
 

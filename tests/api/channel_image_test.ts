@@ -28,6 +28,12 @@ const SETTINGS: ChannelSettings = {
   requiresPassive: true,
   forcesNewChannel: false,
   nextTransaction: 9,
+  connection: {
+    number: 3,
+    toServer: [70, 71],
+    toClient: [72, 73, 74],
+    responses: [{ transaction: 8, payload: Uint8Array.of(1) }],
+  },
 };
 const CONTEXT = writeContext({ transaction: 4, waits: true, wasSent: true, payload: Uint8Array.of(1, 2, 3) });
 const CONTENTS: readonly ChunkContent[] = [

@@ -54,6 +54,8 @@ const RATES: Readonly<Partial<Record<CallName, number>>> = {
   SetIrql: 0.3,
   ExitProcess: 0.02,
   UnloadVmbus: 0.02,
+  SaveVm: 0.1,
+  RestoreVm: 5,
 };
 /** Calls that no seed is without: nothing would happen. */
 const ALWAYS: ReadonlySet<string> = new Set<CallName>([
@@ -61,9 +63,10 @@ const ALWAYS: ReadonlySet<string> = new Set<CallName>([
   "VmbChannelEnable",
   "VmbServerChannelInitSetTargetInterfaceId",
   "VmbClientChannelInitSetTargetPnp",
+  "RestoreVm",
 ]);
 /** Calls that most seeds are without: after them there is less to compare. */
-const SELDOM: ReadonlySet<string> = new Set<CallName>(["UnloadVmbus", "VmbChannelRestoreFromBuffer"]);
+const SELDOM: ReadonlySet<string> = new Set<CallName>(["UnloadVmbus", "SaveVm", "VmbChannelRestoreFromBuffer"]);
 /** The model's options of a seed: some of those that KMCL asks for are not their defaults. */
 function optionsOf(seed: number): ModelOptions {
   const random = new Random(seed ^ 0x5eed);
@@ -120,6 +123,7 @@ export const KMCL_WORLD: SimulatedWorld = {
   isIn: ({ level }) => LEVELS.has(level),
   places: PLACES,
   need({ name }, world) {
+    if (name === "RestoreVm") return world.wire.isVmSaved ? 1 : HARDLY;
     if (!OF_SAVES.has(name)) return 1;
     return [...world.all("channel")].some(({ data }) => data.save !== null) ? 1 : HARDLY;
   },
