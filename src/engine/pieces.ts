@@ -21,9 +21,11 @@ export function runsOf(
   const runs: PageRun[] = [];
   let skip = offset;
   let left = length;
-  for (const [index, piece] of pieces.entries()) {
+  for (let index = 0; index < pieces.length; index += 1) {
+    const piece = pieces[index];
+    if (piece === undefined) break;
     const isLast = index === pieces.length - 1;
-    const room = isLast ? piece.pages.length * PAGE_BYTES - piece.byteOffset : piece.byteCount;
+    const room = isLast ? pagesIn(piece) * PAGE_BYTES - piece.byteOffset : piece.byteCount;
     if (skip < room) {
       const taken = Math.min(left, room - skip);
       addRuns(runs, piece, { offset: skip, length: taken });
@@ -37,13 +39,13 @@ export function runsOf(
 
 function addRuns(
   runs: PageRun[],
-  { pages, byteOffset }: Piece,
+  piece: Piece,
   { offset, length }: { readonly offset: number; readonly length: number },
 ): void {
-  let at = byteOffset + offset;
+  let at = piece.byteOffset + offset;
   let left = length;
   while (left > 0) {
-    const page = pages[Math.floor(at / PAGE_BYTES)];
+    const page = pageAt(piece, Math.floor(at / PAGE_BYTES));
     if (page === undefined) break;
     const inPage = at % PAGE_BYTES;
     const taken = Math.min(left, PAGE_BYTES - inPage);
@@ -51,6 +53,17 @@ function addRuns(
     at += taken;
     left -= taken;
   }
+}
+
+/** How many pages a piece has. */
+function pagesIn(piece: Piece): number {
+  return piece instanceof RunOfPages ? pageCountOf(piece) : piece.pages.length;
+}
+
+/** A page of a piece, undefined behind its last; of a run it is a sum, so that one write lists no pages. */
+function pageAt(piece: Piece, index: number): number | undefined {
+  if (!(piece instanceof RunOfPages)) return piece.pages[index];
+  return index < pageCountOf(piece) ? piece.firstPage + index : undefined;
 }
 
 /** How many pages the bytes of a piece touch. */
