@@ -20,7 +20,7 @@ import { encodeFooter, IndexBuilder, type IndexedBlock, type IndexedChunk } from
 import { encodeHeader, headerChecksum } from "./header.ts";
 import { eventTrouble } from "./validate.ts";
 
-/** Takes bytes, in order; throws where it cannot. */
+/** Takes bytes, in order, and keeps none of them but copies: what is written next overwrites them. Throws where it cannot. */
 export interface ByteSink {
   /** False where nothing of them is kept and the writer shall go on without; a block like that is not in the index. */
   write(bytes: Uint8Array): boolean | void;
@@ -86,6 +86,8 @@ export class TraceWriter implements EventSink {
   #lastEvent: number;
   #events = 0;
   #isFinished = false;
+  /** The largest block so far, to be overwritten by the next. */
+  #room = new Uint8Array(0);
 
   constructor(sink: ByteSink, header: TraceHeader, options: TraceWriterOptions = {}) {
     const { chunkEvents = CHUNK_EVENTS.usual, chunkBytes = null } = options;
@@ -229,7 +231,8 @@ export class TraceWriter implements EventSink {
     const compress = (part: number): boolean => block.tag !== TAGS.events || !RAW_PARTS.includes(part);
     // Columns stand one after the other, each with bytes of its own kind.
     const isNear = (part: number): boolean => block.tag === TAGS.events && part > 0 && part <= COLUMN_POOLS;
-    const bytes = writeBlock({ ...block, file: this.#file, compress, isNear });
+    const bytes = writeBlock({ ...block, file: this.#file, compress, isNear, room: this.#room });
+    if (bytes.buffer !== this.#room.buffer) this.#room = new Uint8Array(bytes.buffer);
     const { tag, first, count } = block;
     if (this.#sink.write(bytes) === false) return;
     this.#index.add({ tag, offsetBytes: this.#offsetBytes, sizeBytes: bytes.length, first, count }, chunk);

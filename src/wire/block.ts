@@ -43,6 +43,8 @@ export interface BlockContent extends Pick<BlockPrefix, "tag" | "file" | "first"
   readonly compress?: (part: number) => boolean;
   /** Whether what repeats in the part of this number lies near, as `shrink` has it; none where left out. */
   readonly isNear?: (part: number) => boolean;
+  /** Where the block may be put, if it fits: memory that was used before costs less than new. */
+  readonly room?: Uint8Array<ArrayBuffer>;
 }
 
 /** The offsets of the fixed-width members and the bytes that introduce them. */
@@ -62,9 +64,9 @@ const MARKS: readonly (readonly [offset: number, byte: number])[] = [
 ];
 const BODY_LENGTH_AT = 59;
 
-/** The bytes of a block. `RangeError` for a body above `MAX_BODY_BYTES`. */
-export function writeBlock(content: BlockContent): Uint8Array {
-  const { parts, compress, isNear } = content;
+/** The bytes of a block, in `room` where that is large enough. `RangeError` for a body above `MAX_BODY_BYTES`. */
+export function writeBlock(content: BlockContent): Uint8Array<ArrayBuffer> {
+  const { parts, compress, isNear, room } = content;
   const stored = parts.map((part, index) => compress?.(index) === false ? part : shrink(part, isNear?.(index)));
   const bodyBytes = 1 + stored.reduce((sum, part) => sum + 11 + part.length, 0);
   const decodedBytes = parts.reduce((sum, part) => sum + part.length, 0);
@@ -73,7 +75,8 @@ export function writeBlock(content: BlockContent): Uint8Array {
       `Cannot write block of ${parts.length} parts and ${decodedBytes} bytes: limit ${MAX_BODY_BYTES}`,
     );
   }
-  const bytes = new Uint8Array(PREFIX_BYTES + bodyBytes);
+  const size = PREFIX_BYTES + bodyBytes;
+  const bytes = room !== undefined && room.length >= size ? room.subarray(0, size) : new Uint8Array(size);
   writeBody(bytes.subarray(PREFIX_BYTES), stored, parts);
   writePrefix(bytes, {
     ...content,
@@ -115,6 +118,7 @@ function writePrefix(bytes: Uint8Array, prefix: BlockPrefix): void {
   view.setUint32(AT.decodedCrc, prefix.decodedCrc);
   view.setUint32(AT.storedCrc, prefix.storedCrc);
   view.setUint32(BODY_LENGTH_AT, prefix.bodyBytes);
+  view.setUint32(AT.crc, 0);
   view.setUint32(AT.crc, crc32(bytes.subarray(0, PREFIX_BYTES)));
 }
 

@@ -52,6 +52,16 @@ Deno.test("writeBlock() stores a part whose likeness is near in fewer bytes, and
   assertEquals(readBody(prefix, near.subarray(PREFIX_BYTES)), [part]);
 });
 
+Deno.test("writeBlock() puts a block where one was, and nothing of that is left", () => {
+  const room = new Uint8Array(4096).fill(0xa5);
+  const block = writeBlock({ ...CONTENT, room });
+  assertEquals(block.buffer, room.buffer);
+  assertEquals(block, writeBlock(CONTENT));
+  const small = new Uint8Array(block.length - 1);
+  assertEquals(writeBlock({ ...CONTENT, room: small }), block);
+  assertEquals(small, new Uint8Array(small.length), "room that is too small is left alone");
+});
+
 Deno.test("readPrefix() takes no prefix with a flipped bit, and readBody() no such body", () => {
   const whole = writeBlock(CONTENT);
   const prefix = readPrefix(whole);
