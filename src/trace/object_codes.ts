@@ -27,8 +27,8 @@ export class ObjectCodes implements ObjectCoding {
 
   /** How much handles grow by number; 0 where that would leave the whole numbers. */
   get step(): number {
-    const { size } = this.#pairs;
-    for (let index = 0; index < size; index += 1) if (this.#pairs.first(index) > MAX_STEPPED) return 0;
+    const { size, isLine } = this.#pairs;
+    for (let index = 0; !isLine && index < size; index += 1) if (this.#pairs.first(index) > MAX_STEPPED) return 0;
     return HANDLE_SPACES[OBJECTS[this.kind].handles].step;
   }
 
@@ -45,14 +45,14 @@ export class ObjectCodes implements ObjectCoding {
   /** Writes numbers, then what is left of handles over `step` times the number, its sign bit flipped. */
   write(sink: PlaneSink): void {
     const column = this.#column;
-    const { size } = this.#pairs;
+    const { size, isLine } = this.#pairs;
     for (let index = 0; index < size; index += 1) column.pushNumber(this.#pairs.first(index));
     writeColumn(column, sink);
     column.clear();
     const { step } = this;
     const first = this.#restOf(0, step);
     let written = 0;
-    for (let index = 1; index < size; index += 1) {
+    for (let index = 1; !isLine && index < size; index += 1) {
       const rest = this.#restOf(index, step);
       if (rest === first && written === 0) continue;
       for (; written < index; written += 1) pushRest(column, first);
