@@ -30,6 +30,8 @@ export class GpuHandles {
   readonly #contexts = new Map<number, ContextFacts>();
   readonly #allocations = new Map<number, bigint>();
   readonly #buffers = new Map<number, bigint>();
+  /** Counts up where a handle that leads to an address space comes or goes: what was known of one before may be over. */
+  changes = 0;
 
   /** The address space that a call through this handle is about, or undefined. */
   spaceOf({ kind, number }: Ref): string | undefined {
@@ -74,6 +76,7 @@ export class GpuHandles {
   /** Forgets handles. */
   end(refs: readonly Ref[]): void {
     for (const { kind, number } of refs) {
+      if (kind !== "allocation") this.changes += 1;
       if (kind === "adapter") this.#adapters.delete(number);
       if (kind === "device") this.#devices.delete(number);
       if (kind === "pagingQueue") this.#queues.delete(number);
@@ -83,6 +86,7 @@ export class GpuHandles {
   }
 
   #add(call: CallView, { kind, number }: Ref, made: readonly Ref[]): void {
+    if (kind !== "allocation" && kind !== "buffer") this.changes += 1;
     const luid = kind === "adapter" ? luidOf(call, number) : undefined;
     const side = canonicalSide(call.side);
     if (kind === "adapter") this.#adapters.set(number, `${side} on ${luid === undefined ? `adapter#${number}` : luid}`);

@@ -4,6 +4,7 @@
 
 import { type Range, RangeMap } from "../range/mod.ts";
 import type { Evidence } from "./finding.ts";
+import { Starts } from "./gpu_starts.ts";
 
 /** A half-open range of page numbers. */
 export interface PageSpan {
@@ -37,14 +38,13 @@ interface Stack {
   readonly queued: readonly PageMapping[];
 }
 
-const NOWHERE: readonly number[] = [];
 const NOTHING: Stack = { done: null, queued: [] };
 
 /** The page table of one GPU. */
 export class PageTable {
   readonly #pages = new RangeMap<Stack>();
-  /** Where pieces start that an allocation is in, exactly. */
-  readonly #starts = new Map<number, Set<number>>();
+  /** Where pieces start that an allocation is in, exactly, in the order of mapping; ranges with a mapping of their own too. */
+  readonly starts = new Starts();
 
   /** Points pages somewhere, at once or when it is done. */
   set(span: PageSpan, mapping: PageMapping, { isDone }: { readonly isDone: boolean }): void {
@@ -109,11 +109,6 @@ export class PageTable {
     });
   }
 
-  /** Where pieces start that an allocation is in, in the order of mapping; what was noted by others too. */
-  startsOf(allocation: number): Iterable<number> {
-    return this.#starts.get(allocation) ?? NOWHERE;
-  }
-
   /** The piece that holds a page, and what it points to once all that is queued is done. */
   pieceAt(page: number): Range<PageMapping> | null {
     const piece = this.#pages.at(page);
@@ -122,8 +117,8 @@ export class PageTable {
   }
 
   *#piecesOf(allocation: number): IterableIterator<Range<Stack>> {
-    for (const start of this.startsOf(allocation)) {
-      const piece = this.#pages.at(start);
+    for (const node of this.starts.nodesOf(allocation)) {
+      const piece = this.#pages.at(this.starts.start(node));
       if (piece !== undefined) yield piece;
     }
   }
@@ -131,31 +126,17 @@ export class PageTable {
   #put({ start, end }: PageSpan, stack: Stack): void {
     if (stack.done === null && stack.queued.length === 0) return;
     this.#pages.insert({ start, end, value: stack });
-    for (const allocation of allocationsIn(stack)) this.note(allocation, start);
+    for (const allocation of allocationsIn(stack)) this.starts.note(allocation, start);
   }
 
   #carve({ start, end }: PageSpan): readonly Range<Stack>[] {
     for (const piece of this.#pages.overlapping(start, end)) {
       for (const allocation of allocationsIn(piece.value)) {
-        if (piece.end > end) this.note(allocation, end);
-        if (piece.start >= start) this.forget(allocation, piece.start);
+        if (piece.end > end) this.starts.note(allocation, end);
+        if (piece.start >= start) this.starts.forget(allocation, piece.start);
       }
     }
     return this.#pages.carve(start, end);
-  }
-
-  /** Notes where a piece starts; one that stands in no table of pages keeps its place in the order so. */
-  note(allocation: number, start: number): void {
-    const starts = this.#starts.get(allocation);
-    if (starts === undefined) this.#starts.set(allocation, new Set([start]));
-    else starts.add(start);
-  }
-
-  /** Forgets where a piece started. */
-  forget(allocation: number, start: number): void {
-    const starts = this.#starts.get(allocation);
-    starts?.delete(start);
-    if (starts?.size === 0) this.#starts.delete(allocation);
   }
 }
 

@@ -7,8 +7,8 @@
 import { type Range, RangeMap } from "../range/mod.ts";
 import type { Evidence } from "./finding.ts";
 import type { PageSpan } from "./gpu_page_table.ts";
-import { NewestRows } from "./newest_rows.ts";
-import { Places } from "./places.ts";
+import type { RangeRows } from "./gpu_range_rows.ts";
+import type { Places } from "./places.ts";
 
 /** An allocation's end that took a range along. */
 export interface AutoRelease {
@@ -33,22 +33,23 @@ export interface Release {
 /** Columns of a free. */
 const FREED = { start: 0, end: 1, range: 2, isMapped: 3, released: 4, obtained: 6 } as const;
 const FREED_COLUMNS = 8;
+const FIRST_ROWS = 256;
 
 /** Releases of one space. */
 export class Releases {
   readonly #kept: number;
-  readonly #places = new Places();
-  /** Frees by their order, while nobody asked. */
-  #rows: NewestRows | null;
+  readonly #places: Places;
+  /** While nobody asked the newest frees, a ring of rows: the oldest makes room. */
+  #rows: Float64Array | null = new Float64Array(FIRST_ROWS * FREED_COLUMNS);
   #count = 0;
   readonly #byPage = new RangeMap<Release>();
   /** The newest, a ring: the oldest makes room. */
   readonly #ring: Range<Release>[] = [];
   #oldest = 0;
 
-  constructor(kept: number) {
+  constructor(kept: number, places: Places) {
     this.#kept = kept;
-    this.#rows = new NewestRows(FREED_COLUMNS, kept);
+    this.#places = places;
   }
 
   /** Whether somebody asked, so that pages that are obtained must be told. */
@@ -58,13 +59,27 @@ export class Releases {
 
   /** Pages were released that were obtained before; `obtained` are all pieces that are obtained now. */
   add(span: PageSpan, release: Release, obtained: Iterable<PageSpan>): void {
-    if (this.#rows !== null && release.reason === "freed" && release.recycled === null) this.#addRow(span, release);
-    else {
-      this.#ask(obtained);
-      // An older release of these pages may have come back with the first question.
-      this.#byPage.carve(span.start, span.end);
-      this.#remember(span, release);
-    }
+    this.#ask(obtained);
+    // An older release of these pages may have come back with the first question.
+    this.#byPage.carve(span.start, span.end);
+    this.#remember(span, release);
+  }
+
+  /** Pages of a range were freed of which its row says all, while nobody asked. */
+  addFreed({ start, end }: PageSpan, ranges: RangeRows, range: number, released: Evidence): void {
+    if (this.#rows === null) return;
+    const row = (this.#count % this.#kept) * FREED_COLUMNS;
+    this.#count += 1;
+    if (row >= this.#rows.length) this.#rows = larger(this.#rows);
+    const rows = this.#rows;
+    rows[row + FREED.start] = start;
+    rows[row + FREED.end] = end;
+    rows[row + FREED.range] = ranges.number(range);
+    rows[row + FREED.isMapped] = ranges.kind(range) === "mapped" ? 1 : 0;
+    rows[row + FREED.released] = released.event;
+    rows[row + FREED.released + 1] = this.#places.numberOf(released);
+    rows[row + FREED.obtained] = ranges.event(range);
+    rows[row + FREED.obtained + 1] = ranges.place(range);
   }
 
   /** How the free pages of a span were released, the newest release of each page. */
@@ -83,51 +98,36 @@ export class Releases {
     return this.#byPage;
   }
 
-  #addRow({ start, end }: PageSpan, { range, kind, released, obtained }: Release): void {
-    const rows = this.#rows;
-    if (rows === null) return;
-    const row = rows.row(this.#count);
-    this.#count += 1;
-    rows.put(row, FREED.start, start);
-    rows.put(row, FREED.end, end);
-    rows.put(row, FREED.range, range);
-    rows.put(row, FREED.isMapped, kind === "mapped" ? 1 : 0);
-    rows.put(row, FREED.released, released.event);
-    rows.put(row, FREED.released + 1, this.#places.numberOf(released));
-    rows.put(row, FREED.obtained, obtained.event);
-    rows.put(row, FREED.obtained + 1, this.#places.numberOf(obtained));
-  }
-
   /** Makes the map: the newest release of a page stands above older ones, and what is obtained now is not released. */
   #ask(obtained: Iterable<PageSpan>): void {
     const rows = this.#rows;
     if (rows === null) return;
     this.#rows = null;
     for (let each = Math.max(0, this.#count - this.#kept); each < this.#count; each += 1) {
-      const row = rows.find(each);
-      const span = { start: rows.at(row, FREED.start), end: rows.at(row, FREED.end) };
+      const row = (each % this.#kept) * FREED_COLUMNS;
+      const span = { start: rows[row + FREED.start] ?? 0, end: rows[row + FREED.end] ?? 0 };
       this.#byPage.carve(span.start, span.end);
       this.#remember(span, this.#freed(rows, row));
     }
     for (const { start, end } of obtained) this.#byPage.carve(start, end);
   }
 
-  #freed(rows: NewestRows, row: number): Release {
-    const kind = rows.at(row, FREED.isMapped) === 1 ? "mapped" : "reserved";
+  #freed(rows: Float64Array, row: number): Release {
+    const kind = rows[row + FREED.isMapped] === 1 ? "mapped" : "reserved";
     return {
       reason: "freed",
       released: this.#moment(rows, row + FREED.released, "freed"),
       allocation: 0,
-      range: rows.at(row, FREED.range),
+      range: rows[row + FREED.range] ?? 0,
       kind,
       obtained: this.#moment(rows, row + FREED.obtained, kind),
       recycled: null,
     };
   }
 
-  #moment(rows: NewestRows, row: number, role: string): Evidence {
-    const { call, site, side } = this.#places.at(rows.at(row, 1));
-    return { event: rows.at(row, 0), role, site, call, side };
+  #moment(rows: Float64Array, cell: number, role: string): Evidence {
+    const { call, site, side } = this.#places.at(rows[cell + 1] ?? 0);
+    return { event: rows[cell] ?? 0, role, site, call, side };
   }
 
   #remember({ start, end }: PageSpan, release: Release): void {
@@ -147,3 +147,9 @@ export class Releases {
 }
 
 const NONE: readonly Range<Release>[] = [];
+
+function larger(rows: Float64Array): Float64Array {
+  const made = new Float64Array(2 * rows.length);
+  made.set(rows);
+  return made;
+}

@@ -14,7 +14,7 @@ import type { Verdict } from "./finding.ts";
 import { bigintOf, isProcessExit, spanText, u64In } from "./gpu_call_values.ts";
 import { gaps } from "./gpu_page_table.ts";
 import { isUpdate, type Operation, operationsOf } from "./gpu_update_operations.ts";
-import type { GpuVaSpace, ObtainedRange, PageMapping, PageSpan } from "./gpu_va_fold.ts";
+import type { GpuVaSpace, PageMapping, PageSpan } from "./gpu_va_fold.ts";
 import { isUnique, judgeMap } from "./gpu_va_map.ts";
 import { type QueuedUpdate, updateQueue } from "./gpu_work_states.ts";
 import type { GpuWorld } from "./gpu_world.ts";
@@ -218,7 +218,7 @@ function outsideOne(
   spans: readonly PageSpan[],
   { zeroRanges, what }: { readonly zeroRanges: ReadonlySet<number>; readonly what: string },
 ): string | null {
-  let one: ObtainedRange | null = null;
+  let one = 0;
   for (const span of spans) {
     const pieces = space.rangesIn(span);
     const wrong = pieces.find(({ value }) => !zeroRanges.has(value.number));
@@ -229,10 +229,10 @@ function outsideOne(
       return `${what} ${spanText(span)} does not lie in a zero reservation: ${why}`;
     }
     for (const { value } of pieces) {
-      if (one !== null && one !== value) {
+      if (one !== 0 && one !== value.number) {
         return `${what} ${spanText(span)} lies in another reservation than those before it`;
       }
-      one = value;
+      one = value.number;
     }
   }
   return null;

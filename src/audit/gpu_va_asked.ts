@@ -45,6 +45,14 @@ function limitsOf({ options }: TraceHeader): Omit<RequestFacts, "allocationPages
   };
 }
 
+/** The space behind the newest handle of a kind, good until handles change. */
+class NewestSpace {
+  number = -1;
+  side = "";
+  changes = -1;
+  space: GpuVaSpace | undefined = undefined;
+}
+
 /** Reads the calls of one trace. */
 export class RangeCalls {
   readonly #world: GpuWorld;
@@ -52,6 +60,9 @@ export class RangeCalls {
   /** What the trace's options say, once they were asked for. */
   #limits: Omit<RequestFacts, "allocationPages"> | null = null;
   #plain: Parameters<typeof plainRange>[1] | null = null;
+  /** The newest space by the kind of handle that led to it: one call after the other names the same. */
+  readonly #byQueue = new NewestSpace();
+  readonly #byAdapter = new NewestSpace();
 
   constructor(world: GpuWorld) {
     this.#world = world;
@@ -111,11 +122,20 @@ export class RangeCalls {
   /** The space that a call of a process is about; none for a handle that is not the process's own. */
   #spaceOf(call: CallView): GpuVaSpace | undefined {
     const { at } = call.shape;
+    const queue = call.objectNumberAt(at.pagingQueue);
+    const number = queue >= 0 ? queue : call.objectNumberAt(at.adapter);
+    const newest = queue >= 0 ? this.#byQueue : this.#byAdapter;
+    const { changes } = this.#handles;
+    if (newest.number === number && newest.side === call.side && newest.changes === changes) return newest.space;
     const handle = call.objectAt(at.pagingQueue) ?? call.objectAt(at.adapter);
     if (handle === null) return this.#spaceOfProcess(call);
     const name = this.#handles.spaceOf(handle);
     if (name === undefined || !isOfSide(name, call.side)) return undefined;
-    return this.#world.space(name);
+    newest.number = handle.number;
+    newest.side = call.side;
+    newest.changes = changes;
+    newest.space = this.#world.space(name);
+    return newest.space;
   }
 
   /** A kernel driver reserves in the space of a process that is being created. */

@@ -5,82 +5,58 @@
 import { type Range, RangeMap } from "../range/mod.ts";
 import type { Evidence } from "./finding.ts";
 import { clip, gaps, type PageMapping, type PageSpan, PageTable, type PagingPoint } from "./gpu_page_table.ts";
+import { type QueuedMap, QueuedMaps } from "./gpu_queued_maps.ts";
+import { type EndedRange, type NewRange, type ObtainedRange, RangeRows } from "./gpu_range_rows.ts";
 import { type AutoRelease, type Release, Releases } from "./gpu_releases.ts";
-import { NumberMap } from "./number_map.ts";
-import { Queue } from "./queue.ts";
+import { NOTHING } from "./gpu_starts.ts";
+import { Places } from "./places.ts";
 
 export type { PageMapping, PageSpan, PagingPoint } from "./gpu_page_table.ts";
+export type { EndedRange, ObtainedRange } from "./gpu_range_rows.ts";
 export type { AutoRelease, Release } from "./gpu_releases.ts";
 
 /** Releases that a space remembers; the oldest goes first, and a free of its pages then counts as unmatched. */
 export const RELEASES_KEPT = 65536;
-/** Maps of one queue that are not known to be done; beyond that the oldest counts as done. */
-export const QUEUED_KEPT = 65536;
-
-/** A range that Map or Reserve obtained, less what was released since: it may lie in several pieces. */
-export interface ObtainedRange {
-  readonly number: number;
-  readonly kind: "reserved" | "mapped";
-  readonly obtained: Evidence;
-  readonly paging: PagingPoint;
-  /** Its pages had been released by an allocation's end, and by nothing since. */
-  readonly recycled: AutoRelease | null;
-  /** Pages not released yet. */
-  pageCount: number;
-  /**
-   * What all its pages point to, where one map of the whole, right after they were obtained, is all that ever happened to
-   * them, and it lies in one piece: most ranges. Such a mapping stands in no page table.
-   */
-  own: OwnMapping | null;
-}
-
-/** The mapping of a whole range. */
-export interface OwnMapping {
-  readonly gpu: number;
-  readonly mapping: PageMapping;
-  isDone: boolean;
-}
 
 /** A mapping of an allocation, and the physical GPU whose page tables hold it. */
 export type PlacedMapping = Range<PageMapping> & { readonly gpu: number };
 
-/** A map that is not known to be done. */
-interface QueuedMap extends PageSpan {
-  readonly gpu: number;
-  readonly mapping: PageMapping;
-}
-
 /** One address space, as the trace tells it. */
 export class GpuVaSpace {
-  readonly #ranges = new RangeMap<ObtainedRange>();
-  readonly #byNumber = new NumberMap<ObtainedRange>();
+  readonly #places = new Places();
+  /** Pieces of obtained ranges: the row of each. */
+  readonly #ranges = RangeMap.ofNumbers();
+  readonly #rows = new RangeRows(this.#places);
   readonly #gpus = new Map<number, PageTable>();
-  /** By queue, in order of issue. */
-  readonly #queued = new Map<number, Queue<QueuedMap>>();
+  readonly #queued = new QueuedMaps();
   readonly #releases: Releases;
-  /** Ranges with a mapping of their own, by first page. */
-  readonly #own = new NumberMap<ObtainedRange>();
-  /** The range that was obtained last, in one piece, and nothing happened since. */
-  #fresh: ObtainedRange | null = null;
+  /** By row, own mappings of ranges that are queued. */
+  readonly #waiting = new Map<number, PageMapping>();
+  /** The row of the range that was obtained last, in one piece, and nothing happened since. */
+  #fresh = NOTHING;
   #freshSpan: PageSpan = { start: 0, end: 0 };
 
   constructor(releasesKept: number = RELEASES_KEPT) {
-    this.#releases = new Releases(releasesKept);
+    this.#releases = new Releases(releasesKept, this.#places);
   }
 
   /** Obtained ranges of which something is left, oldest first. */
   ranges(): readonly ObtainedRange[] {
-    return this.#byNumber.values();
+    const rows = new Set<number>();
+    for (const { value } of this.#ranges) rows.add(value);
+    return [...rows].map((row) => this.#rows.at(row)).sort((one, other) => one.number - other.number);
   }
 
   /** The pieces of obtained ranges that touch the span, whole, ascending. */
   rangesIn({ start, end }: PageSpan): readonly Range<ObtainedRange>[] {
-    return this.#ranges.overlapping(start, end);
+    return this.#ranges.overlapping(start, end).map((piece) => ({ ...piece, value: this.#rows.at(piece.value) }));
   }
 
-  /** All pieces of obtained ranges, ascending. */
-  pieces(): Iterable<Range<ObtainedRange>> {
-    return this.#ranges;
+  /** All pieces of obtained ranges, ascending, with the number and the kind of each. */
+  *pieces(): Iterable<Range<EndedRange>> {
+    for (const { start, end, value } of this.#ranges) {
+      yield { start, end, value: { number: this.#rows.number(value), kind: this.#rows.kind(value) } };
+    }
   }
 
   /** Whether every page of the span is obtained. */
@@ -94,14 +70,14 @@ export class GpuVaSpace {
   }
 
   /** Whether the span is a range with a mapping of its own, whole. */
-  isWhole({ start, end }: PageSpan): boolean {
-    return this.#own.get(start)?.pageCount === end - start;
+  isWhole(span: PageSpan): boolean {
+    return this.#wholeAt(span) !== NOTHING;
   }
 
   /** Mappings of one GPU in the span, clipped, ascending. */
   mappingsIn(span: PageSpan, gpu: number): readonly Range<PageMapping>[] {
-    const own = this.#ownIn(span).flatMap(({ start, end, value }) =>
-      value.gpu === gpu ? [{ start, end, value: value.mapping }] : []
+    const own = this.#ownIn(span).flatMap(({ start, end, value: row }) =>
+      this.#rows.gpu(row) === gpu ? [{ start, end, value: this.#mappingOf(row) }] : []
     );
     const others = this.#gpus.get(gpu)?.in(span) ?? [];
     return own.length === 0 ? others : [...own, ...others].sort((left, right) => left.start - right.start);
@@ -109,26 +85,28 @@ export class GpuVaSpace {
 
   /** Pages of the span at which an allocation is mapped, on any GPU. */
   mappedPages(span: PageSpan): number {
-    const own = this.#ownIn(span).map(({ start, end, value }) => ({ start, end, value: value.mapping }));
-    const mapped = [...own, ...this.#tablesIn(span)].filter(({ value }) => value.allocation > 0);
+    const own = this.#ownIn(span).filter(({ value: row }) => this.#rows.allocation(row) > 0);
+    const mapped = [...own, ...this.#tablesIn(span).filter(({ value }) => value.allocation > 0)];
     return gaps(span, mapped).reduce((sum, { start, end }) => sum - (end - start), span.end - span.start);
   }
 
   /** What a page points to on one GPU. */
   mappingAt(page: number, gpu: number): PageMapping | undefined {
-    const own = this.rangeAt(page)?.own ?? null;
-    if (own !== null) return own.gpu === gpu ? own.mapping : undefined;
-    return this.#gpus.get(gpu)?.at(page);
+    const row = this.#rowAt(page);
+    if (row === NOTHING || !this.#rows.isOwn(row)) return this.#gpus.get(gpu)?.at(page);
+    return this.#rows.gpu(row) === gpu ? this.#mappingOf(row) : undefined;
   }
 
   /** What a page was pointed at last, on one GPU: an update may be done before a map that was queued before it. */
   usedAt(page: number, gpu: number): PageMapping | undefined {
-    return this.rangeAt(page)?.own == null ? this.#gpus.get(gpu)?.usedAt(page) : this.mappingAt(page, gpu);
+    const row = this.#rowAt(page);
+    return row !== NOTHING && this.#rows.isOwn(row) ? this.mappingAt(page, gpu) : this.#gpus.get(gpu)?.usedAt(page);
   }
 
   /** The obtained range of a page. */
   rangeAt(page: number): ObtainedRange | undefined {
-    return this.#ranges.at(page)?.value;
+    const row = this.#rowAt(page);
+    return row === NOTHING ? undefined : this.#rows.at(row);
   }
 
   /** Pages of the span at which something begins or ends. */
@@ -143,34 +121,36 @@ export class GpuVaSpace {
   /** Where an allocation is mapped, on all GPUs. Not to be changed meanwhile. */
   *mappingsOf(allocation: number): IterableIterator<PlacedMapping> {
     for (const [gpu, table] of this.#gpus) {
-      for (const start of table.startsOf(allocation)) {
-        const place = this.#placeAt(start, { gpu, table, allocation });
+      for (const node of table.starts.nodesOf(allocation)) {
+        const place = this.#placeAt(node, { gpu, table, allocation });
         if (place !== null) yield place;
       }
     }
   }
 
-  /** The first of the places where an allocation is mapped, of `limit` that are looked at, that is wanted. */
+  /**
+   * The first of the places where an allocation is mapped, of `limit` that are looked at, that is wanted; `origin` is the page
+   * at which page 0 of the allocation would lie.
+   */
   findMapping(
     allocation: number,
-    isWanted: (start: number, end: number, mapping: PageMapping, gpu: number) => boolean,
+    isWanted: (start: number, end: number, origin: number, gpu: number) => boolean,
     { limit }: { readonly limit: number },
   ): PlacedMapping | null {
     let looked = 0;
     for (const [gpu, table] of this.#gpus) {
-      for (const start of table.startsOf(allocation)) {
-        const range = this.#own.get(start);
-        const own = range?.own ?? null;
+      const { starts } = table;
+      for (let node = starts.first(allocation); node !== NOTHING; node = starts.behind(node)) {
+        const row = starts.row(node);
         // Most places are whole ranges: no thing is made of one that is not wanted.
-        const isOwn = range !== undefined && own !== null && own.gpu === gpu;
-        const place = isOwn ? null : this.#placeAt(start, { gpu, table, allocation });
-        if (!isOwn && place === null) continue;
+        const place = row === NOTHING ? this.#placeAt(node, { gpu, table, allocation }) : null;
+        if (row === NOTHING && place === null) continue;
         looked += 1;
         if (looked > limit) return null;
-        if (isOwn) {
-          const end = start + range.pageCount;
-          if (isWanted(start, end, own.mapping, gpu)) return { start, end, value: own.mapping, gpu };
-        } else if (place !== null && isWanted(place.start, place.end, place.value, gpu)) return place;
+        const start = place?.start ?? starts.start(node);
+        const end = place?.end ?? start + this.#rows.pageCount(row);
+        if (!isWanted(start, end, place?.value.origin ?? this.#rows.origin(row), gpu)) continue;
+        return place ?? { start, end, value: this.#mappingOf(row), gpu };
       }
     }
     return null;
@@ -181,81 +161,70 @@ export class GpuVaSpace {
     return this.#releases.in(span, this.#ranges);
   }
 
-  /** Obtains the pages of the span that are free; null where none is. `isFree`: all of them are known to be. */
+  /** Obtains the pages of the span that are free; false where none is. `isFree`: all of them are known to be. */
   obtain(
     span: PageSpan,
-    range: Pick<ObtainedRange, "number" | "kind" | "obtained" | "paging"> & { readonly isFree?: boolean },
-  ): ObtainedRange | null {
+    range: Omit<NewRange, "recycled" | "pageCount"> & { readonly isFree?: boolean },
+  ): boolean {
     const isFree = range.isFree === true || !this.#ranges.overlaps(span.start, span.end);
     const free = isFree ? [span] : gaps(span, this.#ranges.overlapping(span.start, span.end));
-    if (free.length === 0) return null;
+    if (free.length === 0) return false;
     const recycled = this.#releases.isAsked ? this.#recycledIn(free) : null;
     let pageCount = 0;
     for (const { start, end } of free) pageCount += end - start;
     const { number, kind, obtained, paging } = range;
-    const made: ObtainedRange = { number, kind, obtained, paging, recycled, pageCount, own: null };
-    for (const { start, end } of free) this.#ranges.insert({ start, end, value: made });
-    this.#byNumber.set(number, made);
-    this.#fresh = isFree ? made : null;
+    const row = this.#rows.add({ number, kind, obtained, paging, recycled, pageCount });
+    for (const { start, end } of free) this.#ranges.insert({ start, end, value: row });
+    this.#fresh = isFree ? row : NOTHING;
     this.#freshSpan = span;
-    return made;
+    return true;
   }
 
   /** Points pages of one GPU somewhere: at once where the mapping's fence is 0, else when its queue gets there. */
   map(span: PageSpan, { gpu, mapping }: { readonly gpu: number; readonly mapping: PageMapping }): void {
     const { queue, fence } = mapping.paging;
     const isDone = fence === 0n;
-    const table = this.#gpus.get(gpu) ?? new PageTable();
-    this.#gpus.set(gpu, table);
-    const fresh = this.#fresh;
-    this.#fresh = null;
-    if (fresh !== null && this.#freshSpan.start === span.start && this.#freshSpan.end === span.end) {
-      fresh.own = { gpu, mapping, isDone };
-      this.#own.set(span.start, fresh);
-      if (mapping.allocation !== 0) table.note(mapping.allocation, span.start);
+    let table = this.#gpus.get(gpu);
+    if (table === undefined) {
+      table = new PageTable();
+      this.#gpus.set(gpu, table);
+    }
+    const row = this.#fresh;
+    this.#fresh = NOTHING;
+    if (row !== NOTHING && this.#obtainedAs(row, span, mapping)) {
+      const { allocation } = mapping;
+      const node = allocation === 0 ? NOTHING : table.starts.add(allocation, span.start, row);
+      this.#rows.setOwn(row, { gpu, mapping, isDone, node });
+      if (!isDone) this.#waiting.set(row, mapping);
     } else {
       this.#spillIn(span);
       table.set(span, mapping, { isDone });
     }
     if (isDone) return;
-    const queued = this.#queued.get(queue) ?? new Queue<QueuedMap>();
-    this.#queued.set(queue, queued);
-    queued.push({ start: span.start, end: span.end, gpu, mapping });
-    const oldest = queued.size > QUEUED_KEPT ? queued.shift() : undefined;
+    const oldest = this.#queued.push(queue, { start: span.start, end: span.end, gpu, mapping });
     if (oldest !== undefined) this.#finish(oldest);
   }
 
   /** A queue is at a fence value: its maps up to there are done, in order. */
-  complete({ queue, fence }: PagingPoint): void {
-    const queued = this.#queued.get(queue);
-    if (queued === undefined) return;
-    for (let first = queued.first; first !== undefined && first.mapping.paging.fence <= fence; first = queued.first) {
-      queued.shift();
-      this.#finish(first);
-    }
-    if (queued.size === 0) this.#queued.delete(queue);
+  complete(point: PagingPoint): void {
+    for (const map of this.#queued.take(point)) this.#finish(map);
   }
 
   /** What a queue has not done yet will never be done. */
   cancel(queue: number): void {
-    const queued = this.#queued.get(queue);
-    if (queued === undefined) return;
-    this.#queued.delete(queue);
-    this.#fresh = null;
-    for (let next = queued.shift(); next !== undefined; next = queued.shift()) {
-      const { start, end, gpu, mapping } = next;
-      if (this.#own.get(start)?.own?.mapping === mapping) this.#spill(this.#own.get(start), start);
+    for (const { start, end, gpu, mapping } of this.#queued.drop(queue)) {
+      this.#fresh = NOTHING;
+      const row = this.#rowFrom(start);
+      if (this.#waiting.get(row) === mapping) this.#spill(row, start);
       this.#gpus.get(gpu)?.cancel({ start, end }, mapping);
     }
   }
 
   /** Releases whatever the span holds, on all GPUs; returns the ranges of which nothing is left. */
-  free(span: PageSpan, released: Evidence): readonly ObtainedRange[] {
-    this.#fresh = null;
-    const whole = this.#own.get(span.start);
-    if (whole !== undefined && whole.pageCount === span.end - span.start) {
-      return [this.#freeWhole(span, whole, released)];
-    }
+  free(span: PageSpan, released: Evidence): readonly EndedRange[] {
+    this.#fresh = NOTHING;
+    const row = this.#wholeAt(span);
+    if (row !== NOTHING) return [this.#freeWhole(row, span, { reason: "freed", released, allocation: 0 })];
     this.#spillIn(span);
     return this.#release(span, { reason: "freed", released, allocation: 0 });
   }
@@ -264,72 +233,117 @@ export class GpuVaSpace {
    * Takes an allocation out of all page tables. Pages of a reservation fall back to it; pages that Map obtained are
    * released where no GPU has anything else there (gpuva.md 4.5). Returns the ranges of which nothing is left.
    */
-  releaseAllocation(allocation: number, released: Evidence): readonly ObtainedRange[] {
-    this.#fresh = null;
-    const starts = [...this.#gpus.values()].flatMap((table) => [...table.startsOf(allocation)]);
-    for (const start of starts) this.#spill(this.#own.get(start), start);
-    const touched = [...this.#gpus.values()].flatMap((table) => table.release(allocation));
-    return touched.flatMap((span) =>
-      this.#unmappedIn(span).flatMap((part) => this.#release(part, { reason: "auto", released, allocation }))
+  releaseAllocation(allocation: number, released: Evidence): readonly EndedRange[] {
+    this.#fresh = NOTHING;
+    const how = { reason: "auto", released, allocation } as const;
+    const places = [...this.#gpus.values()].flatMap(({ starts }) =>
+      starts.nodesOf(allocation).map((node) => ({ start: starts.start(node), row: starts.row(node) }))
     );
+    if (places.every(({ row }) => row !== NOTHING)) {
+      return places.flatMap(({ start, row }) => {
+        const span = { start, end: start + this.#rows.pageCount(row) };
+        return this.#wholeAt(span) === row ? [this.#freeWhole(row, span, how)] : [];
+      });
+    }
+    for (const { start, row } of places) if (row !== NOTHING) this.#spill(row, start);
+    const touched = [...this.#gpus.values()].flatMap((table) => table.release(allocation));
+    return touched.flatMap((span) => this.#unmappedIn(span).flatMap((part) => this.#release(part, how)));
   }
 
   /** Throws where the parts do not fit each other; for tests. */
   checkInvariants(): void {
-    const counts = new Map<ObtainedRange, number>();
-    for (const { start, end, value } of this.#ranges) counts.set(value, (counts.get(value) ?? 0) + end - start);
-    for (const [range, pages] of counts) {
-      if (range.pageCount !== pages) {
-        throw new Error(`range ${range.number} has ${pages} pages, says ${range.pageCount}`);
-      }
+    this.#ranges.checkInvariants();
+    const counts = new Map<number, number>();
+    for (const { start, end, value } of this.#ranges) {
+      counts.set(value, (counts.get(value) ?? 0) + end - start);
+      const isFit = !this.#rows.isOwn(value) || this.#rows.pageCount(value) === end - start;
+      if (!isFit) throw new Error(`range ${this.#rows.number(value)} has a mapping of its own and lies in pieces`);
     }
-    if (counts.size !== this.#byNumber.size) throw new Error(`${counts.size} ranges, ${this.#byNumber.size} numbers`);
-    for (const start of this.#own.keys()) {
-      const range = this.#own.get(start);
-      if (range === undefined || range.own === null || this.#ranges.at(start)?.value !== range) {
-        throw new Error(`no own mapping at ${start}`);
-      }
+    for (const [row, pages] of counts) {
+      const { number, pageCount } = this.#rows.at(row);
+      if (pageCount !== pages) throw new Error(`range ${number} has ${pages} pages, says ${pageCount}`);
+      const isWaiting = this.#rows.isOwn(row) && !this.#rows.isDone(row);
+      if (isWaiting !== this.#waiting.has(row)) throw new Error(`range ${number} waits for its mapping, or should`);
     }
+    for (const row of this.#waiting.keys()) if (!counts.has(row)) throw new Error(`row ${row} waits and is gone`);
     for (const { start, end } of this.#releases.pieces()) {
       if (this.#ranges.overlaps(start, end)) throw new Error(`pages [${start}, ${end}) are both released and obtained`);
     }
   }
 
-  #finish({ start, end, gpu, mapping }: QueuedMap): void {
-    const own = this.#own.get(start)?.own ?? null;
-    if (own !== null && own.mapping === mapping) own.isDone = true;
-    else this.#gpus.get(gpu)?.finish({ start, end }, mapping);
+  /** Whether a mapping is what obtained the range that is fresh, and of all of it. */
+  #obtainedAs(row: number, { start, end }: PageSpan, { mapped }: PageMapping): boolean {
+    const span = this.#freshSpan;
+    return span.start === start && span.end === end && this.#rows.kind(row) === "mapped" &&
+      this.#rows.event(row) === mapped.event;
   }
 
-  #release(
-    { start, end }: PageSpan,
-    how: Pick<Release, "reason" | "released" | "allocation">,
-  ): readonly ObtainedRange[] {
-    for (const table of this.#gpus.values()) table.clear({ start, end });
-    const ended: ObtainedRange[] = [];
-    for (const piece of this.#ranges.carve(start, end)) {
-      const { value: range } = piece;
-      const { number, obtained, kind, recycled } = range;
-      this.#releases.add(piece, { ...how, range: number, kind, obtained, recycled }, this.#ranges);
-      range.pageCount -= piece.end - piece.start;
-      if (range.pageCount > 0) continue;
-      this.#byNumber.delete(number);
-      ended.push(range);
+  /** The row of a page's range. */
+  #rowAt(page: number): number {
+    return this.#ranges.find(page) ? this.#ranges.foundValue : NOTHING;
+  }
+
+  /** The row of the range of which a piece starts at a page. */
+  #rowFrom(start: number): number {
+    return this.#ranges.find(start) && this.#ranges.foundStart === start ? this.#ranges.foundValue : NOTHING;
+  }
+
+  /** The row of the range with a mapping of its own that is all of the span. */
+  #wholeAt({ start, end }: PageSpan): number {
+    const ranges = this.#ranges;
+    const isFound = ranges.isFound(start, end) ||
+      (ranges.find(start) && ranges.foundStart === start && ranges.foundEnd === end);
+    if (!isFound) return NOTHING;
+    const row = ranges.foundValue;
+    return this.#rows.isOwn(row) ? row : NOTHING;
+  }
+
+  /** A range's own mapping. */
+  #mappingOf(row: number): PageMapping {
+    return this.#waiting.get(row) ?? this.#rows.mapping(row);
+  }
+
+  #finish({ start, end, gpu, mapping }: QueuedMap): void {
+    const row = this.#rowFrom(start);
+    if (row !== NOTHING && this.#waiting.get(row) === mapping) {
+      this.#waiting.delete(row);
+      this.#rows.finish(row);
+    } else this.#gpus.get(gpu)?.finish({ start, end }, mapping);
+  }
+
+  #release(span: PageSpan, how: Pick<Release, "reason" | "released" | "allocation">): readonly EndedRange[] {
+    for (const table of this.#gpus.values()) table.clear(span);
+    const ended: EndedRange[] = [];
+    for (const { start, end, value: row } of this.#ranges.carve(span.start, span.end)) {
+      this.#noteRelease({ start, end }, row, how);
+      if (this.#rows.shrink(row, end - start) === 0) ended.push(this.#end(row));
     }
     return ended;
   }
 
-  /** A free of just what one map obtained: nothing else is there. */
-  #freeWhole({ start, end }: PageSpan, range: ObtainedRange, released: Evidence): ObtainedRange {
-    const { number, obtained, kind, recycled, own } = range;
-    this.#ranges.remove(start);
-    this.#own.delete(start);
-    if (own !== null) this.#gpus.get(own.gpu)?.forget(own.mapping.allocation, start);
-    const release = { reason: "freed" as const, released, allocation: 0, range: number, kind, obtained, recycled };
-    this.#releases.add({ start, end }, release, this.#ranges);
-    range.pageCount = 0;
-    this.#byNumber.delete(number);
-    return range;
+  /** Releases just what one map obtained, and what was found last: nothing else is there. */
+  #freeWhole(row: number, span: PageSpan, how: Pick<Release, "reason" | "released" | "allocation">): EndedRange {
+    this.#ranges.removeFound();
+    this.#noteRelease(span, row, how);
+    if (!this.#rows.isDone(row)) this.#waiting.delete(row);
+    const node = this.#rows.node(row);
+    if (node !== NOTHING) this.#gpus.get(this.#rows.gpu(row))?.starts.take(this.#rows.allocation(row), node);
+    return this.#end(row);
+  }
+
+  /** Nothing is left of a range. */
+  #end(row: number): EndedRange {
+    const ended = { number: this.#rows.number(row), kind: this.#rows.kind(row) };
+    this.#rows.drop(row);
+    return ended;
+  }
+
+  #noteRelease(span: PageSpan, row: number, how: Pick<Release, "reason" | "released" | "allocation">): void {
+    if (how.reason === "freed" && !this.#releases.isAsked && this.#rows.isPlain(row)) {
+      return this.#releases.addFreed(span, this.#rows, row, how.released);
+    }
+    const { number, kind, obtained, recycled } = this.#rows.at(row);
+    this.#releases.add(span, { ...how, range: number, kind, obtained, recycled }, this.#ranges);
   }
 
   #recycledIn(free: readonly PageSpan[]): AutoRelease | null {
@@ -341,23 +355,18 @@ export class GpuVaSpace {
     return [...this.#gpus.values()].flatMap((table) => table.in(span));
   }
 
-  /** Own mappings in the span, clipped, ascending. */
-  #ownIn(span: PageSpan): readonly Range<OwnMapping>[] {
-    if (this.#own.size === 0) return [];
-    return clip(span, this.#ranges.overlapping(span.start, span.end)).flatMap(({ start, end, value }) =>
-      value.own === null ? [] : [{ start, end, value: value.own }]
-    );
+  /** Rows of ranges with own mappings in the span, clipped, ascending. */
+  #ownIn(span: PageSpan): readonly Range<number>[] {
+    return clip(span, this.#ranges.overlapping(span.start, span.end).filter(({ value }) => this.#rows.isOwn(value)));
   }
 
   #placeAt(
-    start: number,
+    node: number,
     { gpu, table, allocation }: { readonly gpu: number; readonly table: PageTable; readonly allocation: number },
   ): PlacedMapping | null {
-    const range = this.#own.get(start);
-    const own = range?.own ?? null;
-    if (range !== undefined && own !== null && own.gpu === gpu) {
-      return { start, end: start + range.pageCount, value: own.mapping, gpu };
-    }
+    const start = table.starts.start(node);
+    const row = table.starts.row(node);
+    if (row !== NOTHING) return { start, end: start + this.#rows.pageCount(row), value: this.#mappingOf(row), gpu };
     const piece = table.pieceAt(start);
     return piece !== null && piece.value.allocation === allocation
       ? { start: piece.start, end: piece.end, value: piece.value, gpu }
@@ -366,22 +375,26 @@ export class GpuVaSpace {
 
   /** Something else is about to happen to pages: mappings of ranges there go where all others are. */
   #spillIn({ start, end }: PageSpan): void {
-    if (this.#own.size === 0) return;
     for (const piece of this.#ranges.overlapping(start, end)) this.#spill(piece.value, piece.start);
   }
 
-  #spill(range: ObtainedRange | undefined, start: number): void {
-    const own = range?.own ?? null;
-    if (range === undefined || own === null) return;
-    range.own = null;
-    this.#own.delete(start);
-    this.#gpus.get(own.gpu)?.set({ start, end: start + range.pageCount }, own.mapping, { isDone: own.isDone });
+  #spill(row: number, start: number): void {
+    if (!this.#rows.isOwn(row)) return;
+    const mapping = this.#mappingOf(row);
+    const isDone = this.#rows.isDone(row);
+    const table = this.#gpus.get(this.#rows.gpu(row));
+    const node = this.#rows.node(row);
+    if (node !== NOTHING) table?.starts.name(mapping.allocation, node);
+    this.#waiting.delete(row);
+    this.#rows.endOwn(row);
+    table?.set({ start, end: start + this.#rows.pageCount(row) }, mapping, { isDone });
   }
 
   /** Pages of the span that Map obtained and that no GPU has mapped. */
   #unmappedIn(span: PageSpan): readonly PageSpan[] {
     const used = this.#tablesIn(span);
-    const ranges = this.#ranges.overlapping(span.start, span.end).filter(({ value }) => value.kind === "mapped");
+    const ranges = this.#ranges.overlapping(span.start, span.end)
+      .filter(({ value }) => this.#rows.kind(value) === "mapped");
     return clip(span, ranges).flatMap((piece) => gaps(piece, used));
   }
 }

@@ -46,7 +46,7 @@ export function judgeFree(question: FreeQuestion): FreeBreach | null {
 }
 
 function spanning({ span }: FreeQuestion, ranges: readonly ObtainedRange[]): FreeBreach {
-  const different = [...new Set(ranges)];
+  const different = [...new Map(ranges.map((range) => [range.number, range])).values()];
   const what = different.length > 1 ? `${different.length} obtained ranges` : "an obtained range and free pages";
   const message = `free of ${spanText(span)}: it spans ${what}`;
   const evidence = different.slice(0, EVIDENCE_LIMIT).map(({ obtained }) => obtained);

@@ -3,7 +3,7 @@
 import { PAGE_BYTES, type Ref } from "../api/mod.ts";
 import type { AuditContext } from "./detector.ts";
 import { pagesText, spanText } from "./gpu_call_values.ts";
-import type { GpuVaSpace, ObtainedRange, PageSpan } from "./gpu_va_fold.ts";
+import type { GpuVaSpace, PageSpan } from "./gpu_va_fold.ts";
 import { placeText } from "./wording.ts";
 
 /** Things of `pairing`, by kind of range. */
@@ -20,15 +20,15 @@ export function rangeRef(number: number): Ref {
  */
 export function reportLeaks(space: GpuVaSpace, context: AuditContext, driverRanges: ReadonlySet<number>): void {
   const verdict = context.leakVerdict();
-  const seen = new Map<ObtainedRange, { readonly first: PageSpan; pieces: number; mappedPages: number }>();
+  const seen = new Map<number, { readonly first: PageSpan; pieces: number; mappedPages: number }>();
   for (const { start, end, value } of space.pieces()) {
-    const entry = seen.get(value) ?? { first: { start, end }, pieces: 0, mappedPages: 0 };
+    const entry = seen.get(value.number) ?? { first: { start, end }, pieces: 0, mappedPages: 0 };
     entry.pieces += 1;
     if (value.kind === "reserved") entry.mappedPages += space.mappedPages({ start, end });
-    seen.set(value, entry);
+    seen.set(value.number, entry);
   }
   for (const range of space.ranges()) {
-    const entry = seen.get(range);
+    const entry = seen.get(range.number);
     if (entry === undefined) continue;
     const { kind, number, obtained, pageCount } = range;
     const isDrivers = driverRanges.has(number);

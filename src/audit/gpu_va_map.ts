@@ -4,7 +4,7 @@ import { pagesText, spanText } from "./gpu_call_values.ts";
 import type { FindingDraft } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import type { Breach } from "./gpu_va_arguments.ts";
-import type { GpuVaSpace, PageMapping, PageSpan, PlacedMapping } from "./gpu_va_fold.ts";
+import type { GpuVaSpace, PageSpan, PlacedMapping } from "./gpu_va_fold.ts";
 import { hexText } from "./wording.ts";
 
 /** Bit 63: every mapping of the same allocation pages must have this very value (gpuva.md 3.3). */
@@ -79,8 +79,8 @@ function alias(question: MapQuestion): MapBreach | null {
   if (span === null) return null;
   const { space, allocation, firstPage, pageCount } = question;
   const origin = span.start - firstPage;
-  const isAlias = (start: number, end: number, mapping: PageMapping, on: number): boolean =>
-    mapping.origin !== origin && start - mapping.origin < firstPage + pageCount && firstPage < end - mapping.origin &&
+  const isAlias = (start: number, end: number, other: number, on: number): boolean =>
+    other !== origin && start - other < firstPage + pageCount && firstPage < end - other &&
     !(on === gpu && span.start <= start && end <= span.end);
   const other = space.findMapping(allocation, isAlias, { limit: PLACES_COMPARED });
   if (other === null) return null;

@@ -22,7 +22,7 @@ import { isUnmapping, reportFreeInUse, reportGap } from "./gpu_free_gaps.ts";
 import type { GpuHandles } from "./gpu_handles.ts";
 import { issuedBy, type PagingFences } from "./gpu_paging_fences.ts";
 import { breachesOf, isAligned, isZeroReserve, type RangeRequest, reservedBits } from "./gpu_va_arguments.ts";
-import type { GpuVaSpace, ObtainedRange, PageSpan, PagingPoint } from "./gpu_va_fold.ts";
+import type { EndedRange, GpuVaSpace, ObtainedRange, PageSpan, PagingPoint } from "./gpu_va_fold.ts";
 import { rangeRef, reportLeaks, THINGS } from "./gpu_va_leaks.ts";
 import { judgeFree } from "./gpu_va_free.ts";
 import { isUnique, judgeMap } from "./gpu_va_map.ts";
@@ -204,10 +204,10 @@ class GpuVaDetector implements Detector {
     const paging = this.#pagingOf(Math.max(0, call.objectNumberAt(call.shape.at.pagingQueue)), issuedBy(call));
     const isFree = question !== null && question.isFresh;
     const made = space.obtain(span, { number: this.#lastRange + 1, kind, obtained, paging, isFree });
-    if (made !== null) {
+    if (made) {
       this.#lastRange += 1;
       context.pairing.start(THINGS[kind]);
-      if (kind === "reserved" && closely !== null) this.#noteReservation(call, closely.request, made.number);
+      if (kind === "reserved" && closely !== null) this.#noteReservation(call, closely.request, this.#lastRange);
     }
     if (question === null) return;
     const { gpu, allocation, driverProtection } = question;
@@ -248,10 +248,11 @@ class GpuVaDetector implements Detector {
       if (!name.startsWith(`${side} on `)) continue;
       this.#paired([...space.ranges()], context);
       this.#spaces.delete(name);
+      this.#handles.changes += 1;
     }
   }
 
-  #paired(ranges: readonly ObtainedRange[], { pairing }: AuditContext): void {
+  #paired(ranges: readonly EndedRange[], { pairing }: AuditContext): void {
     for (const { kind, number } of ranges) {
       pairing.pair(THINGS[kind]);
       if (kind === "mapped") continue;

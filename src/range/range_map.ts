@@ -59,6 +59,11 @@ export class RangeMap<V> {
     return goToEntry(this.#tree, point);
   }
 
+  /** Whether just this range was found, and nothing was asked or changed since. */
+  isFound(start: number, end: number): boolean {
+    return this.#tree.reached === ENTRY && this.foundStart === start && this.foundEnd === end;
+  }
+
   /** Where the range starts that was found. */
   get foundStart(): number {
     return this.#tree.start(this.#foundIn(), this.#tree.places[0] ?? 0);
