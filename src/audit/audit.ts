@@ -38,6 +38,7 @@ import { deliveryDetector } from "./packet_delivery_rules.ts";
 import { packetDetector } from "./packet_rules.ts";
 import { Packets } from "./packet_states.ts";
 import type { PlanShape } from "./plan_shape.ts";
+import type { Repeats } from "./repeats.ts";
 import { type RuleName, RULES, SEVERITIES } from "./rules.ts";
 import { saveDetector } from "./save_rules.ts";
 import { Saves } from "./save_states.ts";
@@ -316,19 +317,29 @@ class FirstPass implements Walker {
   }
 }
 
-/** Findings of what was reported; the first note of a defect tells how many were not listed. */
+/**
+ * Findings of what was reported; the first note of a defect tells how many were not listed. Drafts go as their findings come:
+ * a trace that leaks a hundred thousand ranges has room for one of the two.
+ */
 function findingsOf({ drafts, objects, notes }: Context): Finding[] {
   const told = new Set<string>();
-  return drafts.map((draft) => {
-    if (severityOf(draft) !== "note") return toFinding(draft, objects);
-    const defect = defectOf(draft.fingerprint, draft.verdict);
-    const repeats = told.has(defect) ? undefined : notes.find(defect);
-    told.add(defect);
-    if (repeats === undefined || repeats.repeated === 0) return toFinding(draft, objects);
-    const { repeated, lastEvent } = repeats;
-    const message = `${draft.message}; ${repeated} more like it, up to @${lastEvent}, are counted and not listed`;
-    return { ...toFinding(draft, objects), message, repeated };
-  });
+  const findings: Finding[] = [];
+  drafts.reverse();
+  for (let draft = drafts.pop(); draft !== undefined; draft = drafts.pop()) {
+    const finding = toFinding(draft, objects);
+    if (severityOf(draft) === "note") {
+      const defect = defectOf(draft.fingerprint, draft.verdict);
+      const repeats = told.has(defect) ? undefined : notes.find(defect);
+      told.add(defect);
+      findings.push(repeats === undefined || repeats.repeated === 0 ? finding : withRepeats(finding, repeats));
+    } else findings.push(finding);
+  }
+  return findings;
+}
+
+function withRepeats(finding: Finding, { repeated, lastEvent }: Repeats): Finding {
+  const message = `${finding.message}; ${repeated} more like it, up to @${lastEvent}, are counted and not listed`;
+  return { ...finding, message, repeated };
 }
 
 function toFinding(draft: ReportedDraft, objects: ObjectTable): Finding {

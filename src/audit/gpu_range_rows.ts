@@ -34,26 +34,22 @@ interface Odd {
 }
 
 /** Cells of a row. */
-const COLUMNS = {
-  number: 0,
-  pageCount: 1,
-  event: 2,
-  place: 3,
-  queue: 4,
-  fence: 5,
-  bits: 6,
-  allocation: 7,
-  origin: 8,
-  gpu: 9,
-  node: 10,
-} as const;
-const ROW = 12;
+const COLUMNS = { number: 0, pageCount: 1, event: 2, fence: 3, allocation: 4, origin: 5 } as const;
+/** Halves of the cells behind them. */
+const HALVES = { place: 12, queue: 13, bits: 14, node: 15 } as const;
+/** So that a row is one line of a cache. */
+const ROW = 8;
 
 const IS_MAPPED = 1;
 const IS_OWN = 2;
 const IS_DONE = 4;
 const IS_NO_ACCESS = 8;
 const IS_ODD = 16;
+/** Above the bits stands the physical GPU. */
+const GPU_AT = 5;
+const LAST_BIT = 2 ** GPU_AT - 1;
+/** Physical GPUs that a row has room for: far more than any adapter has. */
+export const GPUS_IN_ROWS = 2 ** 16;
 
 /**
  * Ranges by row; one that is given back serves again. What all pages of a range point to stands in its row where one map of
@@ -63,6 +59,8 @@ const IS_ODD = 16;
 export class RangeRows {
   readonly #places: Places;
   #cells = new Float64Array(16 * ROW);
+  /** The same bytes. */
+  #halves = new Int32Array(this.#cells.buffer);
   #rowsMade = 0;
   readonly #idle: number[] = [];
   readonly #odd = new Map<number, Odd>();
@@ -85,10 +83,10 @@ export class RangeRows {
     this.#put(row, COLUMNS.number, number);
     this.#put(row, COLUMNS.pageCount, pageCount);
     this.#put(row, COLUMNS.event, obtained.event);
-    this.#put(row, COLUMNS.place, this.#places.numberOf(obtained));
-    this.#put(row, COLUMNS.queue, paging.queue);
+    this.#putHalf(row, HALVES.place, this.#places.numberOf(obtained));
+    this.#putHalf(row, HALVES.queue, paging.queue);
     this.#put(row, COLUMNS.fence, paging.fence === 0n || !isSmall ? 0 : Number(paging.fence));
-    this.#put(row, COLUMNS.bits, (kind === "mapped" ? IS_MAPPED : 0) | (isOdd ? IS_ODD : 0));
+    this.#putHalf(row, HALVES.bits, (kind === "mapped" ? IS_MAPPED : 0) | (isOdd ? IS_ODD : 0));
     return row;
   }
 
@@ -130,7 +128,7 @@ export class RangeRows {
   }
 
   place(row: number): number {
-    return this.#cell(row, COLUMNS.place);
+    return this.#half(row, HALVES.place);
   }
 
   /** How it was obtained. */
@@ -162,18 +160,18 @@ export class RangeRows {
     readonly node: number;
   }): void {
     const { allocation, origin, driverProtection, isNoAccess } = mapping;
-    let bits = this.#bits(row) | IS_OWN | (isDone ? IS_DONE : 0) | (isNoAccess === true ? IS_NO_ACCESS : 0);
+    let bits = this.#bits(row) & LAST_BIT | (gpu << GPU_AT) | IS_OWN | (isDone ? IS_DONE : 0) |
+      (isNoAccess === true ? IS_NO_ACCESS : 0);
     if (driverProtection !== 0n) {
       const odd = this.#oddOf(row);
       if (odd === null) this.#odd.set(row, { obtained: null, paging: null, recycled: null, driverProtection });
       else odd.driverProtection = driverProtection;
       bits |= IS_ODD;
     }
-    this.#put(row, COLUMNS.bits, bits);
+    this.#putHalf(row, HALVES.bits, bits);
     this.#put(row, COLUMNS.allocation, allocation);
     this.#put(row, COLUMNS.origin, origin);
-    this.#put(row, COLUMNS.gpu, gpu);
-    this.#put(row, COLUMNS.node, node);
+    this.#putHalf(row, HALVES.node, node);
   }
 
   /** Whether a mapping of its own is all that happened to it. */
@@ -188,17 +186,17 @@ export class RangeRows {
 
   /** Its own mapping is done. */
   finish(row: number): void {
-    this.#put(row, COLUMNS.bits, this.#bits(row) | IS_DONE);
+    this.#putHalf(row, HALVES.bits, this.#bits(row) | IS_DONE);
   }
 
   /** It has no mapping of its own any more. */
   endOwn(row: number): void {
-    this.#put(row, COLUMNS.bits, this.#bits(row) & ~(IS_OWN | IS_DONE | IS_NO_ACCESS));
+    this.#putHalf(row, HALVES.bits, this.#bits(row) & ~(IS_OWN | IS_DONE | IS_NO_ACCESS));
   }
 
   /** Of its own mapping: the GPU, the allocation, the page at which page 0 of that would lie, and the node. */
   gpu(row: number): number {
-    return this.#cell(row, COLUMNS.gpu);
+    return this.#bits(row) >> GPU_AT;
   }
 
   allocation(row: number): number {
@@ -210,7 +208,7 @@ export class RangeRows {
   }
 
   node(row: number): number {
-    return this.isOwn(row) ? this.#cell(row, COLUMNS.node) : NOTHING;
+    return this.isOwn(row) ? this.#half(row, HALVES.node) : NOTHING;
   }
 
   /** Its own mapping, made anew. */
@@ -232,11 +230,19 @@ export class RangeRows {
   }
 
   #paging(row: number): PagingPoint {
-    return { queue: this.#cell(row, COLUMNS.queue), fence: BigInt(this.#cell(row, COLUMNS.fence)) };
+    return { queue: this.#half(row, HALVES.queue), fence: BigInt(this.#cell(row, COLUMNS.fence)) };
   }
 
   #bits(row: number): number {
-    return this.#cell(row, COLUMNS.bits) | 0;
+    return this.#half(row, HALVES.bits);
+  }
+
+  #half(row: number, half: number): number {
+    return this.#halves[2 * row * ROW + half] ?? 0;
+  }
+
+  #putHalf(row: number, half: number, value: number): void {
+    this.#halves[2 * row * ROW + half] = value;
   }
 
   #cell(row: number, column: number): number {
@@ -251,5 +257,6 @@ export class RangeRows {
     const cells = new Float64Array(2 * this.#cells.length);
     cells.set(this.#cells);
     this.#cells = cells;
+    this.#halves = new Int32Array(cells.buffer);
   }
 }

@@ -6,7 +6,7 @@ import { type Range, RangeMap } from "../range/mod.ts";
 import type { Evidence } from "./finding.ts";
 import { clip, gaps, type PageMapping, type PageSpan, PageTable, type PagingPoint } from "./gpu_page_table.ts";
 import { type QueuedMap, QueuedMaps } from "./gpu_queued_maps.ts";
-import { type EndedRange, type NewRange, type ObtainedRange, RangeRows } from "./gpu_range_rows.ts";
+import { type EndedRange, GPUS_IN_ROWS, type NewRange, type ObtainedRange, RangeRows } from "./gpu_range_rows.ts";
 import { type AutoRelease, type Release, Releases } from "./gpu_releases.ts";
 import { NOTHING } from "./gpu_starts.ts";
 import { Places } from "./places.ts";
@@ -191,7 +191,7 @@ export class GpuVaSpace {
     }
     const row = this.#fresh;
     this.#fresh = NOTHING;
-    if (row !== NOTHING && this.#obtainedAs(row, span, mapping)) {
+    if (row !== NOTHING && gpu < GPUS_IN_ROWS && this.#obtainedAs(row, span, mapping)) {
       const { allocation } = mapping;
       const node = allocation === 0 ? NOTHING : table.starts.add(allocation, span.start, row);
       this.#rows.setOwn(row, { gpu, mapping, isDone, node });
