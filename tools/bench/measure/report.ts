@@ -5,7 +5,7 @@ import { type Figure, figureText, numberText, tableLines } from "./figure.ts";
 import type { WorkloadRow } from "./in_process.ts";
 import type { Machine } from "./machine.ts";
 import type { RangeFigure, RangeRow } from "../ranges.ts";
-import type { SpaceRow } from "../spaces.ts";
+import { growthOf, logarithmOf, SPACE_COLUMNS, type SpaceRow } from "../spaces.ts";
 
 /** The lines of a report. */
 export function reportLines(results: Results): string[] {
@@ -111,14 +111,17 @@ function rangeLines(rows: readonly RangeRow[]): string[] {
 
 function spaceLines(rows: readonly SpaceRow[]): string[] {
   if (rows.length === 0) return [];
-  const heads = ["live ranges", "map", "99.9 %", "update", "99.9 %", "release", "99.9 %"];
-  const cells = rows.map(({ ranges, map, update, release }) => [
-    numberText(ranges),
-    ...pair(map),
-    ...pair(update),
-    ...pair(release),
+  const heads = ["live ranges", ...SPACE_COLUMNS.flatMap((column) => [column, "99.9 %"]), "MB"];
+  const cells = rows.map((row) => [
+    numberText(row.ranges),
+    ...SPACE_COLUMNS.flatMap((column) => pair(row[column])),
+    numberText(row.bytes / 1e6),
   ]);
-  return section("address space of the engine: mean and 99.9th percentile, in ns", [heads, ...cells]);
+  const growth = ["growth", ...SPACE_COLUMNS.flatMap((column) => [ratioText(growthOf(rows, column)), ""]), ""];
+  const title =
+    "address space of the engine: mean and 99.9th percentile, in ns; a read is one of as much memory, in a chain; " +
+    `the logarithm grows ${ratioText(logarithmOf(rows))}`;
+  return section(title, [heads, ...cells, growth]);
 }
 
 function pair({ meanNs, p999Ns }: RangeFigure): [mean: string, p999: string] {
