@@ -192,10 +192,7 @@ export class AddressSpace {
       fresh.sort((one, other) =>
         rows.freshGpu(one) - rows.freshGpu(other) || rows.freshStart(one) - rows.freshStart(other)
       );
-      return fresh.map((row) => {
-        const start = rows.freshStart(row);
-        return this.#vads.takeFresh({ start, end: start + rows.pageCount(row) });
-      });
+      return fresh.map((row) => this.#vads.takeFresh(rows.freshSpan(row)));
     }
     for (const row of fresh) this.#settleRow(row);
     const touched: PageSpan[] = [];
@@ -237,9 +234,11 @@ export class AddressSpace {
     for (const adapter of this.adapters) tape.push(adapter);
     this.#vads.write(tape);
     this.#operations.write(tape);
-    const fresh = this.#gpus.map((_, gpu) => this.#vads.freshOn(gpu));
-    this.#mapped.write(tape, fresh.flat());
-    for (const [gpu, tables] of this.#gpus.entries()) tables.write(tape, fresh[gpu] ?? []);
+    this.#mapped.write(tape, this.#vads.rows);
+    for (const [gpu, tables] of this.#gpus.entries()) {
+      const rows = this.#vads.freshOn(gpu);
+      tables.write(tape, { count: rows.length, each: this.#vads.rows.freshIn(rows) });
+    }
     return tape;
   }
 

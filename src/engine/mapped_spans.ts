@@ -5,6 +5,7 @@ import type { TapeReader, TapeValue } from "./number_tape.ts";
 import type { PageEntry, PageSpan } from "./page_tables.ts";
 import { NumberSlots } from "./slots.ts";
 import { SpanSet } from "./span_set.ts";
+import type { VadRows } from "./vad.ts";
 
 /** Bit 63 of a driver protection: every mapping of the same allocation pages must have this very value (gpuva.md 3.3). */
 export const UNIQUE_DRIVER_PROTECTION = 1n << 63n;
@@ -108,22 +109,16 @@ export class MappedSpans {
   }
 
   /**
-   * Appends everything to a tape, in order of the allocations' numbers: not of what happened to be noted first. As if `others`,
-   * of pages that nothing else is mapped at, were noted too; none is unique.
+   * Appends everything to a tape, in order of the allocations' numbers: not of what happened to be noted first. As if the fresh
+   * mappings of these ranges were noted too; none is unique.
    */
-  write(tape: TapeValue[], others: readonly (PageSpan & { readonly entry: PageEntry })[]): void {
-    const further = new Map<number, PageSpan[]>();
-    for (const { start, end, entry: { allocation } } of others) {
-      if (allocation === 0) continue;
-      const spans = further.get(allocation);
-      if (spans === undefined) further.set(allocation, [{ start, end }]);
-      else spans.push({ start, end });
-    }
-    const allocations = new Set([...[...this.#rows.entries()].map(([allocation]) => allocation), ...further.keys()]);
+  write(tape: TapeValue[], vads: VadRows): void {
+    const noted = [...this.#rows.entries()].map(([allocation]) => allocation);
+    const allocations = new Set([...noted, ...vads.freshAllocations().filter((allocation) => allocation > 0)]);
     tape.push(allocations.size);
     for (const allocation of [...allocations].sort((one, other) => one - other)) {
-      const added = further.get(allocation) ?? [];
-      const spans = added.length === 0 ? this.spansOf(allocation) : withOthers(this.spansOf(allocation), added);
+      const fresh = vads.inOrder(vads.freshOf(allocation)).map((row) => vads.freshSpan(row));
+      const spans = fresh.length === 0 ? this.spansOf(allocation) : withOthers(this.spansOf(allocation), fresh);
       tape.push(allocation, Number(this.#hasUnique(allocation)), spans.length);
       for (const { start, end } of spans) tape.push(start, end);
     }
@@ -201,9 +196,9 @@ export class MappedSpans {
   }
 }
 
-/** Spans with others, which do not overlap each other, in place of what there was of their pages; ascending. */
+/** Spans with others, which do not overlap each other, in place of what there was of their pages; all ascending. */
 function withOthers(spans: readonly PageSpan[], others: readonly PageSpan[]): readonly PageSpan[] {
-  if (spans.length === 0) return others.toSorted((one, other) => one.start - other.start);
+  if (spans.length === 0) return others;
   const all = new SpanSet();
   for (const { start, end } of [...spans, ...others]) all.add(start, end);
   return all.toArray();

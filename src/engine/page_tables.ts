@@ -32,6 +32,12 @@ interface PendingEntry {
 
 const NOTHING_PENDING: readonly PendingEntry[] = [];
 
+/** Entries that stand elsewhere. */
+interface OtherEntries {
+  readonly count: number;
+  readonly each: Iterator<PageSpan & { readonly entry: PageEntry }>;
+}
+
 /** Pieces of one GPU's page tables: a committed layer, and above it the pending entries of each page in order of issue. */
 export class PageTables {
   readonly #committed = new RangeMap<PageEntry>();
@@ -148,14 +154,13 @@ export class PageTables {
     );
   }
 
-  /** Appends everything to a tape, as if `others`, ascending and of pages without an entry, were committed too. */
-  write(tape: TapeValue[], others: readonly (PageSpan & { readonly entry: PageEntry })[]): void {
-    tape.push(this.#committed.size + others.length);
-    let next = 0;
+  /** Appends everything to a tape, as if others, ascending and of pages without an entry, were committed too. */
+  write(tape: TapeValue[], { count, each }: OtherEntries): void {
+    tape.push(this.#committed.size + count);
+    let other = each.next();
     const writeBefore = (end: number) => {
-      for (let other = others[next]; other !== undefined && other.start < end; other = others[next]) {
-        tape.push(other.start, other.end, ...entryNumbers(other.entry));
-        next += 1;
+      for (; other.done !== true && other.value.start < end; other = each.next()) {
+        tape.push(other.value.start, other.value.end, ...entryNumbers(other.value.entry));
       }
     };
     for (const { start, end, value } of this.#committed) {

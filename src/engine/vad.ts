@@ -187,6 +187,12 @@ export class VadRows {
     return { start, end: start + this.pageCount(row), gpu: bits >> GPU_AT, entry };
   }
 
+  /** The pages of its fresh mapping. */
+  freshSpan(row: number): PageSpan {
+    const start = this.freshStart(row);
+    return { start, end: start + this.pageCount(row) };
+  }
+
   /** The first page of its fresh mapping. */
   freshStart(row: number): number {
     return this.#cells[row * ROW + START] ?? 0;
@@ -222,9 +228,24 @@ export class VadRows {
     return rows;
   }
 
+  /** The allocations that have fresh mappings, ascending; 0 for those that have none. */
+  freshAllocations(): number[] {
+    return [...this.#newest.entries()].map(([allocation]) => allocation);
+  }
+
   /** The rows of all fresh mappings, in no order. */
   allFresh(): number[] {
-    return [...this.#newest.entries()].flatMap(([allocation]) => this.freshOf(allocation));
+    return this.freshAllocations().flatMap((allocation) => this.freshOf(allocation));
+  }
+
+  /** Rows by where their fresh mappings start. */
+  inOrder(rows: readonly number[]): readonly number[] {
+    return rows.toSorted((one, other) => this.freshStart(one) - this.freshStart(other));
+  }
+
+  /** The fresh mappings of rows, one after the other: all at once would be another hundred thousand objects. */
+  *freshIn(rows: readonly number[]): IterableIterator<FreshMapping> {
+    for (const row of rows) yield this.fresh(row);
   }
 
   #bits(row: number): number {

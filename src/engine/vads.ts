@@ -5,7 +5,7 @@ import { type GapQuery, type Range, RangeMap } from "../range/mod.ts";
 import { ensure } from "./address_space_checks.ts";
 import type { TapeReader, TapeValue } from "./number_tape.ts";
 import type { PageSpan } from "./page_tables.ts";
-import { type FreshMapping, type Keeper, readVad, type Vad, type VadFacts, vadNumbers, VadRows } from "./vad.ts";
+import { type Keeper, readVad, type Vad, type VadFacts, vadNumbers, VadRows } from "./vad.ts";
 
 /** A piece of an obtained range. */
 export interface VadPiece extends PageSpan {
@@ -112,10 +112,9 @@ export class Vads {
     return this.#end(row);
   }
 
-  /** All fresh mappings of one GPU, ascending. */
-  freshOn(gpu: number): FreshMapping[] {
-    const rows = this.rows.allFresh().filter((row) => this.rows.freshGpu(row) === gpu);
-    return rows.map((row) => this.rows.fresh(row)).sort((one, other) => one.start - other.start);
+  /** Rows of all fresh mappings of one GPU, ascending. */
+  freshOn(gpu: number): readonly number[] {
+    return this.rows.inOrder(this.rows.allFresh().filter((row) => this.rows.freshGpu(row) === gpu));
   }
 
   /** Appends everything but fresh mappings to a tape. */
