@@ -116,7 +116,7 @@ export class AddressSpace {
       const operation = this.#operations.add({ start, end, gpu, vad: 0, source: null }, when);
       tables.queue({ start, end }, { operation, entry, isCopy: false });
     } else if (hasNoEntry) tables.commitFresh({ start, end }, entry);
-    else this.#forget(tables.commit({ start, end }, entry));
+    else this.#forget(tables, tables.commit({ start, end }, entry));
     if (entry.allocation > 0) this.#mapped.add({ start, end }, entry);
   }
 
@@ -124,7 +124,7 @@ export class AddressSpace {
   complete(position: QueuePosition): void {
     for (const operation of this.#operations.take(position)) {
       if (operation.source !== null) this.#copy(operation, operation.source);
-      else if (operation.gpu >= 0) this.#forget(this.#tablesOf(operation.gpu).complete(operation, operation.number));
+      else if (operation.gpu >= 0) this.#run(operation);
       else this.#vads.commit(operation.vad);
     }
   }
@@ -288,7 +288,7 @@ export class AddressSpace {
     const copied = tables.cancel({ start, end }, number)
       .flatMap((piece) => this.#entriesOf({ start: piece.start - shift, end: piece.end - shift }, read));
     for (const { start, end, value } of copied) {
-      this.#forget(tables.commit({ start, end }, value));
+      this.#forget(tables, tables.commit({ start, end }, value));
       if (value.allocation > 0) this.#mapped.add({ start, end }, value);
     }
   }
@@ -320,11 +320,18 @@ export class AddressSpace {
     return tables;
   }
 
-  /** Forgets what entries pointed to that others replaced, unless it is mapped there still: on another GPU, or later. */
-  #forget(replaced: readonly Range<PageEntry>[]): void {
+  #run(operation: PagingOperation): void {
+    const tables = this.#tablesOf(operation.gpu);
+    this.#forget(tables, tables.complete(operation, operation.number));
+  }
+
+  /** Forgets what entries of a GPU pointed to that others replaced, unless it is mapped there still: on another GPU, or later. */
+  #forget(own: PageTables, replaced: readonly Range<PageEntry>[]): void {
     for (const piece of replaced) {
       const { allocation } = piece.value;
-      const isThere = this.#gpus.some((tables) => tables.mentions(piece, allocation));
+      const isThere = this.#gpus.some((tables) =>
+        tables === own ? tables.awaits(piece, allocation) : tables.mentions(piece, allocation)
+      );
       if (!isThere) this.#mapped.free(piece, [allocation]);
     }
   }

@@ -75,13 +75,17 @@ export class PageTables {
     return replaced;
   }
 
+  /** Whether any pending entry within the span points to an allocation. */
+  awaits({ start, end }: PageSpan, allocation: number): boolean {
+    if (this.#pending.size === 0) return false;
+    const isTo = ({ entry }: PendingEntry) => entry.allocation === allocation;
+    return this.#pending.overlapping(start, end).some(({ value }) => value.some(isTo));
+  }
+
   /** Whether any entry within the span, committed or pending, points to an allocation. */
   mentions({ start, end }: PageSpan, allocation: number): boolean {
-    return this.#committed.overlapping(start, end).some(({ value }) => value.allocation === allocation) ||
-      (this.#pending.size > 0 &&
-        this.#pending.overlapping(start, end).some(({ value }) =>
-          value.some(({ entry }) => entry.allocation === allocation)
-        ));
+    return this.awaits({ start, end }, allocation) ||
+      this.#committed.overlapping(start, end).some(({ value }) => value.allocation === allocation);
   }
 
   /** Takes a queued operation out of those of its pages where it was not cancelled; returns where that was. */

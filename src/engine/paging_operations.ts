@@ -39,20 +39,23 @@ export class PagingOperations {
 
   /** Queues an operation and returns its number. */
   add(operation: Omit<PagingOperation, "number" | "fence">, { queue, fence }: QueuePosition): number {
-    const operations = this.#queues.get(queue) ?? [];
     const number = this.#next++;
-    operations.push({ ...operation, number, fence });
-    this.#queues.set(queue, operations);
+    const { gpu, vad, start, end, source } = operation;
+    const made = { number, fence, gpu, vad, start, end, source };
+    const operations = this.#queues.get(queue);
+    if (operations === undefined) this.#queues.set(queue, [made]);
+    else operations.push(made);
     return number;
   }
 
   /** Takes a queue's operations up to a fence value, in order. */
   take({ queue, fence }: QueuePosition): PagingOperation[] {
-    const operations = this.#queues.get(queue) ?? [];
+    const operations = this.#queues.get(queue);
+    if (operations === undefined) return [];
     const later = operations.findIndex((operation) => operation.fence > fence);
-    const taken = operations.splice(0, later < 0 ? operations.length : later);
-    if (operations.length === 0) this.#queues.delete(queue);
-    return taken;
+    if (later >= 0) return operations.splice(0, later);
+    this.#queues.delete(queue);
+    return operations;
   }
 
   /** Takes a queue's operations from a fence value on, which will not run. */
