@@ -3,13 +3,14 @@
 
 import { type ModelOptions, type ObjectKind, type Outcome, STATUS, type Value, VOID } from "../api/mod.ts";
 import type { EngineObject, ObjectDataByKind } from "./objects.ts";
+import type { WaitsOn } from "./waiters.ts";
 import type { World } from "./world.ts";
 
 /** What a behaviour answers, and so what a call did. */
 export type Reply =
   | { readonly blocked: false; readonly outcome: Outcome; readonly outs: readonly Value[] }
-  /** Not yet: it is tried again after each input, with `retry` set, unless `stillWaits` says that nothing has changed for it. */
-  | { readonly blocked: true; readonly stillWaits: StillWaits | null };
+  /** Not yet: it is tried again, with `retry` set, when what it waits on is woken; with null for that after each input. */
+  | { readonly blocked: true; readonly on: WaitsOn | null; readonly stillWaits: StillWaits | null };
 
 /** Whether a call that is tried again would wait on, without trying: of what it waits for, as it is now. It changes nothing. */
 export type StillWaits = () => boolean;
@@ -34,7 +35,7 @@ export interface Scope {
 /** A call's behaviour: its in parameters by position, objects resolved; structures with objects resolved inside. */
 export type Behaviour = (scope: Scope, ...ins: never[]) => Reply;
 
-const BLOCKED: Reply = Object.freeze({ blocked: true, stillWaits: null });
+const BLOCKED: Reply = Object.freeze({ blocked: true, on: null, stillWaits: null });
 const SUCCESS: Outcome = Object.freeze({ form: "status", status: STATUS.STATUS_SUCCESS });
 const NO_OUTS: readonly Value[] = Object.freeze([]);
 const SUCCEEDED: Reply = Object.freeze({ blocked: false, outcome: SUCCESS, outs: NO_OUTS });
@@ -76,7 +77,12 @@ export function refuse(reason: string): Reply {
   return { blocked: false, outcome: { form: "refused", reason }, outs: NO_OUTS };
 }
 
-/** The call waits; where many may at a time, it says how to tell at a glance that it still does. */
-export function blocked(stillWaits: StillWaits | null = null): Reply {
-  return stillWaits === null ? BLOCKED : { blocked: true, stillWaits };
+/** The call waits, and is tried again after each input. */
+export function blocked(): Reply {
+  return BLOCKED;
+}
+
+/** The call waits: what may wake it, and whether it then still does, at a glance. */
+export function blockedOn(on: WaitsOn, stillWaits: StillWaits): Reply {
+  return { blocked: true, on, stillWaits };
 }

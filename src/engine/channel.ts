@@ -5,7 +5,7 @@ import { type ModelOptions, STATE_CALLBACKS, STATUS } from "../api/mod.ts";
 import {
   answer,
   type Behaviour,
-  blocked,
+  blockedOn,
   done,
   optionStatus,
   refuse,
@@ -124,7 +124,8 @@ function disable(scope: Scope, channel: Channel): Reply {
   }
   const wait = data.disables.find((each) => each.event === event);
   if (wait !== undefined && isConnectionUp(world, { ...wait, channel })) {
-    return blocked(() => isConnectionUp(world, { ...wait, channel }));
+    const keys = [["channel", channel.number], ["channel", wait.peer]] as const;
+    return blockedOn({ keys }, () => isConnectionUp(world, { ...wait, channel }));
   }
   data.disables = data.disables.filter((each) => each.event !== event);
   return done();
@@ -134,7 +135,10 @@ function disable(scope: Scope, channel: Channel): Reply {
 export function tearDown({ world, event }: Scope, channel: Channel): void {
   const { data } = channel;
   const peer = world.wire.isVmSaved ? undefined : peerOf(world, channel);
-  if (data.isServer && peer !== undefined) peer.data.isRescinded = true;
+  if (data.isServer && peer !== undefined) {
+    peer.data.isRescinded = true;
+    world.waiters.wake("rescind", peer.number);
+  }
   if (data.isServer) sendRescind(world, channel);
   if (channel.state === "enabled" || channel.state === "closed") {
     channel.state = "disabled";
@@ -173,7 +177,11 @@ function pause(scope: Scope, channel: Channel): Reply {
   } else if (data.phase === "stopped" && data.awaited === "") advance(scope.world, channel, scope.event);
   const { event } = scope;
   if (!data.pauses.includes(event)) return done();
-  return blocked(() => data.pauses.includes(event) && (data.phase !== "stopped" || data.awaited !== ""));
+  const { world } = scope;
+  return blockedOn({ keys: [["channel", channel.number]] }, () => {
+    const isOver = data.phase === "stopped" && data.awaited === "" && arePauseWaitsOver(world, data);
+    return data.pauses.includes(event) && !isOver;
+  });
 }
 
 /** Whether a Pause has anything to wait for: Suspend, or packets. */

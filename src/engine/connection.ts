@@ -79,6 +79,7 @@ function connect(
     Object.assign(end.data, { peer: peer.number, connection, isRescinded: false });
     end.state = "opening";
     world.meeting.update(end);
+    world.waiters.wake("channel", end.number);
   }
   openTransport(world, { server, client });
   sendOpen(world, { server, client });
@@ -107,6 +108,7 @@ export function advance(world: World, channel: Channel, cause: number): void {
     }
   }
   settle(world, channel, cause);
+  world.waiters.wake("channel", channel.number);
 }
 
 /** A start that began runs to its PostStarted; then a pause or a close has its Suspend, and waits for packets. */
@@ -230,6 +232,7 @@ function goDown(
   closeTransport(world, channel, cause);
   sendDown(world, channel);
   world.meeting.update(channel);
+  world.waiters.wake("channel", channel.number);
   if (channel.state !== "disabled") return;
   data.isActive = false;
   data.isDisabling = false;

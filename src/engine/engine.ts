@@ -3,7 +3,6 @@
 
 import {
   type CallPlan,
-  findPlan,
   hasSucceeded,
   isArray,
   isRef,
@@ -18,7 +17,7 @@ import {
   type Value,
 } from "../api/mod.ts";
 import { isUsable, listedTrouble, mayUse, objectIn, stateTrouble, type Trouble } from "./admission.ts";
-import type { Behaviour, Reply, Scope, StillWaits } from "./behaviour.ts";
+import type { Behaviour, Reply, Scope } from "./behaviour.ts";
 import { answer, blocked, done, optionStatus, refuse, success, value as returning } from "./behaviour.ts";
 import { runDueWork } from "./background.ts";
 import { CALLBACK_BEGINS, CALLBACK_RETURNS, OTHER_RETURNS } from "./behaviours.ts";
@@ -29,6 +28,7 @@ import { irqlTrouble } from "./irql.ts";
 import { isInGuest } from "./ends.ts";
 import { CallScope } from "./call_scope.ts";
 import { type EngineObject, isObject, type ObjectDataByKind } from "./objects.ts";
+import { Parking } from "./parking.ts";
 import { restoreWorld, type Snapshot, type StateView, takeSnapshot, viewState } from "./snapshot.ts";
 import { type Output, type ParkedCall, type PendingCallback, World } from "./world.ts";
 
@@ -58,12 +58,12 @@ export class Engine {
   readonly #scope: CallScope;
   /** By the declaration's id. */
   readonly #compiled: CompiledCall[] = [];
-  /** Of calls that wait: whether they still do; one without is tried. */
-  readonly #stillWaits = new WeakMap<ParkedCall, StillWaits>();
+  readonly #parking: Parking;
 
   constructor(options?: ModelOptions) {
     this.world = new World(options);
     this.#scope = new CallScope(this.world);
+    this.#parking = new Parking(this.world, (call, plan) => this.#retry(call, plan));
   }
 
   /** An engine in the state of a snapshot: from here on both do the same. */
@@ -94,13 +94,10 @@ export class Engine {
     const compiled = this.#compile(input.plan);
     const reply = this.#admit(compiled, input) ?? this.#perform(compiled, input, false);
     runDueWork(this.world);
-    const { parked } = this.world;
     if (reply.blocked) {
-      const call = { event: input.event, name: input.plan.name, side: input.side, ins: input.ins };
-      parked.push(call);
-      if (reply.stillWaits !== null) this.#stillWaits.set(call, reply.stillWaits);
+      this.#parking.park({ event: input.event, name: input.plan.name, side: input.side, ins: input.ins }, reply);
     }
-    if (parked.length > 0) this.#retryParked(reply.blocked ? input.event : 0);
+    if (this.world.parked.length > 0) this.#parking.retry(reply.blocked ? input.event : 0);
     return reply.blocked ? blocked() : reply;
   }
 
@@ -130,6 +127,7 @@ export class Engine {
   ): void {
     this.world.beginInput();
     const callback = this.world.callbacks.end(callbackEvent);
+    this.world.waiters.wake("callback", callbackEvent);
     if (callback === undefined) {
       throw new RangeError(`Cannot return from @${callbackEvent}: no callback is running there`);
     }
@@ -141,7 +139,12 @@ export class Engine {
       CALLBACK_RETURNS[callback.name]?.({ world: this.world, channel, status, outs, event });
     }
     runDueWork(this.world);
-    if (this.world.parked.length > 0) this.#retryParked(0);
+    if (this.world.parked.length > 0) this.#parking.retry(0);
+  }
+
+  /** Waiting calls that would go on if they were tried now, by their events: none, as every change wakes those it is for. */
+  missedWakes(): readonly number[] {
+    return this.#parking.missedWakes();
   }
 
   /** What the last input made happen, in order: memory deltas, and leaves of calls that waited. */
@@ -315,27 +318,11 @@ export class Engine {
     else if (Array.isArray(value)) { for (const each of value) this.#destroy(each); }
   }
 
-  /** Tries calls that wait again, oldest first, until none returns; `justParked` was tried just now. */
-  #retryParked(justParked: number): void {
-    const { parked, outputs } = this.world;
-    for (let index = 0; index < parked.length; index += 1) {
-      const call = parked[index];
-      if (call !== undefined && this.#stillWaits.get(call)?.() === true) continue;
-      if (call !== undefined && this.world.wire.isVmSaved && isInGuest(call.side)) continue;
-      const plan = call === undefined ? undefined : findPlan(call.name);
-      if (call === undefined || plan === undefined || call.event === justParked) continue;
-      const compiled = this.#compile(plan);
-      this.#retakeArgs(compiled, call.ins);
-      const reply = this.#perform(compiled, { ...call, plan, insideCallback: 0 }, true);
-      if (reply.blocked) {
-        if (reply.stillWaits !== null) this.#stillWaits.set(call, reply.stillWaits);
-        continue;
-      }
-      parked.splice(index, 1);
-      runDueWork(this.world);
-      outputs.push({ form: "leave", event: call.event, outcome: reply.outcome, outs: reply.outs });
-      index = -1;
-    }
+  /** Tries a call that waits again. */
+  #retry(call: ParkedCall, plan: CallPlan): Reply {
+    const compiled = this.#compile(plan);
+    this.#retakeArgs(compiled, call.ins);
+    return this.#perform(compiled, { ...call, plan, insideCallback: 0 }, true);
   }
 }
 

@@ -5,7 +5,7 @@ import { SYMBOLS } from "../api/mod.ts";
 import {
   answer,
   type Behaviour,
-  blocked,
+  blockedOn,
   done,
   optionStatus,
   refuse,
@@ -132,7 +132,8 @@ function deleteGpadl(scope: Scope, channel: Channel, gpadl: Gpadl): Reply {
     if (!isSpared) sendTeardown(world, gpadl);
   }
   if (gpadl.data.mapping !== 0 && !isSpared) {
-    return blocked(() => gpadl.data.mapping !== 0 && !isWaitSpared(world, channel, gpadl));
+    const keys = [["gpadl", gpadl.number], ["rescind", channel.number]] as const;
+    return blockedOn({ keys }, () => gpadl.data.mapping !== 0 && !isWaitSpared(world, channel, gpadl));
   }
   sendTorndown(world, gpadl, { isAnswered: scope.retry || !isSpared });
   if (world.options["handle-reuse"] === "after-delete") world.releaseHandle(gpadl);
@@ -204,6 +205,7 @@ function unmap({ world }: Scope, channel: Channel, gpadl: Gpadl): Reply {
   if (data.laterMappings.length === 0) data.mapping = 0;
   else [data.mapping = 0, ...data.laterMappings] = data.laterMappings;
   data.wasUnmapped = true;
+  world.waiters.wake("gpadl", gpadl.number);
   if (mdl !== undefined) {
     mdl.data.whole = NO_PIECES;
     world.destroy(mdl);

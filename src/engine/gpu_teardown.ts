@@ -56,7 +56,10 @@ export function endDevice(world: World, device: EngineObject<"device">): void {
 /** Ends everything of a side's process: its threads do not come back from calls, its address spaces go. */
 export function endProcess(world: World, side: string): void {
   for (let index = world.parked.length - 1; index >= 0; index -= 1) {
-    if (world.parked[index]?.side === side) world.parked.splice(index, 1);
+    const call = world.parked[index];
+    if (call?.side !== side) continue;
+    world.waiters.remove(call.event);
+    world.parked.splice(index, 1);
   }
   for (const device of ofSide(world.all("device"), side)) {
     endDevice(world, device);

@@ -124,6 +124,7 @@ function advanceTime({ world }: Scope, nanoseconds: bigint): Reply {
   const timeNs = world.timeNs + nanoseconds;
   if (timeNs > MAX_TIME_NS) return refuse(`virtual time ends at ${MAX_TIME_NS} ns`);
   world.timeNs = timeNs;
+  world.waiters.reach(timeNs);
   return done();
 }
 

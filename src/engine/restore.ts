@@ -13,7 +13,7 @@ import {
   readContext,
   STATUS,
 } from "../api/mod.ts";
-import { answer, type Behaviour, blocked, optionStatus, type Reply, type Scope, success } from "./behaviour.ts";
+import { answer, type Behaviour, blockedOn, optionStatus, type Reply, type Scope, success } from "./behaviour.ts";
 import type { Channel } from "./ends.ts";
 import type { ChannelData, EngineObject, RestoreData } from "./objects.ts";
 import { endTransaction, inFlightStatus } from "./transactions.ts";
@@ -39,7 +39,9 @@ function restoreFrom(scope: Scope, channel: Channel, buffer: Uint8Array, sizeByt
   if (restore === null || !channel.alive) return answer(optionStatus(world.options, "refusal-status"));
   restore.restoring = event;
   if (!restore.isAsking && restore.failure === null) askNext(world, channel, { restore, cause: event });
-  if (restore.isAsking) return blocked();
+  if (restore.isAsking) {
+    return blockedOn({ keys: [["channel", channel.number]] }, () => channel.alive && restore.isAsking);
+  }
   restore.restoring = 0;
   if (restore.failure !== null) return answer(restore.failure);
   return restore.isWhole ? success() : answer(STATUS.STATUS_MORE_PROCESSING_REQUIRED);
@@ -131,10 +133,13 @@ function askNext(
 }
 
 /** A driver that fails has ended the restore: the channel can only be cleaned up. */
-function restored({ channel, status }: { readonly channel: Channel; readonly status: number }): void {
+function restored(
+  { world, channel, status }: { readonly world: World; readonly channel: Channel; readonly status: number },
+): void {
   const { restore } = channel.data;
   if (restore === null) return;
   restore.isAsking = false;
+  world.waiters.wake("channel", channel.number);
   if (ntSuccess(status)) return;
   restore.failure = status;
   restore.packets = [];

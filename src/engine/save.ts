@@ -16,7 +16,7 @@ import {
 import {
   answer,
   type Behaviour,
-  blocked,
+  blockedOn,
   done,
   optionStatus,
   refuse,
@@ -84,7 +84,9 @@ function goOn(scope: Scope, channel: Channel, sizeBytes: number): Reply {
     if (save.isWhole) break;
     makeNext(world, channel, { save, cause: event });
   }
-  if (save.askedBytes !== null) return blocked();
+  if (save.askedBytes !== null) {
+    return blockedOn({ keys: [["channel", channel.number]] }, () => channel.alive && save.askedBytes !== null);
+  }
   save.continuing = 0;
   return taken(save, sizeBytes);
 }
@@ -195,7 +197,10 @@ function ask(world: World, channel: Channel, { save, packet, bytes, cause }: Que
 /** A packet whose transaction ends is in use no more: a SavePacket that is due for it is not made. */
 export function withdrawSave(world: World, { number, data: { save } }: Channel, packet: number): void {
   if (save === null || save.askedBytes === null || save.packets[0] !== packet) return;
-  if (world.callbacks.withdraw(number, ({ name }) => name === SAVE_PACKET)) save.askedBytes = null;
+  if (world.callbacks.withdraw(number, ({ name }) => name === SAVE_PACKET)) {
+    save.askedBytes = null;
+    world.waiters.wake("channel", number);
+  }
 }
 
 /** What the driver answered: nothing to save, how much room it needs, or its bytes. */
@@ -213,6 +218,7 @@ function saved(
   const asked = save?.askedBytes ?? null;
   if (save === null || asked === null) return;
   save.askedBytes = null;
+  world.waiters.wake("channel", channel.number);
   const number = save.packets[0] ?? 0;
   const packet = world.find("packet", number);
   const outgoing = outgoingOf(data, number);

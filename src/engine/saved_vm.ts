@@ -18,6 +18,7 @@ function restoreVm({ world, event }: Scope): Reply {
   if (!world.wire.isVmSaved) return refuse("the guest is not saved");
   world.wire.isVmSaved = false;
   world.callbacks.recause("client", event);
+  for (const each of world.parked) world.waiters.wakeCall(each.event);
   sendPostponed(world);
   for (const client of world.all("channel")) {
     const { data, state } = client;
@@ -26,6 +27,7 @@ function restoreVm({ world, event }: Scope): Reply {
     if (!isLost) advance(world, client, event);
     else {
       data.isRescinded = true;
+      world.waiters.wake("rescind", client.number);
       close(world, [client], { cause: event, status: STATUS.STATUS_DEVICE_REMOVED });
     }
   }

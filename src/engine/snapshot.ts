@@ -98,6 +98,7 @@ export function restoreWorld(world: World, snapshot: Snapshot): void {
   for (const name of snapshot.kernelDriver) world.kernelDriver.add(name);
   world.callbacks.restore(copy.pending, copy.running);
   world.parked.push(...copy.parked);
+  for (const { event } of copy.parked) world.waiters.wakeCall(event);
   world.faults.push(...copy.faults);
   world.outputs.push(...copy.outputs);
   world.nextCallbackId = snapshot.nextCallbackId;

@@ -1,7 +1,7 @@
 // Synchronous requests: a packet whose sender waits in the call. Rules: kmcl.md 2.4, 1.3, 1.4.
 
 import { STATUS, SYMBOLS } from "../api/mod.ts";
-import { answer, type Behaviour, blocked, optionStatus, type Reply, type Scope, success } from "./behaviour.ts";
+import { answer, type Behaviour, blockedOn, optionStatus, type Reply, type Scope, success } from "./behaviour.ts";
 import type { Channel } from "./ends.ts";
 import { irqlTrouble } from "./irql.ts";
 import type { EngineObject, SyncRequest } from "./objects.ts";
@@ -36,7 +36,7 @@ function send(
     if (typeof sendable === "number") return answer(sendable);
     queue(scope, channel, { sendable, roomBytes, timeout });
     if (timeout[0] === 0n && isQueued(channel, scope.event)) {
-      forget(channel, scope.event);
+      forget(world, channel, scope.event);
       return answer(STATUS.STATUS_BUFFER_OVERFLOW);
     }
   }
@@ -88,11 +88,12 @@ function isQueued({ data: { transport } }: Channel, request: number): boolean {
 }
 
 /** Nobody waits any more: what has not been sent is not, and a late completion says nothing. */
-function forget({ data: { transport } }: Channel, event: number): void {
+function forget(world: World, { number, data: { transport } }: Channel, event: number): void {
   const request = transport.requests.get(event);
   transport.requests.delete(event);
   transport.queue = transport.queue.filter((each) => each.request !== event);
   if (request !== undefined) transport.awaiting.delete(request.transaction);
+  world.waiters.wake("channel", number);
 }
 
 /** Inside the channel's own Started it never returns (kmcl.md 1.3). */
@@ -101,14 +102,18 @@ function outcomeOf(scope: Scope, channel: Channel): Reply {
   const request = channel.data.transport.requests.get(event);
   if (request === undefined) return answer(STATUS.STATUS_DEVICE_REMOVED);
   const waits = () => channel.data.transport.requests.get(event) === request && isWaiting(world, channel, request);
-  if (waits()) return blocked(waits);
+  if (waits()) {
+    const { insideCallback, deadlineNs } = request;
+    const keys = [["request", event], ["endOfChannel", channel.number], ["callback", insideCallback]] as const;
+    return blockedOn({ keys, deadlineNs }, waits);
+  }
   const { status, payload, roomBytes } = request;
   if (status === null) {
-    if (!channel.alive) return left(channel, event, STATUS.STATUS_DEVICE_REMOVED);
+    if (!channel.alive) return left(world, { channel, event }, STATUS.STATUS_DEVICE_REMOVED);
     const isTimeout = world.options["sync-timeout-status"] === "STATUS_TIMEOUT";
-    return left(channel, event, isTimeout ? STATUS.STATUS_TIMEOUT : STATUS.STATUS_CANCELLED);
+    return left(world, { channel, event }, isTimeout ? STATUS.STATUS_TIMEOUT : STATUS.STATUS_CANCELLED);
   }
-  forget(channel, event);
+  forget(world, channel, event);
   if (status !== STATUS.STATUS_SUCCESS) return answer(status);
   const bytes = payload.slice(0, roomBytes);
   return success(bytes, bytes.length);
@@ -120,8 +125,13 @@ function isWaiting(world: World, channel: Channel, request: SyncRequest): boolea
   return request.deadlineNs === null || world.timeNs < request.deadlineNs;
 }
 
-function left(channel: Channel, event: number, status: number): Reply {
-  forget(channel, event);
+interface Left {
+  readonly channel: Channel;
+  readonly event: number;
+}
+
+function left(world: World, { channel, event }: Left, status: number): Reply {
+  forget(world, channel, event);
   return answer(status);
 }
 

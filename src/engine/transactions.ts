@@ -27,7 +27,9 @@ export function endTransaction(
   const request = channel.data.transport.requests.get(sender.request);
   if (request !== undefined && request.status === null) {
     Object.assign(request, { status: end.status, payload: end.payload });
+    world.waiters.wake("request", sender.request);
   }
+  world.waiters.wake("channel", channel.number);
   const packet = world.find("packet", sender.packet);
   if (packet === undefined) return;
   withdrawSave(world, channel, packet.number);
@@ -60,7 +62,10 @@ export function inFlightStatus({ options }: World): number {
 export function endAll(world: World, channel: Channel, cause: number): void {
   const { transport } = channel.data;
   const status = inFlightStatus(world);
-  for (const request of transport.requests.values()) request.status ??= STATUS.STATUS_DEVICE_REMOVED;
+  for (const [event, request] of transport.requests) {
+    request.status ??= STATUS.STATUS_DEVICE_REMOVED;
+    world.waiters.wake("request", event);
+  }
   for (const sender of transport.awaiting.values()) {
     endTransaction(world, { channel, sender }, { status, payload: NO_BYTES, cause });
   }

@@ -238,6 +238,7 @@ function takeCompletion(world: World, channel: Channel, { packet, cause }: Arriv
   const sender = awaiting.get(transaction);
   if (sender === undefined) return;
   awaiting.delete(transaction);
+  world.waiters.wake("channel", channel.number);
   const end = { status: STATUS.STATUS_SUCCESS, payload: packet.payload, cause };
   endTransaction(world, { channel, sender }, end);
 }

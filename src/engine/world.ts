@@ -32,6 +32,7 @@ import { type AnyData, type AnyPlainData, livingData, plainData, plainForm } fro
 import { refill } from "./refill.ts";
 import { emptyWireState, type WireState } from "./wire_state.ts";
 import { type EngineObject, isObject, type ObjectDataByKind, type ObjectState } from "./objects.ts";
+import { Waiters } from "./waiters.ts";
 import { WorldObject } from "./world_object.ts";
 
 /** A callback that the library wants to make. */
@@ -124,7 +125,9 @@ export class World {
   /** The callbacks that a kernel-mode display driver registered; none: there is no such driver. */
   readonly kernelDriver = new Set<string>();
   readonly callbacks = new Callbacks();
+  /** Calls that have not returned, in the order of their events; `waiters` knows what each waits for. */
   readonly parked: ParkedCall[] = [];
+  readonly waiters = new Waiters();
   readonly faults: PlannedFault[] = [];
   readonly outputs: Output[] = [];
   /** What ioctls were answered in this input, by the event of the call; empty between inputs. */
@@ -209,6 +212,7 @@ export class World {
     object.alive = false;
     object.state = table.lastState;
     table.live.delete(object.number);
+    if (this.parked.length > 0) this.#wakeEnd(object);
     const isRemembered = this.parked.length > 0 || hasChildren(object);
     leaveFamily(object);
     if (this.#reusesHandles && table.handles.space === "d3dkmt") table.handles.giveBack(object.handle);
@@ -216,6 +220,13 @@ export class World {
     if (isRemembered || table.idle === null || !(object instanceof WorldObject)) return;
     object.endedIn = this.#input;
     table.idle.push(object);
+  }
+
+  #wakeEnd({ kind, number }: EngineObject): void {
+    if (kind === "gpadl") this.waiters.wake("gpadl", number);
+    if (kind !== "channel") return;
+    this.waiters.wake("channel", number);
+    this.waiters.wake("endOfChannel", number);
   }
 
   /** Live objects that an object owns, oldest first. */

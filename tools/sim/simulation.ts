@@ -193,6 +193,8 @@ export class Simulation {
     const isSlow = this.#names !== null || this.#steps % SLOW_EVERY === 0;
     const trouble = this.#watcher.check(this.session.engine.world, { isSlow });
     if (trouble !== null) return trouble;
+    const missed = this.session.engine.missedWakes();
+    if (missed.length > 0) return { check: "noWakeIsMissed", message: `call @${missed[0]} would return` };
     const isDue = this.#names === null ? this.#steps % RESTORE_EVERY === 0 : this.#snapshotEvery === 1;
     return isDue ? this.#restored() : null;
   }
