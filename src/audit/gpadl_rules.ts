@@ -5,6 +5,8 @@
 // - A GPADL whose delete waits is not "alive" for G-11 and not leaked for G-07: G-09 has it.
 // - G-11 and G-07 are two rules: one that is alive when Closed returned and never deleted breaks both.
 // - G-21 compares handle values of one channel: the automaton's key is channel and handle.
+// - kmcl.md 5.5 gives each unmap of a GPADL that is being deleted or dead to G-05, its catalogue (2.9) one of what was never mapped
+//   to G-04. The catalogue's conditions are the rules: what was never mapped is G-04 in every state, what was, and is not, G-05.
 // - With the option `mapping-limit=many` a second mapping is legal (kmcl.md X17).
 // - An unload ends every GPADL: what no driver deleted is not leaked then (kmcl.md 7.3), but G-11 where its Closed returned
 //   before. A view that holds the unload up is G-09.
@@ -145,7 +147,9 @@ function unmapMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | 
   const name = printObject(gpadl.ref);
   const last = gpadl.lastMapping?.unmapped;
   if (last == null) {
-    const text = `${name} was unmapped, but it was never mapped`;
+    const text = `${name} was unmapped, but it was never mapped${
+      gpadl.deletedAt > 0 ? `, and it was deleted${deletedText(gpadl)}` : ""
+    }`;
     return about(gpadl, "gpadl-unmatched-unmap", { call, role: "unmapped", text });
   }
   const text = `${name} was unmapped again; it was unmapped ${placeText(last)}`;
