@@ -45,6 +45,7 @@ import { Saves } from "./save_states.ts";
 import { statusDetector } from "./status_rules.ts";
 import { sysmemDetector } from "./sysmem_rules.ts";
 import { Stores } from "./sysmem_states.ts";
+import { waitDetector } from "./wait_rules.ts";
 import { WaitGraph } from "./wait_graph.ts";
 
 /** What an audit looks for, and what it does on the way. */
@@ -106,6 +107,7 @@ function detectorsFor({ header }: Trace, { onClause }: AuditOptions): readonly D
     gpadlDetector({ channels, gpadls, pages, stores, waits }),
     memoryDetector(gpadls, pages),
     packetDetector({ channels, packets, pages }),
+    waitDetector({ channels, deliveries, packets, waits }),
     deliveryDetector(channels, deliveries, waits),
     irqlDetector(deliveries),
     handleDetector(),

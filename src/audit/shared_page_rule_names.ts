@@ -1,4 +1,4 @@
-// Rules of memory that several ways reach, and of rates (X). Conditions: rules.md.
+// Rules of memory that several ways reach, of rates, and of waits (X). Conditions: rules.md; that of X-06 is `wait_rules.ts`.
 
 import type { Rule } from "./rule.ts";
 
@@ -33,5 +33,11 @@ export const SHARED_PAGE_RULES = {
     severity: "note",
     doc: "An object kind grows by a steady number per cycle.",
     source: "rules.md X-05",
+  },
+  "wait-never-ends": {
+    code: "X-06",
+    severity: "hang",
+    doc: "A call waits, and nothing that is left in the trace can end it.",
+    source: "kmcl.md 1.3, 2.1, 2.4",
   },
 } as const satisfies Readonly<Record<string, Rule>>;

@@ -37,6 +37,23 @@ export interface WaitCycle {
   readonly evidence: readonly Evidence[];
 }
 
+/** What a wait comes down to. */
+export interface WaitEnd {
+  /** Other waits behind it, and itself where it waits for itself in the end; by their events. */
+  readonly waits: ReadonlySet<number>;
+  /** Callbacks and packets that wait for nothing that the trace shows; none: nothing holds it, or only other waits. */
+  readonly roots: readonly WaitRoot[];
+}
+
+/** What holds a wait and is held by nothing. */
+export interface WaitRoot {
+  /** Tells it from others. */
+  readonly key: string;
+  /** As a part of a sentence: what it did not do. */
+  readonly text: string;
+  readonly evidence: Evidence;
+}
+
 /** Somebody or something that a wait can be held by. */
 type Node =
   | { readonly form: "call"; readonly call: CallView }
@@ -66,6 +83,45 @@ export class WaitGraph {
       callback: (event) => void this.#running.set(event.event, event),
       callbackReturned: (callback) => void this.#running.delete(callback.event),
     };
+  }
+
+  /** Calls that wait, oldest first. */
+  waiting(): IterableIterator<CallView> {
+    return this.#waits.values();
+  }
+
+  /** The callback that runs and began at this event, or undefined. */
+  running(event: number): TraceEvent | undefined {
+    return this.#running.get(event);
+  }
+
+  /** Whether a delivered packet is that of a request which waits for ever. */
+  isHeldRequest({ sending }: DeliveryRecord): boolean {
+    const call = sending === null ? undefined : this.#waits.get(sending.sent.event);
+    const packet = call === undefined ? null : packetShapeOf(call.shape);
+    if (call === undefined || packet?.role !== "request") return false;
+    const timeout = call.ins[packet.timeout];
+    return !Array.isArray(timeout) || timeout.length === 0;
+  }
+
+  /** What a call that waits comes down to. */
+  endOf(call: CallView): WaitEnd {
+    const waits = new Set<number>();
+    const roots: WaitRoot[] = [];
+    const seen = new Set<string>();
+    const left: Node[] = [{ form: "call", call }];
+    for (let node = left.pop(); node !== undefined; node = left.pop()) {
+      const behind = this.#heldBy(node);
+      const root = behind.length === 0 ? rootOf(node) : null;
+      if (root !== null) roots.push(root);
+      for (const next of behind) {
+        if (next.form === "call") waits.add(next.call.event);
+        if (seen.has(keyOf(next))) continue;
+        seen.add(keyOf(next));
+        left.push(next);
+      }
+    }
+    return { waits, roots };
   }
 
   /** How a call that waits waits for itself in the end; null: it does not. */
@@ -167,6 +223,21 @@ function mappingNodes(gpadl: GpadlRecord): readonly Node[] {
 /** A call that the declarations let wait. */
 function canWait({ plan }: PlanShape): boolean {
   return plan.declaration.blocks === true;
+}
+
+/** A callback that nobody returns from, a packet that nobody completes; null: a call, or a mapping that has rules of its own. */
+function rootOf(node: Node): WaitRoot | null {
+  const key = keyOf(node);
+  if (node.form === "callback") {
+    const { event, plan, side } = node.callback;
+    const name = plan?.name ?? "a callback";
+    const evidence = { event, role: "running", site: null, call: name, side };
+    return { key, text: `${name} @${event} of the ${side} never returned`, evidence };
+  }
+  if (node.form !== "delivery") return null;
+  const { ref, delivered } = node.delivery;
+  const text = `${printObject(ref)}, delivered to the ${delivered.side} @${delivered.event}, was never completed`;
+  return { key, text, evidence: { ...delivered, role: "holder" } };
 }
 
 function keyOf(node: Node): string {

@@ -188,4 +188,13 @@ export const GPU_WORK_EXAMPLES = {
     ],
     fix: "Give back in each cycle what the cycle made.",
   },
+  "wait-never-ends": {
+    given: "channel",
+    lines: [
+      "client VmbChannelPause(Channel=$c) -> blocked",
+      "  callback client EvtVmbChannelSuspend(Channel=$c) -> blocked @suspend",
+      "# and Suspend never returns",
+    ],
+    fix: "Return from the callback; let nothing in it wait for what only another thread can bring.",
+  },
 } as const satisfies Readonly<Record<string, RuleExample>>;
