@@ -14,6 +14,7 @@ import { isArray, PAGE_BYTES, printObject, type Ref } from "../api/mod.ts";
 import { refOf } from "./call_shapes.ts";
 import type { ChannelRecord, ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
+import { slicePieces } from "./extents.ts";
 import type { Evidence } from "./finding.ts";
 import { drafted } from "./gpadl_drafts.ts";
 import type { GuestPages } from "./guest_pages.ts";
@@ -127,7 +128,7 @@ function externalMisuses(call: CallView, send: Send): readonly (FindingDraft | n
   ];
 }
 
-/** What a send asks of its MDL: the first one's bytes, and the whole chain. */
+/** What a send asks of its MDL: the bytes that it shows, and in how many MDLs of the chain they are. */
 interface External {
   readonly offset: number;
   readonly bytes: number;
@@ -144,7 +145,7 @@ function externalOf(call: CallView, { shape, flags, pages }: Send): External | n
   const total = isForced ? pages.extentOf(mdl)?.byteCount ?? 0 : chain.byteCount;
   const offset = call.numberAt(shape.mdlOffset);
   const bytes = call.numberAt(shape.mdlLength) || Math.max(0, total - offset);
-  return { offset, bytes, mdls: isForced ? 1 : chain.sources.filter(({ kind }) => kind === "mdl").length };
+  return { offset, bytes, mdls: isForced ? 1 : slicePieces(chain.pieces, { offset, length: bytes }).length };
 }
 
 /** FORCE_MDL_LENGTH may reach past the first MDL's bytes, but not past its last page. */

@@ -68,7 +68,7 @@ function rangeOf(piece: Piece): GpaRange {
   return { byteCount, byteOffset, pages: pages.slice(0, pageCountOf(piece)) };
 }
 
-/** A part of an MDL chain; a length of 0 is all that follows. With FORCE_MDL_LENGTH only of the first MDL, to its page's end. */
+/** A part of an MDL chain, each of its MDLs a piece; a length of 0 is all that follows. With FORCE_MDL_LENGTH only of the first MDL, to its page's end. */
 export function externalMdl(
   world: World,
   mdl: Mdl | null,
@@ -88,18 +88,12 @@ export function externalMdl(
   const room = isForced ? whole?.map(toPageEnd) : whole;
   const isSound = room !== null && room !== undefined && holds(room, offset, wanted);
   const pieces = isSound ? piecesOf({ whole: room, startOffset: offset, byteCount: wanted }) : null;
-  return { pieces, chainLength: isForced ? 1 : chainLengthOf(world, mdl), mustWait };
+  return { pieces, chainLength: pieces?.length ?? 0, mustWait };
 }
 
 function toPageEnd(piece: Piece): Piece {
   const { pages, byteOffset } = piece;
   return { pages, byteOffset, byteCount: pageCountOf(piece) * PAGE_BYTES - byteOffset };
-}
-
-function chainLengthOf(world: World, first: Mdl): number {
-  let length = 0;
-  for (let mdl: Mdl | undefined = first; mdl !== undefined; mdl = world.find("mdl", mdl.data.next)) length += 1;
-  return length;
 }
 
 /** Whole pages by their numbers; `count` of them are meant (kmcl.md X9). */

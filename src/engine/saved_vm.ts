@@ -1,5 +1,6 @@
 // The guest as a saved VM: it stands still, its memory as it is, while the host's channels are saved, let go and restored; then
-// it goes on (kmcl.md 6.2). What holds for a guest that stands still is said where it matters: `isVmSaved`.
+// it goes on (kmcl.md 6.2). What holds for a guest that stands still is said where it matters: `isVmSaved`. A callback that one of
+// its drivers was in may still return: whoever drives the model decides when its threads stop.
 
 import { STATUS } from "../api/mod.ts";
 import { type Behaviour, done, refuse, type Reply, type Scope } from "./behaviour.ts";

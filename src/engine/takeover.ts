@@ -15,11 +15,11 @@ export function takeOver(world: World, server: Channel, cause: number): boolean 
   if (restore === null || !restore.isWhole || restore.failure !== null || restore.connection === null) return false;
   const client = data.forcesNewChannel ? undefined : savedEnd(world, server, restore.connection);
   if (client === undefined) return false;
-  const { rings, ...own } = client.data.transport;
+  const { rings, isBroken } = client.data.transport;
   data.restore = null;
   Object.assign(data, { peer: client.number, connection: client.data.connection, isRescinded: false });
   client.data.peer = server.number;
-  Object.assign(data.transport, { rings, isShut: false, isBroken: own.isBroken });
+  Object.assign(data.transport, { rings, isShut: false, isBroken });
   data.transport.responses = restore.connection.responses.map(outgoing);
   for (const gpadl of world.all("gpadl")) {
     const isOf = gpadl.data.channel === client.number && gpadl.data.connection === data.connection;
