@@ -47,8 +47,9 @@ function hangs(folds: WaitFolds): readonly FindingDraft[] {
   const fates = new Map(calls.map((call) => [call.event, fateOf(call, folds)]));
   const toldRoots = new Set<string>();
   return calls.flatMap((call) => {
+    if (fates.get(call.event) !== "hang") return [];
     const end = folds.waits.endOf(call);
-    if (fates.get(call.event) !== "hang" || !isFirst(call, end, fates)) return [];
+    if (!isFirst(call, end, fates)) return [];
     const keys = end.roots.map(({ key }) => key);
     if (keys.length > 0 && keys.every((key) => toldRoots.has(key))) return [];
     for (const key of keys) toldRoots.add(key);

@@ -40,7 +40,8 @@ function restoreFrom(scope: Scope, channel: Channel, buffer: Uint8Array, sizeByt
   restore.restoring = event;
   if (!restore.isAsking && restore.failure === null) askNext(world, channel, { restore, cause: event });
   if (restore.isAsking) {
-    return blockedOn({ keys: [["channel", channel.number]] }, () => channel.alive && restore.isAsking);
+    const isHere = () => channel.alive && data.restore === restore && restore.isAsking;
+    return blockedOn({ keys: [["channel", channel.number]] }, isHere);
   }
   restore.restoring = 0;
   if (restore.failure !== null) return answer(restore.failure);
@@ -189,6 +190,7 @@ export function offerAnew(world: World, channel: Channel, cause: number): void {
   const { transport } = data;
   if (data.restore === null) return;
   data.restore = null;
+  world.waiters.wake("channel", channel.number);
   const old = [...transport.awaiting.values()];
   transport.awaiting.clear();
   if (data.forcesNewChannel || world.options["restored-in-flight"] === "fail") {

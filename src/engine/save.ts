@@ -85,7 +85,8 @@ function goOn(scope: Scope, channel: Channel, sizeBytes: number): Reply {
     makeNext(world, channel, { save, cause: event });
   }
   if (save.askedBytes !== null) {
-    return blockedOn({ keys: [["channel", channel.number]] }, () => channel.alive && save.askedBytes !== null);
+    const isHere = () => channel.alive && channel.data.save === save && save.askedBytes !== null;
+    return blockedOn({ keys: [["channel", channel.number]] }, isHere);
   }
   save.continuing = 0;
   return taken(save, sizeBytes);

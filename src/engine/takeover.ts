@@ -30,7 +30,7 @@ export function takeOver(world: World, server: Channel, cause: number): boolean 
   server.state = isTold ? "opening" : "open";
   data.phase = isTold ? "opening" : "stopped";
   world.meeting.update(server);
-  world.waiters.wake("channel", client.number);
+  for (const { number } of [server, client]) world.waiters.wake("channel", number);
   advance(world, server, cause);
   return true;
 }
