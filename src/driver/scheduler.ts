@@ -214,7 +214,9 @@ export class Scheduler {
     const ins = this.#bind(request);
     if (ins === null) return;
     const { plan, side, site } = request;
-    const { name, insideCallback } = request.actor;
+    const { name, insideCallback: begun } = request.actor;
+    // What a handler left behind it makes calls of its own once the callback has returned.
+    const insideCallback = this.session.isInside(begun) ? begun : 0;
     const { event, answer } = this.session.call({ plan, side, actor: name, ins, insideCallback, site });
     if (answer === null) this.#blocked.set(event, { request, ins });
     else this.#answer(request, ins, answer);

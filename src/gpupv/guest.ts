@@ -42,17 +42,25 @@ export class OpenGuestAdapter extends GuestAdapter {
   /** What the host keeps for the guest. */
   readonly host: HostState;
   readonly #context: ProgramContext;
+  readonly #kernel: Kernel;
   #hasExited = false;
 
-  constructor(
-    context: ProgramContext,
-    { hAdapter, process, host, channels }: Pick<OpenGuestAdapter, "hAdapter" | "process" | "host" | "channels">,
-  ) {
+  constructor(context: ProgramContext, { hAdapter, kernel }: { readonly hAdapter: number; readonly kernel: Kernel }) {
     super(context, hAdapter);
-    this.channels = channels;
-    this.process = process;
-    this.host = host;
+    this.channels = kernel.channels;
+    this.process = kernel.process;
+    this.host = kernel.host;
     this.#context = context;
+    this.#kernel = kernel;
+  }
+
+  /** Begins another process of the guest, once this one has exited, and opens its adapter. */
+  async nextProcess(): Promise<OpenGuestAdapter> {
+    if (!this.#hasExited) throw new RangeError("Cannot begin a process: the one before it has not exited");
+    const process = newProcess(this.#kernel.agreed, this.channels);
+    await registerFor(this.#context, process);
+    await beginProcess(this.#context, process);
+    return await openAdapter(this.#context, { ...this.#kernel, process });
   }
 
   /** The process dies with what it still has: the guest's kernel gives that back in the documented order. */
@@ -71,45 +79,69 @@ export class OpenGuestAdapter extends GuestAdapter {
   }
 }
 
-/** Opens both channels, starts the guest's graphics kernel, begins a process and opens its adapter. */
-export async function openGuestAdapter(context: ProgramContext, options: GuestOptions = {}): Promise<OpenGuestAdapter> {
-  const { interfaceVersion = NEWEST_INTERFACE, luid = 1n, isAsyncEnabled = false } = options;
-  const { mapsGuestPages = false, tearsDown = true } = options;
-  const framing = { interfaceVersion, luid };
-  const state = newHost();
-  const onPacket = packetHandler(context, { state, framing });
-  const transport = new GuestTransport({ framing, isAsyncEnabled });
-  const process: GuestProcess = { handles: new GuestHandles(), transport, mapsGuestPages, tearsDown };
-  const global = await openEnds(context, { ...GLOBAL_CHANNEL, onPacket });
-  transport.channels = { global: global.client, vgpu: 0 };
-  state.channels = { global: global.server, vgpu: 0 };
-  await startKernel(context, process);
-  const vgpu = await openEnds(context, { ...VGPU_CHANNEL, onPacket });
-  transport.channels = { global: global.client, vgpu: vgpu.client };
-  state.channels = { global: global.server, vgpu: vgpu.server };
-  const { out } = await askDxg(context, "OpenAdapterFromLuid", { fields: { AdapterLuid: luid } });
-  return new OpenGuestAdapter(context, {
-    hAdapter: u32(out, "hAdapter"),
-    process,
-    host: state,
-    channels: { global, vgpu },
-  });
+/** What a guest and its host agreed on, nothing left out. */
+type Agreed = Required<GuestOptions>;
+
+/** A guest that runs: its graphics kernel, with the process that it serves, and its host. */
+interface Kernel {
+  readonly agreed: Agreed;
+  readonly channels: OpenGuestAdapter["channels"];
+  readonly host: HostState;
+  readonly process: GuestProcess;
 }
 
-/** Registers for ioctls, and says over the global channel what every guest says first. */
-async function startKernel(context: ProgramContext, process: GuestProcess): Promise<void> {
-  const { transport } = process;
-  await context.kmd.DxgRegister({
+/** Opens both channels, starts the guest's graphics kernel, begins a process and opens its adapter. */
+export async function openGuestAdapter(context: ProgramContext, options: GuestOptions = {}): Promise<OpenGuestAdapter> {
+  const agreed: Agreed = {
+    interfaceVersion: NEWEST_INTERFACE,
+    luid: 1n,
+    isAsyncEnabled: false,
+    mapsGuestPages: false,
+    tearsDown: true,
+    ...options,
+  };
+  const host = newHost();
+  const onPacket = packetHandler(context, { state: host, framing: agreed });
+  const global = await openEnds(context, { ...GLOBAL_CHANNEL, onPacket });
+  host.channels = { global: global.server, vgpu: 0 };
+  const process = newProcess(agreed, { global, vgpu: { server: 0, client: 0 } });
+  await registerFor(context, process);
+  await process.transport.command(context, "SetIoSpaceRegion", { ...IO_SPACE, shared_page_gpadl: 0 });
+  await beginProcess(context, process);
+  const vgpu = await openEnds(context, { ...VGPU_CHANNEL, onPacket });
+  host.channels = { global: global.server, vgpu: vgpu.server };
+  const channels = { global, vgpu };
+  process.transport.channels = { global: global.client, vgpu: vgpu.client };
+  return await openAdapter(context, { agreed, channels, host, process });
+}
+
+function newProcess(agreed: Agreed, { global, vgpu }: OpenGuestAdapter["channels"]): GuestProcess {
+  const transport = new GuestTransport({ framing: agreed, isAsyncEnabled: agreed.isAsyncEnabled });
+  transport.channels = { global: global.client, vgpu: vgpu.client };
+  return { handles: new GuestHandles(), transport, mapsGuestPages: agreed.mapsGuestPages, tearsDown: agreed.tearsDown };
+}
+
+/** From now on the guest's graphics kernel serves this process. */
+async function registerFor({ kmd }: ProgramContext, process: GuestProcess): Promise<void> {
+  await kmd.DxgRegister({
     EvtDxgIoctl: on<"EvtDxgIoctl">(async ({ Command, Argument }, inside) => {
       const ended = await runIoctl(inside, process, { command: Command, argument: Argument });
       return { status: 0, ...ended };
     }),
   });
-  await transport.command(context, "SetIoSpaceRegion", { ...IO_SPACE, shared_page_gpadl: 0 });
+}
+
+/** Tells the host of the process, over the global channel. */
+async function beginProcess(context: ProgramContext, { transport }: GuestProcess): Promise<void> {
   const name = Array.from({ length: NAME_LENGTH }, (_, index) => "program".charCodeAt(index) || 0);
   const fields = { process_pointer: 0, process_id: 1, process_name: name, flags: LINUX_PROCESS };
   const reply = await transport.ask(context, "CreateProcess", { fields });
   transport.process = typeof reply === "number" ? 0 : u32(reply, "process");
+}
+
+async function openAdapter(context: ProgramContext, kernel: Kernel): Promise<OpenGuestAdapter> {
+  const { out } = await askDxg(context, "OpenAdapterFromLuid", { fields: { AdapterLuid: kernel.agreed.luid } });
+  return new OpenGuestAdapter(context, { hAdapter: u32(out, "hAdapter"), kernel });
 }
 
 /** Each device finishes first, then they end one by one, the adapters, and the host's process. */

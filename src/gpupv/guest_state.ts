@@ -124,6 +124,11 @@ export class GuestHandles {
     return object?.kind === kind && "syncObject" in object ? object : undefined;
   }
 
+  /** What is not an adapter, oldest first. */
+  get objects(): readonly GuestObject[] {
+    return [...this.#objects.values()];
+  }
+
   /** What a device has, oldest first. */
   childrenOf(device: GuestDevice): readonly (GuestChild | GuestAllocation)[] {
     return [...this.#objects.values()].flatMap((object) =>

@@ -31,16 +31,16 @@ export function packetHandler(
 ): ReturnType<typeof on> {
   return on<"EvtVmbChannelProcessPacket">(async ({ Packet, Buffer }, inside) => {
     const message = decoded(Buffer, framing);
-    const complete = async () => {
-      const bytes = await answer(inside, { state, message });
-      await inside.server.VmbChannelPacketComplete({
+    const complete = async (thread: Thread) => {
+      const bytes = await answer(thread, { state, message });
+      await thread.server.VmbChannelPacketComplete({
         PacketCompletionContext: Packet,
         PacketCompletionBuffer: bytes,
         BufSize: bytes.length,
       });
     };
     if (message !== null && LATE.has(message.name)) void spawn(`host ${message.name}`, complete);
-    else await complete();
+    else await complete(inside);
   });
 }
 

@@ -11,3 +11,6 @@ export {
   MESSAGES,
   type OutgoingMessage,
 } from "./messages.ts";
+export type { GuestAllocation, GuestHandles, GuestObject } from "./guest_state.ts";
+export type { HostProcess, HostState } from "./host_state.ts";
+export type { GuestProcess } from "./ioctl.ts";

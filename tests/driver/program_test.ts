@@ -48,6 +48,26 @@ Deno.test("a handler made with on() acts inside its callback, with a thread of i
   });
 });
 
+Deno.test("what a handler left behind it does once its callback has returned is not inside it", async () => {
+  for (let seed = 1; seed <= 8; seed += 1) {
+    const { events, stuck } = await runEvents(async (context) => {
+      const { machine } = context;
+      await open(context, {
+        EvtChannelOpened: on((_, inside) => {
+          void inside.guest.AllocateBuffer({ ByteCount: 1 }).then(() => inside.guest.AllocateBuffer({ ByteCount: 2 }));
+        }),
+      });
+      await machine.AdvanceTime({ Nanoseconds: 3 });
+    }, { seed });
+    assertEquals(stuck, []);
+    const returned = events.find(({ kind, plan }) => kind === "return" && plan?.name === "EvtVmbChannelOpened");
+    assert(returned !== undefined);
+    const made = events.filter(({ plan }) => plan?.name === "AllocateBuffer");
+    assertEquals(made.length, 2);
+    for (const { event, cause } of made) assertEquals(cause, event < returned.event ? returned.of : 0, `seed ${seed}`);
+  }
+});
+
 Deno.test("what a handler returns is what its callback returns", async () => {
   const { events } = await runEvents(async (context) => {
     await open(context, { EvtChannelOpened: on(() => STATUS.STATUS_INSUFFICIENT_RESOURCES) });

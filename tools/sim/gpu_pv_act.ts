@@ -4,11 +4,18 @@
 
 import { Random } from "../../src/driver/mod.ts";
 
+/** `Act.share` of a run's end. */
+export const STEPS_BOUND = 1 << 20;
+/** The least common multiple of how many threads there may be. */
+const THREADS = 6;
+
 /** One act. */
 export interface Act {
   readonly place: number;
-  /** Which thread of the program does it. */
+  /** Which thread of the program does it, of as many as there are. */
   readonly thread: number;
+  /** How far in the run it is, below `STEPS_BOUND`. */
+  readonly share: number;
   readonly form: string;
   readonly seed: number;
 }
@@ -19,9 +26,8 @@ export type Rates = Readonly<Record<string, number>>;
 /** Acts of a run: each seed is without some forms, and has weights of its own for the others. */
 export function chooseActs(
   seed: number,
-  { steps, threads, rates, always }: {
+  { steps, rates, always }: {
     readonly steps: number;
-    readonly threads: number;
     readonly rates: Rates;
     readonly always: ReadonlySet<string>;
   },
@@ -33,7 +39,8 @@ export function chooseActs(
   const total = weighted.reduce((sum, [, weight]) => sum + weight, 0);
   return Array.from({ length: steps }, (_, place) => ({
     place,
-    thread: random.below(threads),
+    thread: random.below(THREADS),
+    share: Math.floor(STEPS_BOUND * place / steps),
     form: formAt(weighted, random.below(1 << 20) / (1 << 20) * total),
     seed: random.next(),
   }));

@@ -1,117 +1,65 @@
-// Acts of a simulated program of a guest: D3DKMT calls through its graphics kernel, right ones and wrong ones.
+// All acts of a simulated program of a guest, and how often they are done.
 
-import { ntSuccess } from "../../src/api/mod.ts";
-import { type ProgramContext, Random, type Thread } from "../../src/driver/mod.ts";
-import type { GuestAdapter, OpenGuestAdapter } from "../../src/gpupv/mod.ts";
-import type { Act, Rates } from "./gpu_pv_act.ts";
-import type { Desk, Made } from "./gpu_pv_desk.ts";
+import type { Rates } from "./gpu_pv_act.ts";
+import { FENCE_ACTS } from "./gpu_pv_fences.ts";
+import type { Doing, Hand } from "./gpu_pv_hand.ts";
+import { MEMORY_ACTS } from "./gpu_pv_memory.ts";
+import { OBJECT_ACTS } from "./gpu_pv_objects.ts";
+import { RANGE_ACTS } from "./gpu_pv_ranges.ts";
+import { RAW_ACTS } from "./gpu_pv_raw.ts";
 
-const PAGE = 4096;
-const WRITE = 1;
-
-/** What an act has to work with. */
-export interface Hand {
-  readonly act: Act;
-  readonly random: Random;
-  readonly thread: Thread;
-  readonly context: ProgramContext;
-  readonly dxg: GuestAdapter;
-  readonly guest: OpenGuestAdapter;
-  readonly desk: Desk;
-}
-
-type Doing = (hand: Hand) => Promise<void>;
-
-async function createDevice({ act, dxg, desk }: Hand): Promise<void> {
-  const { status, hDevice } = await dxg.createDevice();
-  if (ntSuccess(status)) desk.add({ kind: "device", handle: hDevice, place: act.place });
-}
-
-async function destroyDevice({ act, dxg, desk }: Hand): Promise<void> {
-  const device = desk.pick(act, "device");
-  if (device === undefined) return;
-  desk.end(device);
-  await dxg.destroyDevice({ hDevice: device.handle });
-}
-
-async function createQueue({ act, dxg, desk }: Hand): Promise<void> {
-  const device = desk.pick(act, "device");
-  if (device === undefined) return;
-  const { status, hPagingQueue } = await dxg.createPagingQueue({ hDevice: device.handle });
-  if (ntSuccess(status)) desk.add({ kind: "queue", handle: hPagingQueue, place: act.place, of: device });
-}
-
-async function createAllocation(hand: Hand): Promise<void> {
-  const { act, random, dxg, desk, thread } = hand;
-  const device = desk.pick(act, "device");
-  if (device === undefined) return;
-  const pages = 1 + random.below(12);
-  const { value } = await thread.guest.AllocateBuffer({ ByteCount: pages * PAGE });
-  const buffer = desk.add({ kind: "buffer", handle: value, place: act.place, pages });
-  const pAllocationInfo2 = [{ pSystemMem: value, Size: pages * PAGE }];
-  const made = await dxg.createAllocation({ hDevice: device.handle, pAllocationInfo2 });
-  const handle = made.pAllocationInfo2[0]?.hAllocation ?? 0;
-  if (ntSuccess(made.status)) desk.add({ kind: "allocation", handle, place: act.place, of: device, pages, buffer });
-}
-
-async function destroyAllocation({ act, dxg, desk }: Hand): Promise<void> {
-  const allocation = desk.pick(act, "allocation");
-  if (allocation?.of === undefined || allocation.of === null) return;
-  desk.end(allocation);
-  await dxg.destroyAllocation({ hDevice: allocation.of.handle, phAllocationList: [allocation.handle] });
-}
-
-async function map({ act, random, dxg, desk }: Hand): Promise<void> {
-  const queue = desk.pick(act, "queue");
-  const allocation = desk.pick(act, "allocation", queue?.of ?? undefined);
-  if (queue === undefined || allocation === undefined) return;
-  const pages = 1 + random.below(allocation.pages);
-  const { status, VirtualAddress } = await dxg.mapGpuVirtualAddress({
-    hPagingQueue: queue.handle,
-    hAllocation: allocation.handle,
-    SizeInPages: pages,
-    Protection: WRITE,
-  });
-  if (!ntSuccess(status)) return;
-  desk.add({ kind: "range", handle: 0, place: act.place, of: allocation, pages, address: VirtualAddress });
-}
-
-async function free({ act, dxg, desk }: Hand): Promise<void> {
-  const range = desk.pick(act, "range");
-  if (range === undefined) return;
-  desk.end(range);
-  await dxg.freeGpuVirtualAddress({ BaseAddress: range.address, Size: range.pages * PAGE });
-}
-
-/** What acts do, by their form. */
-export const ACTS: Readonly<Record<string, Doing>> = {
-  createDevice,
-  destroyDevice,
-  createQueue,
-  createAllocation,
-  destroyAllocation,
-  map,
-  free,
+const ACTS: Readonly<Record<string, Doing>> = {
+  ...OBJECT_ACTS,
+  ...MEMORY_ACTS,
+  ...RANGE_ACTS,
+  ...FENCE_ACTS,
+  ...RAW_ACTS,
 };
 
 /** How often they are done. */
 export const RATES: Rates = {
+  openAdapter: 0.3,
+  enumAdapters: 0.2,
+  closeAdapter: 0.15,
   createDevice: 1,
-  destroyDevice: 0.2,
+  destroyDevice: 0.25,
+  deviceState: 0.3,
+  createContext: 1,
+  destroyContext: 0.4,
   createQueue: 1,
-  createAllocation: 3,
-  destroyAllocation: 2,
+  destroyQueue: 0.3,
+  createFence: 1,
+  destroyFence: 0.4,
+  allocateBuffer: 0.3,
+  freeBuffer: 0.4,
+  writeBuffer: 0.3,
+  createAllocation: 4,
+  destroyAllocation: 2.5,
+  lock: 1,
+  unlock: 1,
+  makeResident: 1,
+  evict: 0.7,
   map: 3,
-  free: 1,
+  reserve: 1,
+  free: 1.5,
+  update: 1,
+  submit: 1,
+  access: 0.5,
+  completePaging: 1.5,
+  completeWork: 1,
+  waitFromCpu: 0.5,
+  signalFromCpu: 0.7,
+  waitFromGpu: 0.4,
+  signalFromGpu: 0.5,
+  signalFence: 0.5,
+  failNext: 0.4,
+  rawIoctl: 0.7,
 };
 
 /** What no seed is without. */
-export const ALWAYS: ReadonlySet<string> = new Set(["createDevice", "createAllocation"]);
+export const ALWAYS: ReadonlySet<string> = new Set(["createDevice", "createAllocation", "createQueue"]);
 
 /** Does an act. */
 export async function perform(hand: Hand): Promise<void> {
   await ACTS[hand.act.form]?.(hand);
 }
-
-/** Objects that are the program's and end with their device. */
-export type { Made };

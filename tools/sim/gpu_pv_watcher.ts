@@ -3,6 +3,7 @@
 
 import type { ModelOptions } from "../../src/api/mod.ts";
 import type { World } from "../../src/engine/mod.ts";
+import type { OpenGuestAdapter } from "../../src/gpupv/mod.ts";
 import type { TraceEvent } from "../../src/trace/mod.ts";
 import { GPU_INVARIANTS, GPU_SLOW_INVARIANTS } from "./gpu_invariants.ts";
 import { GpuPages } from "./gpu_pages.ts";
@@ -18,6 +19,12 @@ export class GpuPvWatcher implements Watcher {
   constructor(options: ModelOptions) {
     this.#pages = new GpuPages(options);
   }
+
+  /** A process of the guest has begun. */
+  watch(_guest: OpenGuestAdapter): void {}
+
+  /** A process of the guest has exited. */
+  ended(_guest: OpenGuestAdapter): void {}
 
   event(event: TraceEvent): void {
     this.#pages.event(event);

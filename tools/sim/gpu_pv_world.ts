@@ -1,12 +1,13 @@
 // The world of the paravirtualised path, as a simulation sees it: a guest with a virtual GPU, whose program is driven at random
 // through its graphics kernel, and the host that answers over VMBus (gpuva.md 5).
 
-import { defaultOptions, type ModelOptions, parseOption } from "../../src/api/mod.ts";
+import { defaultOptions, type ModelOptions, type OptionDeclaration, OPTIONS, parseOption } from "../../src/api/mod.ts";
 import { type ProgramContext, Random } from "../../src/driver/mod.ts";
-import { type GuestOptions, openGuestAdapter } from "../../src/gpupv/mod.ts";
-import { type Act, chooseActs } from "./gpu_pv_act.ts";
+import { type GuestOptions, type OpenGuestAdapter, openGuestAdapter } from "../../src/gpupv/mod.ts";
+import { type Act, chooseActs, STEPS_BOUND } from "./gpu_pv_act.ts";
 import { ALWAYS, perform, RATES } from "./gpu_pv_acts.ts";
 import { Desk } from "./gpu_pv_desk.ts";
+import { Hand, type Table } from "./gpu_pv_hand.ts";
 import { type ProgramEnd, runWatched } from "./gpu_pv_run.ts";
 import { GpuPvWatcher } from "./gpu_pv_watcher.ts";
 import { type SeedRun, seenIn, type Shortened, shortened, type Simulated } from "./seed_result.ts";
@@ -16,11 +17,38 @@ interface Setting {
   readonly options: ModelOptions;
   readonly guest: GuestOptions;
   readonly threads: number;
+  /** Processes of the guest, one after the other. */
+  readonly lives: number;
+  readonly careless: number;
 }
+
+/** Model options that some seeds have otherwise. */
+const VARIED = [
+  ["placement", "top-down"],
+  ["video-memory", "262144"],
+  ["residency-budget", "131072"],
+  ["lock-limit", "2"],
+  ["gpadl-limit", "4"],
+  ["adapters", "2"],
+  ["fence-destroy", null],
+  ["context-destroy", null],
+  ["paging", null],
+  ["partial-free", null],
+  ["rescind-delete", null],
+  ["delete-on-closed", null],
+  ["in-flight-on-close", null],
+  ["queued-on-close", null],
+  ["gpu-work", null],
+] as const;
 
 function settingOf(seed: number): Setting {
   const random = new Random(seed ^ 0x9b7);
-  const options = parseOption(defaultOptions(), "initial-callbacks", "none");
+  let options = parseOption(defaultOptions(), "initial-callbacks", "none");
+  for (const [name, value] of VARIED) {
+    if (random.below(6) > 0) continue;
+    const { values }: OptionDeclaration = OPTIONS[name];
+    options = parseOption(options, name, value ?? values[1] ?? "");
+  }
   return {
     options: random.below(3) === 0 ? parseOption(options, "wire", "on") : options,
     guest: {
@@ -29,37 +57,98 @@ function settingOf(seed: number): Setting {
       mapsGuestPages: random.below(3) === 0,
     },
     threads: random.pick([1, 1, 2, 3]),
+    lives: random.pick([1, 1, 2, 3]),
+    careless: random.pick([6, 12, 12, 24, 1000]),
   };
+}
+
+/** A run's acts shared among the lives of its processes. */
+function actsOfLife(acts: readonly Act[], life: number, { lives }: Setting): readonly Act[] {
+  const [from, to] = [life, life + 1].map((each) => Math.floor(STEPS_BOUND * each / lives));
+  return acts.filter(({ share }) => share >= (from ?? 0) && share < (to ?? 0));
 }
 
 async function program(
   context: ProgramContext,
-  { acts, setting }: { readonly acts: readonly Act[]; readonly setting: Setting },
+  { acts, setting, watcher }: Played & { readonly watcher: GpuPvWatcher },
 ): Promise<void> {
-  const guest = await openGuestAdapter(context, setting.guest);
-  const desk = new Desk();
-  const threads = Array.from(
-    { length: setting.threads },
-    (_, number) =>
-      context.spawn(`program ${number}`, async (thread) => {
-        for (const act of acts.filter((each) => each.thread === number)) {
-          const random = new Random(act.seed);
-          await perform({ act, random, thread, context, dxg: guest.on(thread), guest, desk });
-        }
-      }),
-  );
-  for (const thread of threads) await thread;
-  await guest.exitProcess();
+  const foreign = await openHostProcess(context);
+  let guest = await openGuestAdapter(context, setting.guest);
+  watcher.watch(guest);
+  const beside: Promise<void>[] = [];
+  for (let life = 0; life < setting.lives; life += 1) {
+    if (life > 0) {
+      guest = await guest.nextProcess();
+      watcher.watch(guest);
+    }
+    const table = { context, guest, desk: newDesk(guest, foreign), careless: setting.careless, beside };
+    await live(table, actsOfLife(acts, life, setting), setting);
+    await letThingsRest(table);
+    await guest.exitProcess();
+    for (const each of beside.splice(0)) await each;
+    watcher.ended(guest);
+  }
   await guest.close();
 }
 
+function newDesk({ hAdapter }: OpenGuestAdapter, foreign: readonly number[]): Desk {
+  const desk = new Desk();
+  desk.add({ kind: "adapter", handle: hAdapter, place: -1 });
+  desk.foreign.push(...foreign);
+  return desk;
+}
+
+/** The host's own process, whose handles are none of the guest's; it stays. */
+async function openHostProcess({ umd }: ProgramContext): Promise<number[]> {
+  const { hAdapter } = await umd.D3DKMTOpenAdapterFromLuid({ AdapterLuid: 1 });
+  const { hDevice } = await umd.D3DKMTCreateDevice({ hAdapter });
+  const { hPagingQueue, hSyncObject } = await umd.D3DKMTCreatePagingQueue({ hDevice });
+  const { pAllocationInfo2 } = await umd.D3DKMTCreateAllocation2({ hDevice, pAllocationInfo2: [{ Size: 4096 }] });
+  return [hAdapter, hDevice, hPagingQueue, hSyncObject, pAllocationInfo2[0]?.hAllocation ?? 0];
+}
+
+/** The threads of a process, until each has done its acts. */
+async function live(table: Table, acts: readonly Act[], { threads }: Setting): Promise<void> {
+  const running = Array.from(
+    { length: threads },
+    (_, number) =>
+      table.context.spawn(`program ${number}`, async (thread) => {
+        for (const act of acts) if (act.thread % threads === number) await perform(new Hand(act, thread, table));
+      }),
+  );
+  for (const each of running) await each;
+}
+
+/** Work is done and fences are signalled, so that nobody waits who need not. */
+async function letThingsRest({ desk, context: { gpu } }: Table): Promise<void> {
+  for (const { handle, isOther } of desk.live("fence")) {
+    if (!isOther) await gpu.SignalFence({ hSyncObject: handle, Value: FAR });
+  }
+  for (const { handle, value } of desk.live("queue")) {
+    await gpu.CompletePaging({ hPagingQueue: handle, FenceValue: value });
+  }
+  for (const { handle, value } of desk.live("context")) {
+    await gpu.CompleteGpuWork({ hContext: handle, FenceValue: value });
+  }
+}
+
+/** What is played. */
+interface Played {
+  readonly acts: readonly Act[];
+  readonly setting: Setting;
+}
+
+/** A fence value that no act asks for. */
+const FAR = 1n << 62n;
+
 function play(seed: number, acts: readonly Act[]): Promise<ProgramEnd> {
   const setting = settingOf(seed);
+  const watcher = new GpuPvWatcher(setting.options);
   return runWatched({
-    program: (context) => program(context, { acts, setting }),
+    program: (context) => program(context, { acts, setting, watcher }),
     options: setting.options,
     seed,
-    watcher: new GpuPvWatcher(setting.options),
+    watcher,
   });
 }
 
@@ -67,8 +156,8 @@ function play(seed: number, acts: readonly Act[]): Promise<ProgramEnd> {
 export const GPU_PV_WORLD: Simulated = {
   name: "gpupv",
   async run({ seed, steps }: SeedRun) {
-    const { threads, options } = settingOf(seed);
-    const acts = chooseActs(seed, { steps: Math.ceil(steps / INPUTS_PER_ACT), threads, rates: RATES, always: ALWAYS });
+    const { options } = settingOf(seed);
+    const acts = chooseActs(seed, { steps: Math.ceil(steps / INPUTS_PER_ACT), rates: RATES, always: ALWAYS });
     const { trouble, events } = await play(seed, acts);
     const failed = trouble === null ? null : { seed, options, trouble, steps: acts, events };
     const again = async (fewer: readonly Act[]): Promise<Shortened | null> => {
