@@ -208,7 +208,8 @@ async function destroyAllocation({ thread, process, args, argument }: Ioctl): Pr
     });
   }
   const listed = pointedHandles(argument, u64(args, "phAllocationList"), count) ?? [];
-  const allocations = listed.flatMap((each) => process.handles.allocation(each) ?? []);
+  // The host refuses what is named twice; the guest would have forgotten it by then, and wait for its unmap for ever.
+  const allocations = [...new Set(listed)].flatMap((each) => process.handles.allocation(each) ?? []);
   const isOneSet = new Set(allocations.map(({ resource }) => resource)).size === 1;
   if (allocations.length < count || !isOneSet || allocations.some((each) => each.device !== device)) return EINVAL;
   return await destroyAllocations({ thread, process }, { device: device.handle, resource: 0, flags, allocations });

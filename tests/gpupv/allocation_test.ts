@@ -158,6 +158,20 @@ Deno.test("the guest forgets a handle before the host hears of it: no second des
   assertEquals(calls(events, /DestroyAllocation2|FreeMdl/), ["guest FreeMdl"]);
 });
 
+Deno.test("a list that names an allocation twice is refused by the guest, which keeps it; the host never hears of it", async () => {
+  const events = await atDesk(async (desk) => {
+    const { dxg, hDevice } = desk;
+    const { hAllocation } = await share(desk);
+    const twice = { hDevice, phAllocationList: [hAllocation, hAllocation] };
+    assertEquals((await dxg.destroyAllocation(twice)).result, -ERRNO.EINVAL);
+    assertEquals((await dxg.destroyAllocation({ hDevice, phAllocationList: [hAllocation] })).result, 0);
+  });
+  assertEquals(calls(events, /DestroyAllocation2|DeleteGpadl/), [
+    "umd#2 D3DKMTDestroyAllocation2",
+    "client VmbChannelDeleteGpadl",
+  ]);
+});
+
 Deno.test("several allocations in one call, and a resource that ends with all of its own", async () => {
   const events = await atDesk(async ({ context, dxg, hDevice }) => {
     const { value: one } = await context.guest.AllocateBuffer({ ByteCount: 4096 });

@@ -2,6 +2,7 @@
 
 import type { Rates } from "./gpu_pv_act.ts";
 import { FENCE_ACTS } from "./gpu_pv_fences.ts";
+import { whileGpuRuns } from "./gpu_pv_gpu.ts";
 import type { Doing, Hand } from "./gpu_pv_hand.ts";
 import { MEMORY_ACTS } from "./gpu_pv_memory.ts";
 import { OBJECT_ACTS } from "./gpu_pv_objects.ts";
@@ -59,7 +60,22 @@ export const RATES: Rates = {
 /** What no seed is without. */
 export const ALWAYS: ReadonlySet<string> = new Set(["createDevice", "createAllocation", "createQueue"]);
 
+/** What may wait for the GPU: it goes on meanwhile. */
+const WAITS_FOR_GPU: ReadonlySet<string> = new Set([
+  "closeAdapter",
+  "destroyDevice",
+  "destroyContext",
+  "destroyQueue",
+  "destroyFence",
+  "destroyAllocation",
+  "update",
+  "rawIoctl",
+]);
+
 /** Does an act. */
 export async function perform(hand: Hand): Promise<void> {
-  await ACTS[hand.act.form]?.(hand);
+  const doing = ACTS[hand.act.form];
+  if (doing === undefined) return;
+  if (WAITS_FOR_GPU.has(hand.act.form)) await whileGpuRuns(hand.table, () => doing(hand));
+  else await doing(hand);
 }

@@ -2,6 +2,7 @@
 // It must not know calls.
 
 import { type ProgramContext, Random, type Thread } from "../../src/driver/mod.ts";
+import type { Engine } from "../../src/engine/mod.ts";
 import type { GuestAdapter, OpenGuestAdapter } from "../../src/gpupv/mod.ts";
 import type { Act } from "./gpu_pv_act.ts";
 import type { Desk, Made, MadeKind } from "./gpu_pv_desk.ts";
@@ -15,6 +16,8 @@ const WAYS = 4;
 /** What all acts of a run share. */
 export interface Table {
   readonly context: ProgramContext;
+  /** For the GPU alone: it knows what it was given. */
+  readonly engine: Engine;
   readonly guest: OpenGuestAdapter;
   readonly desk: Desk;
   /** One handle in so many is wrong. */

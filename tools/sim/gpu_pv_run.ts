@@ -3,7 +3,7 @@
 // audited. It must not know what the program does.
 
 import type { ModelOptions } from "../../src/api/mod.ts";
-import { type Program, runProgram, type Scheduler, Session } from "../../src/driver/mod.ts";
+import { type ProgramContext, runProgram, type Scheduler, Session } from "../../src/driver/mod.ts";
 import { Engine, type World } from "../../src/engine/mod.ts";
 import { BytesSink, encodeKeyframe, type TraceEvent, TraceWriter } from "../../src/trace/mod.ts";
 import { judge } from "./judge.ts";
@@ -12,7 +12,7 @@ import { headerFor } from "./simulation.ts";
 
 /** How a program is run. */
 export interface ProgramRun {
-  readonly program: Program;
+  readonly program: (context: ProgramContext, engine: Engine) => Promise<void>;
   readonly options: ModelOptions;
   /** The scheduler's. */
   readonly seed: number;
@@ -92,7 +92,7 @@ class Recorder {
 export async function runWatched(run: ProgramRun): Promise<ProgramEnd> {
   const recorder = new Recorder(run);
   const { session, events } = recorder;
-  const end = await runProgram(run.program, {
+  const end = await runProgram((context) => run.program(context, session.engine), {
     session,
     seed: run.seed,
     args: [],

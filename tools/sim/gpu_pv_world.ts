@@ -3,10 +3,12 @@
 
 import { defaultOptions, type ModelOptions, type OptionDeclaration, OPTIONS, parseOption } from "../../src/api/mod.ts";
 import { type ProgramContext, Random } from "../../src/driver/mod.ts";
+import type { Engine } from "../../src/engine/mod.ts";
 import { type GuestOptions, type OpenGuestAdapter, openGuestAdapter } from "../../src/gpupv/mod.ts";
 import { type Act, chooseActs, STEPS_BOUND } from "./gpu_pv_act.ts";
 import { ALWAYS, perform, RATES } from "./gpu_pv_acts.ts";
 import { Desk } from "./gpu_pv_desk.ts";
+import { letThingsRest } from "./gpu_pv_gpu.ts";
 import { Hand, type Table } from "./gpu_pv_hand.ts";
 import { type ProgramEnd, runWatched } from "./gpu_pv_run.ts";
 import { GpuPvWatcher } from "./gpu_pv_watcher.ts";
@@ -70,7 +72,7 @@ function actsOfLife(acts: readonly Act[], life: number, { lives }: Setting): rea
 
 async function program(
   context: ProgramContext,
-  { acts, setting, watcher }: Played & { readonly watcher: GpuPvWatcher },
+  { acts, setting, watcher, engine }: Played & { readonly watcher: GpuPvWatcher; readonly engine: Engine },
 ): Promise<void> {
   const foreign = await openHostProcess(context);
   let guest = await openGuestAdapter(context, setting.guest);
@@ -81,9 +83,9 @@ async function program(
       guest = await guest.nextProcess();
       watcher.watch(guest);
     }
-    const table = { context, guest, desk: newDesk(guest, foreign), careless: setting.careless, beside };
+    const table = { context, engine, guest, desk: newDesk(guest, foreign), careless: setting.careless, beside };
     await live(table, actsOfLife(acts, life, setting), setting);
-    await letThingsRest(table);
+    await letThingsRest(context, engine);
     await guest.exitProcess();
     for (const each of beside.splice(0)) await each;
     watcher.ended(guest);
@@ -119,33 +121,17 @@ async function live(table: Table, acts: readonly Act[], { threads }: Setting): P
   for (const each of running) await each;
 }
 
-/** Work is done and fences are signalled, so that nobody waits who need not. */
-async function letThingsRest({ desk, context: { gpu } }: Table): Promise<void> {
-  for (const { handle, isOther } of desk.live("fence")) {
-    if (!isOther) await gpu.SignalFence({ hSyncObject: handle, Value: FAR });
-  }
-  for (const { handle, value } of desk.live("queue")) {
-    await gpu.CompletePaging({ hPagingQueue: handle, FenceValue: value });
-  }
-  for (const { handle, value } of desk.live("context")) {
-    await gpu.CompleteGpuWork({ hContext: handle, FenceValue: value });
-  }
-}
-
 /** What is played. */
 interface Played {
   readonly acts: readonly Act[];
   readonly setting: Setting;
 }
 
-/** A fence value that no act asks for. */
-const FAR = 1n << 62n;
-
 function play(seed: number, acts: readonly Act[]): Promise<ProgramEnd> {
   const setting = settingOf(seed);
   const watcher = new GpuPvWatcher(setting.options);
   return runWatched({
-    program: (context) => program(context, { acts, setting, watcher }),
+    program: (context, engine) => program(context, { acts, setting, watcher, engine }),
     options: setting.options,
     seed,
     watcher,
