@@ -3,7 +3,7 @@
 
 import { DXG_STRUCTS, ioctlResult, MAX_DXG_MESSAGE_BYTES } from "../api/mod.ts";
 import { EINVAL } from "./guest_state.ts";
-import { deviceOfQueue, troubleOf } from "./guest_objects.ts";
+import { deviceOfQueue, deviceTrouble, troubleOf } from "./guest_objects.ts";
 import type { Ioctl, IoctlEntry } from "./ioctl.ts";
 import { u32, u64 } from "./record.ts";
 import { handleBytes, pointedBytes, pointedHandles, pointedRecords } from "./user_memory.ts";
@@ -56,7 +56,7 @@ async function free({ thread, process, args }: Ioctl): Promise<number> {
 async function update({ thread, process, args, argument }: Ioctl): Promise<number> {
   const count = u32(args, "NumOperations");
   const device = process.handles.device(u32(args, "hDevice"));
-  const trouble = troubleOf(device?.adapter);
+  const trouble = deviceTrouble(device);
   if (trouble !== 0) return trouble;
   if (count === 0 || count > MAX_UPDATE_OPERATIONS) return EINVAL;
   const operations = pointedRecords(argument, UPDATE_OPERATION, { pointer: u64(args, "Operations"), count });

@@ -5,7 +5,7 @@ import { DXG_STRUCTS, ntSuccess, PAGE_BYTES, STATUS, SYMBOLS } from "../api/mod.
 import { MAX_SYSMEM_PFNS } from "../api/mod.ts";
 import type { LayoutRecord } from "../wire/mod.ts";
 import { ASSUME_NOT_IN_USE, destroyAllocations } from "./guest_allocation_end.ts";
-import { troubleOf } from "./guest_objects.ts";
+import { deviceTrouble } from "./guest_objects.ts";
 import { EINVAL, ENOMEM, type GuestAllocation, type GuestDevice } from "./guest_state.ts";
 import type { Ioctl, IoctlEntry } from "./ioctl.ts";
 import { packTail, REPLY_ENTRY_BYTES } from "./allocation_tail.ts";
@@ -31,15 +31,22 @@ async function createAllocation(ioctl: Ioctl): Promise<number> {
   if (typeof request === "number") return request;
   const made = await askHost(request);
   if (typeof made === "number") return made;
-  const result = await fill(request, made.allocations);
+  const filled = await fill(request, made.allocations);
+  const result = filled < 0 ? filled : deviceTrouble(request.device);
   if (result < 0) {
-    const { thread, process } = ioctl;
-    const end = { device: request.device.handle, resource: 0, flags: ASSUME_NOT_IN_USE };
-    await destroyAllocations({ thread, process }, { ...end, allocations: made.allocations });
+    await takeBack(request, made);
     return result;
   }
   publish(request, made);
   return 0;
+}
+
+/** Step F: the host drops what it made, with the resource where the call made one. */
+async function takeBack({ ioctl, device, flags }: Request, { reply, allocations }: Made): Promise<void> {
+  const { thread, process } = ioctl;
+  const resource = (flags & FLAGS.CreateResource) === 0 ? 0 : u32(reply, "resource");
+  const end = { device: device.handle, resource, flags: ASSUME_NOT_IN_USE };
+  await destroyAllocations({ thread, process }, { ...end, allocations });
 }
 
 /** Step 1. What is wrong with a standard allocation comes back as a raw status, which is no errno. */
@@ -48,7 +55,7 @@ function admit(ioctl: Ioctl): Request | number {
   const flags = u32(args, "Flags");
   const count = u32(args, "NumAllocations");
   const device = process.handles.device(u32(args, "hDevice"));
-  const trouble = troubleOf(device?.adapter);
+  const trouble = deviceTrouble(device);
   if (trouble !== 0 || device === undefined) return trouble;
   if (count === 0 || count > MAX_ALLOCATIONS || !areFlagsAllowed(flags)) return EINVAL;
   if ((flags & FLAGS.StandardAllocation) !== 0 && count !== 1) return STATUS.STATUS_INVALID_PARAMETER | 0;
@@ -187,7 +194,7 @@ function publish({ ioctl, device, infos }: Request, { reply, allocations }: Made
 /** Exactly one of a list and a resource; all of one device and of one resource. */
 async function destroyAllocation({ thread, process, args, argument }: Ioctl): Promise<number> {
   const device = process.handles.device(u32(args, "hDevice"));
-  const trouble = troubleOf(device?.adapter);
+  const trouble = deviceTrouble(device);
   if (trouble !== 0 || device === undefined) return trouble;
   const count = u32(args, "AllocationCount");
   const handle = u32(args, "hResource");

@@ -72,7 +72,9 @@ async function enumAdapters({ thread, process, args, argument, write }: Ioctl): 
 
 async function closeAdapter({ thread, process, args }: Ioctl): Promise<number> {
   const adapter = process.handles.adapter(u32(args, "handle"));
-  if (adapter === undefined) return EINVAL;
+  const trouble = troubleOf(adapter);
+  if (trouble !== 0 || adapter === undefined) return trouble;
+  adapter.isActive = false;
   for (const device of process.handles.devicesOf(adapter)) await endDevice({ thread, process }, device);
   process.handles.dropAdapter(adapter.handle);
   return await process.transport.command(thread, "CloseAdapter", { adapter: adapter.hostHandle });
@@ -87,6 +89,7 @@ async function createDevice({ thread, process, args, write }: Ioctl): Promise<nu
   if (typeof reply === "number") return reply;
   const handle = u32(reply, "device");
   if (handle === 0) return EINVAL;
+  if (!adapter.isActive) return ENODEV;
   process.handles.add({ kind: "device", handle, adapter, isStopped: false });
   write({ hDevice: handle });
   return 0;
@@ -94,17 +97,19 @@ async function createDevice({ thread, process, args, write }: Ioctl): Promise<nu
 
 async function destroyDevice({ thread, process, args }: Ioctl): Promise<number> {
   const device = process.handles.device(u32(args, "handle"));
-  return device === undefined ? EINVAL : await endDevice({ thread, process }, device);
+  if (device === undefined) return EINVAL;
+  return device.isStopped ? ENODEV : await endDevice({ thread, process }, device);
 }
 
 /**
- * In the documented order: marked, stopped (pages unpinned and windows unmapped before the host hears of it), fences,
+ * Nothing where another thread ends it. In the documented order: marked, stopped (pages unpinned and windows unmapped before the host hears of it), fences,
  * allocations, resources, contexts, paging queues, the guest's handle, the host's device.
  */
 export async function endDevice(
   { thread, process }: Pick<Ioctl, "thread" | "process">,
   device: GuestDevice,
 ): Promise<number> {
+  if (device.isStopped) return ENODEV;
   device.isStopped = true;
   const children = process.handles.childrenOf(device);
   const allocations = children.flatMap((child) => child.kind === "allocation" ? [child] : []);
@@ -135,7 +140,7 @@ export async function flushDevices({ thread, process }: Pick<Ioctl, "thread" | "
 
 async function createContext({ thread, process, args, write }: Ioctl): Promise<number> {
   const device = process.handles.device(u32(args, "hDevice"));
-  const trouble = troubleOf(device?.adapter);
+  const trouble = deviceTrouble(device);
   if (trouble !== 0 || device === undefined) return trouble;
   const reply = await process.transport.ask(thread, "CreateContextVirtual", {
     fields: {
@@ -149,6 +154,7 @@ async function createContext({ thread, process, args, write }: Ioctl): Promise<n
   if (typeof reply === "number") return reply;
   const handle = u32(reply, "context");
   if (handle === 0) return EINVAL;
+  if (device.isStopped) return ENODEV;
   process.handles.add({ kind: "context", handle, device, syncObject: 0 });
   write({ hContext: handle });
   return 0;
@@ -164,12 +170,13 @@ async function destroyContext({ thread, process, args }: Ioctl): Promise<number>
 /** A zero handle is the host's only way to say no. The fence's page is mapped where the program can read it. */
 async function createPagingQueue({ thread, process, args, write }: Ioctl): Promise<number> {
   const device = process.handles.device(u32(args, "hDevice"));
-  const trouble = troubleOf(device?.adapter);
+  const trouble = deviceTrouble(device);
   if (trouble !== 0 || device === undefined) return trouble;
   const reply = await process.transport.ask(thread, "CreatePagingQueue", { fields: { queue: args } });
   if (typeof reply === "number") return reply;
   const [handle, syncObject] = [u32(reply, "paging_queue"), u32(reply, "sync_object")];
   if (handle === 0) return EINVAL;
+  if (device.isStopped) return ENODEV;
   process.handles.add({ kind: "syncObject", handle: syncObject, device, syncObject: 0 });
   process.handles.add({ kind: "pagingQueue", handle, device, syncObject });
   write({
@@ -196,10 +203,18 @@ export function troubleOf(adapter: GuestAdapterState | undefined): number {
   return adapter.isActive ? 0 : ENODEV;
 }
 
+/**
+ * Why nothing can be asked of a device, 0: it can. One that ends is marked first: nothing is made on it any more, nor kept that
+ * was asked for before and has its answer now.
+ */
+export function deviceTrouble(device: GuestDevice | undefined): number {
+  return device?.isStopped === true ? ENODEV : troubleOf(device?.adapter);
+}
+
 /** The device of a paging queue, or the reason why there is none. */
 export function deviceOfQueue({ process }: Ioctl, handle: number): GuestChild | number {
   const queue = process.handles.child(handle, "pagingQueue");
-  const trouble = troubleOf(queue?.device.adapter);
+  const trouble = deviceTrouble(queue?.device);
   return queue === undefined || trouble !== 0 ? trouble : queue;
 }
 

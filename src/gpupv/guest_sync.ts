@@ -6,8 +6,8 @@
 import { DXG_STRUCTS, ioctlResult } from "../api/mod.ts";
 import { layout, type LayoutRecord } from "../wire/mod.ts";
 import { packFences } from "./fence_tail.ts";
-import { troubleOf, windowAt } from "./guest_objects.ts";
-import { EINVAL, type GuestChild } from "./guest_state.ts";
+import { deviceTrouble, windowAt } from "./guest_objects.ts";
+import { EINVAL, ENODEV, type GuestChild } from "./guest_state.ts";
 import type { Ioctl, IoctlEntry } from "./ioctl.ts";
 import { inner, u32, u64 } from "./record.ts";
 import { pointedHandles, pointedWords } from "./user_memory.ts";
@@ -19,12 +19,13 @@ const HANDLE = layout(4, "0 handle u32");
 /** A zero handle is the host's only way to say no. The fence's page is mapped where the program can read it. */
 async function create({ thread, process, args, write }: Ioctl): Promise<number> {
   const device = process.handles.device(u32(args, "hDevice"));
-  const trouble = troubleOf(device?.adapter);
+  const trouble = deviceTrouble(device);
   if (trouble !== 0 || device === undefined) return trouble;
   const reply = await process.transport.ask(thread, "CreateSyncObject", { fields: { sync: args } });
   if (typeof reply === "number") return reply;
   const handle = u32(reply, "sync_object");
   if (handle === 0) return EINVAL;
+  if (device.isStopped) return ENODEV;
   process.handles.add({ kind: "syncObject", handle, device, syncObject: 0 });
   write({
     hSyncObject: handle,
@@ -59,7 +60,7 @@ async function waitFromCpu(ioctl: Ioctl): Promise<number> {
   const { thread, process, args } = ioctl;
   const fences = fencesOf(ioctl, "FenceValueArray");
   const device = process.handles.device(u32(args, "hDevice"));
-  const trouble = troubleOf(device?.adapter);
+  const trouble = deviceTrouble(device);
   if (trouble !== 0 || device === undefined) return trouble;
   if (fences === null || u64(args, "hAsyncEvent") !== 0n) return EINVAL;
   return await process.transport.command(thread, "WaitSyncFromCpu", {
@@ -74,7 +75,7 @@ async function signalFromCpu(ioctl: Ioctl): Promise<number> {
   const { thread, process, args } = ioctl;
   const fences = fencesOf(ioctl, "FenceValueArray");
   const device = process.handles.device(u32(args, "hDevice"));
-  const trouble = troubleOf(device?.adapter);
+  const trouble = deviceTrouble(device);
   if (trouble !== 0 || device === undefined) return trouble;
   if (fences === null) return EINVAL;
   return await process.transport.command(thread, "SignalSyncObject", {
@@ -122,7 +123,7 @@ function contextAndFences(
 ): { readonly context: GuestChild; readonly handles: number[]; readonly values: bigint[] } | number {
   const { process, args } = ioctl;
   const context = process.handles.child(u32(args, "hContext"), "context");
-  const trouble = troubleOf(context?.device.adapter);
+  const trouble = deviceTrouble(context?.device);
   if (trouble !== 0 || context === undefined) return trouble;
   const fences = fencesOf(ioctl, "MonitoredFenceValueArray");
   return fences === null ? EINVAL : { context, ...fences };
@@ -131,7 +132,7 @@ function contextAndFences(
 /** The structure goes as it is, and comes back whole where the host has an answer. */
 async function deviceState({ thread, process, args, write }: Ioctl): Promise<number> {
   const device = process.handles.device(u32(args, "hDevice"));
-  const trouble = troubleOf(device?.adapter);
+  const trouble = deviceTrouble(device);
   if (trouble !== 0) return trouble;
   const reply = await process.transport.ask(thread, "GetDeviceState", { fields: { state: args } });
   if (typeof reply === "number") return reply;

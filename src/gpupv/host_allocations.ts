@@ -38,7 +38,9 @@ async function createAllocation({ umd, process, fields }: HostCall): Promise<Lay
     const handle = pAllocationInfo2[index]?.hAllocation ?? 0;
     const pageCount = Number((Size + PAGE - 1n) / PAGE);
     const isGuests = (flags & ExistingSysMem) !== 0 && pSystemMem !== 0;
-    if (isGuests) process.memory.set(handle, { resource, pageCount, gpadl: 0, pages: 0 });
+    if (isGuests) {
+      process.memory.set(handle, { device: u32(fields, "device"), resource, pageCount, gpadl: 0, pages: 0 });
+    }
     return { handle, size: BigInt(pageCount) * PAGE };
   });
   return { resource, allocations };
@@ -77,6 +79,16 @@ export async function letGo(
   process.memory.delete(handle);
   if (gpadl === 0) return;
   await thread.server.VmbChannelUnmapGpadl({ Channel: state.channels.global, GpadlHandle: gpadl });
+}
+
+/** A device has ended at the host, with all allocations that it still had. */
+export async function letGoOfDevice(
+  call: Pick<HostCall, "thread" | "state" | "process">,
+  device: number,
+): Promise<void> {
+  const { process } = call;
+  process.devices.delete(device);
+  for (const [handle, memory] of [...process.memory]) if (memory.device === device) await letGo(call, handle, memory);
 }
 
 /** Message 45: the GPADL on the global channel is mapped, once. */

@@ -3,6 +3,7 @@
 
 import { ntSuccess, STATUS } from "../api/mod.ts";
 import type { LayoutRecord } from "../wire/mod.ts";
+import { letGoOfDevice } from "./host_allocations.ts";
 import type { HostCall, HostHandler } from "./host_state.ts";
 import { accessesIn } from "./private_data.ts";
 import { bytesIn, inner, numbers, records, u32, u64 } from "./record.ts";
@@ -21,21 +22,32 @@ async function openAdapter({ umd, process, fields }: HostCall): Promise<LayoutRe
   return { status, adapter: ntSuccess(status) ? hAdapter : 0, ...versions };
 }
 
-async function closeAdapter({ umd, process, fields }: HostCall): Promise<LayoutRecord> {
-  process.adapters.delete(u32(fields, "adapter"));
-  return { status: (await umd.D3DKMTCloseAdapter({ hAdapter: u32(fields, "adapter") })).status };
+async function closeAdapter(call: HostCall): Promise<LayoutRecord> {
+  const { umd, process, fields } = call;
+  const hAdapter = u32(fields, "adapter");
+  const { status } = await umd.D3DKMTCloseAdapter({ hAdapter });
+  if (!ntSuccess(status)) return { status };
+  process.adapters.delete(hAdapter);
+  for (const [device, adapter] of [...process.devices]) if (adapter === hAdapter) await letGoOfDevice(call, device);
+  return { status };
 }
 
-async function createDevice({ umd, fields }: HostCall): Promise<LayoutRecord> {
+async function createDevice({ umd, process, fields }: HostCall): Promise<LayoutRecord> {
   const { status, hDevice } = await umd.D3DKMTCreateDevice({
     hAdapter: u32(fields, "adapter"),
     Flags: u32(fields, "flags"),
   });
+  if (ntSuccess(status)) process.devices.set(hDevice, u32(fields, "adapter"));
   return { device: ntSuccess(status) ? hDevice : 0 };
 }
 
-async function destroyDevice({ umd, fields }: HostCall): Promise<LayoutRecord> {
-  return { status: (await umd.D3DKMTDestroyDevice({ hDevice: u32(fields, "device") })).status };
+/** Its allocations end with it, and then the views of guest memory behind them. */
+async function destroyDevice(call: HostCall): Promise<LayoutRecord> {
+  const { umd, fields } = call;
+  const hDevice = u32(fields, "device");
+  const { status } = await umd.D3DKMTDestroyDevice({ hDevice });
+  if (ntSuccess(status)) await letGoOfDevice(call, hDevice);
+  return { status };
 }
 
 async function createContext({ umd, fields }: HostCall): Promise<LayoutRecord> {

@@ -6,6 +6,7 @@ import type { LayoutRecord } from "../wire/mod.ts";
 
 /** The guest memory behind an allocation. */
 export interface SystemMemory {
+  readonly device: number;
   readonly resource: number;
   readonly pageCount: number;
   /** The GPADL that is mapped for it, 0: none. */
@@ -21,6 +22,8 @@ export interface HostProcess {
   readonly number: number;
   /** Handles of adapters that it opened. */
   readonly adapters: Set<number>;
+  /** Adapters of devices, both by handle. */
+  readonly devices: Map<number, number>;
   /** By the allocation's handle. */
   readonly memory: Map<number, SystemMemory>;
 }

@@ -10,7 +10,7 @@ import { ALWAYS, perform, RATES } from "./gpu_pv_acts.ts";
 import { Desk } from "./gpu_pv_desk.ts";
 import { letThingsRest } from "./gpu_pv_gpu.ts";
 import { Hand, type Table } from "./gpu_pv_hand.ts";
-import { type ProgramEnd, runWatched } from "./gpu_pv_run.ts";
+import { DoesNotHold, type ProgramEnd, runWatched } from "./gpu_pv_run.ts";
 import { GpuPvWatcher } from "./gpu_pv_watcher.ts";
 import { type SeedRun, seenIn, type Shortened, shortened, type Simulated } from "./seed_result.ts";
 
@@ -86,9 +86,11 @@ async function program(
     const table = { context, engine, guest, desk: newDesk(guest, foreign), careless: setting.careless, beside };
     await live(table, actsOfLife(acts, life, setting), setting);
     await letThingsRest(context, engine);
+    watcher.exits();
     await guest.exitProcess();
     for (const each of beside.splice(0)) await each;
-    watcher.ended(guest);
+    const left = watcher.ended(engine.world, guest);
+    if (left !== null) throw new DoesNotHold(left);
   }
   await guest.close();
 }
@@ -129,7 +131,7 @@ interface Played {
 
 function play(seed: number, acts: readonly Act[]): Promise<ProgramEnd> {
   const setting = settingOf(seed);
-  const watcher = new GpuPvWatcher(setting.options);
+  const watcher = new GpuPvWatcher(setting.options, { isOneThread: setting.threads === 1 });
   return runWatched({
     program: (context, engine) => program(context, { acts, setting, watcher, engine }),
     options: setting.options,
