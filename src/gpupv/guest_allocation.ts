@@ -6,7 +6,7 @@ import { MAX_SYSMEM_PFNS } from "../api/mod.ts";
 import type { LayoutRecord } from "../wire/mod.ts";
 import { ASSUME_NOT_IN_USE, destroyAllocations } from "./guest_allocation_end.ts";
 import { deviceTrouble } from "./guest_objects.ts";
-import { EINVAL, ENOMEM, type GuestAllocation, type GuestDevice } from "./guest_state.ts";
+import { EINVAL, ENOMEM, type GuestAllocation, type GuestChild, type GuestDevice } from "./guest_state.ts";
 import type { Ioctl, IoctlEntry } from "./ioctl.ts";
 import { packTail, REPLY_ENTRY_BYTES } from "./allocation_tail.ts";
 import { records, u32, u64 } from "./record.ts";
@@ -23,6 +23,8 @@ interface Request {
   readonly device: GuestDevice;
   readonly infos: readonly LayoutRecord[];
   readonly flags: number;
+  /** What the allocations are added to, null: no resource that was there. */
+  readonly resource: GuestChild | null;
 }
 
 /** Step 1 to 7. What fails after message 4 undoes all that was done. */
@@ -32,13 +34,19 @@ async function createAllocation(ioctl: Ioctl): Promise<number> {
   const made = await askHost(request);
   if (typeof made === "number") return made;
   const filled = await fill(request, made.allocations);
-  const result = filled < 0 ? filled : deviceTrouble(request.device);
+  const result = filled < 0 ? filled : endedMeanwhile(request);
   if (result < 0) {
     await takeBack(request, made);
     return result;
   }
   publish(request, made);
   return 0;
+}
+
+/** What was there when the call came may have ended: then nothing may be added to it. */
+function endedMeanwhile({ ioctl: { process }, device, resource }: Request): number {
+  const isGone = resource !== null && process.handles.child(resource.handle, "resource") !== resource;
+  return isGone ? EINVAL : deviceTrouble(device);
 }
 
 /** Step F: the host drops what it made, with the resource where the call made one. */
@@ -57,11 +65,13 @@ function admit(ioctl: Ioctl): Request | number {
   const device = process.handles.device(u32(args, "hDevice"));
   const trouble = deviceTrouble(device);
   if (trouble !== 0 || device === undefined) return trouble;
+  const resource = process.handles.child(u32(args, "hResource"), "resource");
+  if (u32(args, "hResource") !== 0 && resource?.device !== device) return EINVAL;
   if (count === 0 || count > MAX_ALLOCATIONS || !areFlagsAllowed(flags)) return EINVAL;
   if ((flags & FLAGS.StandardAllocation) !== 0 && count !== 1) return STATUS.STATUS_INVALID_PARAMETER | 0;
   const infos = pointedRecords(argument, INFO, { pointer: u64(args, "pAllocationInfo2"), count });
   if (infos === null || !isMemorySound(infos)) return EINVAL;
-  return { ioctl, device, infos, flags };
+  return { ioctl, device, infos, flags, resource: resource ?? null };
 }
 
 function areFlagsAllowed(flags: number): boolean {
@@ -185,7 +195,8 @@ function publish({ ioctl, device, infos }: Request, { reply, allocations }: Made
   }
   const resource = u32(reply, "resource");
   write({ hResource: resource, hGlobalShare: u32(reply, "global_share") });
-  if (resource !== 0 && process.handles.child(resource, "resource") === undefined) {
+  const isNew = process.handles.child(resource, "resource") === undefined;
+  if (resource !== 0 && isNew) {
     process.handles.add({ kind: "resource", handle: resource, device, syncObject: 0 });
   }
   for (const allocation of allocations) process.handles.add(allocation);

@@ -89,7 +89,11 @@ async function createDevice({ thread, process, args, write }: Ioctl): Promise<nu
   if (typeof reply === "number") return reply;
   const handle = u32(reply, "device");
   if (handle === 0) return EINVAL;
-  if (!adapter.isActive) return ENODEV;
+  if (!adapter.isActive) {
+    // The host keeps the devices of an adapter that is closed.
+    await process.transport.command(thread, "DestroyDevice", { device: handle });
+    return ENODEV;
+  }
   process.handles.add({ kind: "device", handle, adapter, isStopped: false });
   write({ hDevice: handle });
   return 0;

@@ -85,13 +85,7 @@ async function globalReply(
 function beginProcess(state: HostState): HostProcess {
   const number = state.nextProcess;
   state.nextProcess += 1;
-  const process = {
-    handle: number * PROCESS_HANDLE_STEP,
-    number,
-    adapters: new Set<number>(),
-    devices: new Map(),
-    memory: new Map(),
-  };
+  const process = { handle: number * PROCESS_HANDLE_STEP, number, adapters: new Set<number>(), memory: new Map() };
   state.processes.set(process.handle, process);
   return process;
 }

@@ -86,9 +86,9 @@ export async function letGoOfDevice(
   call: Pick<HostCall, "thread" | "state" | "process">,
   device: number,
 ): Promise<void> {
-  const { process } = call;
-  process.devices.delete(device);
-  for (const [handle, memory] of [...process.memory]) if (memory.device === device) await letGo(call, handle, memory);
+  for (const [handle, memory] of [...call.process.memory]) {
+    if (memory.device === device) await letGo(call, handle, memory);
+  }
 }
 
 /** Message 45: the GPADL on the global channel is mapped, once. */

@@ -22,22 +22,17 @@ async function openAdapter({ umd, process, fields }: HostCall): Promise<LayoutRe
   return { status, adapter: ntSuccess(status) ? hAdapter : 0, ...versions };
 }
 
-async function closeAdapter(call: HostCall): Promise<LayoutRecord> {
-  const { umd, process, fields } = call;
-  const hAdapter = u32(fields, "adapter");
-  const { status } = await umd.D3DKMTCloseAdapter({ hAdapter });
-  if (!ntSuccess(status)) return { status };
-  process.adapters.delete(hAdapter);
-  for (const [device, adapter] of [...process.devices]) if (adapter === hAdapter) await letGoOfDevice(call, device);
-  return { status };
+/** Devices are not its to end: the guest has ended those that it knew. */
+async function closeAdapter({ umd, process, fields }: HostCall): Promise<LayoutRecord> {
+  process.adapters.delete(u32(fields, "adapter"));
+  return { status: (await umd.D3DKMTCloseAdapter({ hAdapter: u32(fields, "adapter") })).status };
 }
 
-async function createDevice({ umd, process, fields }: HostCall): Promise<LayoutRecord> {
+async function createDevice({ umd, fields }: HostCall): Promise<LayoutRecord> {
   const { status, hDevice } = await umd.D3DKMTCreateDevice({
     hAdapter: u32(fields, "adapter"),
     Flags: u32(fields, "flags"),
   });
-  if (ntSuccess(status)) process.devices.set(hDevice, u32(fields, "adapter"));
   return { device: ntSuccess(status) ? hDevice : 0 };
 }
 

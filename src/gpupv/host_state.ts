@@ -22,8 +22,6 @@ export interface HostProcess {
   readonly number: number;
   /** Handles of adapters that it opened. */
   readonly adapters: Set<number>;
-  /** Adapters of devices, both by handle. */
-  readonly devices: Map<number, number>;
   /** By the allocation's handle. */
   readonly memory: Map<number, SystemMemory>;
 }

@@ -71,13 +71,37 @@ for (const [kind, make] of Object.entries(MAKERS)) {
 
 Deno.test("an adapter that is closed while a device is made on it leaves none", async () => {
   for (let seed = 1; seed <= SEEDS; seed += 1) {
-    await atDesk(async (desk) => {
+    const events = await atDesk(async (desk) => {
       const { context, dxg } = desk;
       const maker = context.spawn("maker", (thread) => dxg.on(thread).createDevice());
       for (let turn = 0; turn < seed % 8; turn += 1) await context.machine.AdvanceTime({ Nanoseconds: 1 });
       assertEquals((await dxg.closeAdapter()).result, 0);
       await maker;
       assertEquals(known(desk), [], `seed ${seed}`);
+    }, { seed });
+    const made = events.filter(({ plan, outs }) => plan?.name === "D3DKMTCreateDevice" && isRef(outs[0])).length;
+    assertEquals(calls(events, /umd#2 D3DKMTDestroyDevice/).length, made, `seed ${seed}: the host keeps none either`);
+  }
+});
+
+Deno.test("a resource that ends while an allocation is added to it leaves no allocation", async () => {
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    await atDesk(async (desk) => {
+      const { context, dxg, hDevice } = desk;
+      const { value: pSystemMem } = await context.guest.AllocateBuffer({ ByteCount: 4096 });
+      const pAllocationInfo2 = [{ pSystemMem, Size: 4096 }];
+      const { hResource } = await dxg.createAllocation({ hDevice, Flags: CREATE_RESOURCE, pAllocationInfo2 });
+      const adder = context.spawn(
+        "adder",
+        async (thread) => await dxg.on(thread).createAllocation({ hDevice, hResource, pAllocationInfo2 }),
+      );
+      for (let turn = 0; turn < seed % 8; turn += 1) await context.machine.AdvanceTime({ Nanoseconds: 1 });
+      assertEquals((await dxg.destroyAllocation({ hDevice, hResource })).result, 0);
+      await adder;
+      const { result } = await dxg.createAllocation({ hDevice, hResource, pAllocationInfo2 });
+      assertEquals(result, -ERRNO.EINVAL, "a resource that is gone");
+      const left = known(desk).filter((each) => /allocation|resource|memory/.test(each));
+      assertEquals(left, [], `seed ${seed}`);
     }, { seed });
   }
 });
