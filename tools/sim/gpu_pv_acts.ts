@@ -1,6 +1,7 @@
 // All acts of a simulated program of a guest, and how often they are done.
 
 import type { Rates } from "./gpu_pv_act.ts";
+import type { MadeKind } from "./gpu_pv_desk.ts";
 import { FENCE_ACTS } from "./gpu_pv_fences.ts";
 import { whileGpuRuns } from "./gpu_pv_gpu.ts";
 import type { Doing, Hand } from "./gpu_pv_hand.ts";
@@ -21,12 +22,12 @@ const ACTS: Readonly<Record<string, Doing>> = {
 export const RATES: Rates = {
   openAdapter: 0.3,
   enumAdapters: 0.2,
-  closeAdapter: 0.15,
+  closeAdapter: 0.06,
   createDevice: 1,
-  destroyDevice: 0.25,
+  destroyDevice: 0.1,
   deviceState: 0.3,
   createContext: 1,
-  destroyContext: 0.4,
+  destroyContext: 0.3,
   createQueue: 1,
   destroyQueue: 0.3,
   createFence: 1,
@@ -72,10 +73,25 @@ const WAITS_FOR_GPU: ReadonlySet<string> = new Set([
   "rawIoctl",
 ]);
 
-/** Does an act. */
+/** Acts that make what another one needed and did not find. */
+const MAKERS: Readonly<Partial<Record<MadeKind, string>>> = {
+  adapter: "openAdapter",
+  device: "createDevice",
+  context: "createContext",
+  queue: "createQueue",
+  fence: "createFence",
+  allocation: "createAllocation",
+  range: "reserve",
+};
+
+/** Does an act; one that lacks something makes that instead. */
 export async function perform(hand: Hand): Promise<void> {
   const doing = ACTS[hand.act.form];
   if (doing === undefined) return;
   if (WAITS_FOR_GPU.has(hand.act.form)) await whileGpuRuns(hand.table, () => doing(hand));
   else await doing(hand);
+  for (let missing = hand.missing; missing !== null; missing = hand.missing) {
+    hand.missing = null;
+    await ACTS[MAKERS[missing] ?? ""]?.(hand);
+  }
 }

@@ -39,6 +39,8 @@ export class Hand {
   readonly table: Table;
   readonly random: Random;
   readonly dxg: GuestAdapter;
+  /** What the act needed and did not find; null: nothing. */
+  missing: MadeKind | null = null;
 
   constructor(act: Act, thread: Thread, table: Table) {
     this.act = act;
@@ -61,6 +63,7 @@ export class Hand {
   name(kind: MadeKind, device?: Made | null): Named | null {
     if (this.isCareless()) return { handle: this.#wrong(kind), made: null };
     const made = this.desk.pick(this.act, kind, device);
+    if (made === undefined) this.missing ??= kind;
     return made === undefined ? null : { handle: made.handle, made };
   }
 

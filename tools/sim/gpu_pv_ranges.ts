@@ -56,6 +56,7 @@ async function reserve(hand: Hand): Promise<void> {
 async function free(hand: Hand): Promise<void> {
   const { random, dxg, desk } = hand;
   const found = desk.pick(hand.act, "range") ?? (hand.isCareless() ? desk.ended(hand.act, "range") : undefined);
+  if (found === undefined) hand.missing = "range";
   const adapter = hand.name("adapter");
   if (found === undefined || adapter === null) return;
   desk.end(found);
@@ -73,6 +74,7 @@ async function update(hand: Hand): Promise<void> {
   const device = context?.made?.of ?? null;
   const fence = hand.name("fence", device);
   const target = desk.live("range").find(({ isOther }) => isOther);
+  if (target === undefined) hand.missing = "range";
   if (context === null || fence === null || target === undefined) return;
   const allocation = hand.name("allocation", device);
   const count = hand.isCareless() ? random.pick([0, 2047, 2048, 2049]) : 1 + random.below(3);

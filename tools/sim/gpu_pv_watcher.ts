@@ -17,6 +17,7 @@ import type { OpenGuestAdapter } from "../../src/gpupv/mod.ts";
 import type { TraceEvent } from "../../src/trace/mod.ts";
 import { GPU_INVARIANTS, GPU_SLOW_INVARIANTS } from "./gpu_invariants.ts";
 import { GpuPages } from "./gpu_pages.ts";
+import { IoctlOracle } from "./gpu_pv_ioctl_oracle.ts";
 import { PV_INVARIANTS, PV_QUIET_INVARIANTS, whatIsLeft } from "./gpu_pv_invariants.ts";
 import { INVARIANTS, MEMORY_INVARIANTS, watched } from "./invariants.ts";
 import { firstTrouble, type Trouble, type Watcher } from "./simulated_world.ts";
@@ -33,6 +34,7 @@ const ENDS = /Destroy|Close/;
 /** Watches a run. */
 export class GpuPvWatcher implements Watcher {
   readonly #pages: GpuPages;
+  readonly #ioctls = new IoctlOracle();
   readonly #isOneThread: boolean;
   /** The process that is watched, null: none that has begun and not begun to exit. */
   #guest: OpenGuestAdapter | null = null;
@@ -62,6 +64,7 @@ export class GpuPvWatcher implements Watcher {
   /** It begins to exit: its handles are not compared any more. */
   exits(): void {
     this.#guest = null;
+    this.#ioctls.exits();
   }
 
   /** It has exited; what is left of it, null: nothing. */
@@ -72,6 +75,7 @@ export class GpuPvWatcher implements Watcher {
 
   event(event: TraceEvent): void {
     this.#pages.event(event);
+    this.#ioctls.event(event);
     const { kind, plan, of } = event;
     if (kind === "enter") this.#entered.set(event.event, event);
     if (plan === null || (kind !== "call" && kind !== "leave")) return;
@@ -100,12 +104,14 @@ export class GpuPvWatcher implements Watcher {
   check(world: World, { isSlow }: { readonly isSlow: boolean }): Trouble | null {
     this.#inputs += 1;
     this.#pages.follow(world);
+    const { trouble: message } = this.#ioctls;
+    if (message !== null) return { check: "ioctls come to what the rules say", message };
     const channels = firstTrouble([INVARIANTS, isSlow ? MEMORY_INVARIANTS : {}], watched(world, NONE));
     const trouble = channels ?? firstTrouble([GPU_INVARIANTS, isSlow ? GPU_SLOW_INVARIANTS : {}], world) ??
       this.#compare(world);
     if (trouble !== null || !isSlow) return trouble;
-    const message = this.#pages.difference(world);
-    return message === null ? null : { check: "pages are as the oracle has them", message };
+    const page = this.#pages.difference(world);
+    return page === null ? null : { check: "pages are as the oracle has them", message: page };
   }
 
   /** Compares both sides. */
@@ -120,7 +126,19 @@ export class GpuPvWatcher implements Watcher {
       unlockFailed: this.#unlockFailed,
       isOneThread: this.#isOneThread,
     };
-    return firstTrouble([PV_INVARIANTS, isQuiet ? PV_QUIET_INVARIANTS : {}], sight);
+    return firstTrouble([PV_INVARIANTS, isQuiet ? PV_QUIET_INVARIANTS : {}], sight) ??
+      (isQuiet ? this.#compareHandles(guest) : null);
+  }
+
+  /** The guest's table is what results named, and nothing else. */
+  #compareHandles({ process: { handles } }: OpenGuestAdapter): Trouble | null {
+    const kept = [...handles.objects, ...handles.adapters.map(({ handle }) => ({ kind: "adapter", handle }))];
+    const own = kept.map(({ kind, handle }) => `${kind} ${handle.toString(16)}`).toSorted().join();
+    const adapters = [...this.#ioctls.adapters].map((handle) => `adapter ${handle.toString(16)}`);
+    const others = [...this.#ioctls.handles].map(([handle, { kind }]) => `${kind} ${handle.toString(16)}`);
+    const named = [...adapters, ...others].toSorted();
+    if (own === named.join()) return null;
+    return { check: "the guest's handles are what results named", message: `${own} and ${named.join()}` };
   }
 
   disagreements(): ReturnType<Watcher["disagreements"]> {

@@ -131,7 +131,9 @@ interface Played {
 
 function play(seed: number, acts: readonly Act[]): Promise<ProgramEnd> {
   const setting = settingOf(seed);
-  const watcher = new GpuPvWatcher(setting.options, { isOneThread: setting.threads === 1 });
+  const watcher = new GpuPvWatcher(setting.options, {
+    isOneThread: setting.threads === 1,
+  });
   return runWatched({
     program: (context, engine) => program(context, { acts, setting, watcher, engine }),
     options: setting.options,
@@ -165,4 +167,4 @@ export const GPU_PV_WORLD: Simulated = {
 };
 
 /** An act of a program is about so many inputs of the engine: a step counts the same in every world. */
-const INPUTS_PER_ACT = 10;
+const INPUTS_PER_ACT = 5;
