@@ -181,7 +181,9 @@ export class Stores {
     for (const key of this.#resources.keys()) if (key.startsWith(`${process} `)) this.#resources.delete(key);
   }
 
+  /** A message that never left tells nobody. */
   #drop(call: CallView, isIts: (store: Store) => boolean): void {
+    if (call.outcome !== null && !call.succeeded) return;
     for (const store of this.#byGpadl.values()) {
       if (store.dropped === null && isIts(store)) store.dropped = evidenceOf(call, "dropped");
     }

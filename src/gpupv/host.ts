@@ -7,12 +7,14 @@ import { type LayoutRecord, WireError } from "../wire/mod.ts";
 import { HOST_ALLOCATIONS, letGo } from "./host_allocations.ts";
 import { HOST_OBJECTS } from "./host_objects.ts";
 import { HOST_SYNC } from "./host_sync.ts";
-import type { HostProcess, HostState } from "./host_state.ts";
+import type { HostProcess, HostState, LateAnswer } from "./host_state.ts";
 import { decodeMessage, encodeReply, type Framing, type IncomingMessage } from "./messages.ts";
 
 const HANDLERS = { ...HOST_OBJECTS, ...HOST_ALLOCATIONS, ...HOST_SYNC };
 /** Completed when their call is over, while the channel's next packets come in: a signal may be among them. */
 const LATE: ReadonlySet<string> = new Set(["WaitSyncFromCpu"]);
+/** What a wait comes to whose fence ends, and what a message of no process comes to. */
+const ENDED = { status: STATUS.STATUS_INVALID_PARAMETER };
 const SUCCESS = { status: STATUS.STATUS_SUCCESS };
 const NO_BYTES = new Uint8Array(0);
 /** The first process of the host is its own. */
@@ -21,7 +23,7 @@ const PROCESS_HANDLE_STEP = 0x40;
 
 /** A host that knows no guest process yet. */
 export function newHost(): HostState {
-  return { channels: { global: 0, vgpu: 0 }, processes: new Map(), nextProcess: FIRST_PROCESS };
+  return { channels: { global: 0, vgpu: 0 }, processes: new Map(), late: new Set(), nextProcess: FIRST_PROCESS };
 }
 
 /** The handler of packets at a server's end, for either channel; what is late has a thread of its own. */
@@ -31,17 +33,39 @@ export function packetHandler(
 ): ReturnType<typeof on> {
   return on<"EvtVmbChannelProcessPacket">(async ({ Packet, Buffer }, inside) => {
     const message = decoded(Buffer, framing);
-    const complete = async (thread: Thread) => {
-      const bytes = await answer(thread, { state, message });
-      await thread.server.VmbChannelPacketComplete({
-        PacketCompletionContext: Packet,
-        PacketCompletionBuffer: bytes,
-        BufSize: bytes.length,
+    if (message !== null && LATE.has(message.name)) {
+      const late = lateAnswer(state, { message, packet: Packet });
+      void spawn(`host ${message.name}`, async (thread) => {
+        const reply = await processReply(thread, { state, message });
+        await late.complete(thread, reply ?? ENDED);
       });
-    };
-    if (message !== null && LATE.has(message.name)) void spawn(`host ${message.name}`, complete);
-    else await complete(inside);
+    } else await completePacket(inside, Packet, await answer(inside, { state, message }));
   });
+}
+
+async function completePacket({ server }: Thread, packet: number, bytes: Uint8Array): Promise<void> {
+  await server.VmbChannelPacketComplete({
+    PacketCompletionContext: packet,
+    PacketCompletionBuffer: bytes,
+    BufSize: bytes.length,
+  });
+}
+
+/** Whoever comes first completes it: the call that it waits for, or the end of the process, in which no call returns. */
+function lateAnswer(
+  state: HostState,
+  { message, packet }: { readonly message: IncomingMessage; readonly packet: number },
+): LateAnswer {
+  const late: LateAnswer = {
+    process: message.process,
+    async complete(thread, reply) {
+      if (!state.late.delete(late)) return false;
+      await completePacket(thread, packet, message.isAsync ? NO_BYTES : encodeReply(message.name, reply));
+      return true;
+    },
+  };
+  state.late.add(late);
+  return late;
 }
 
 /** Null: no message that the host knows, or cut short. */
@@ -78,6 +102,7 @@ async function globalReply(
   if (process === undefined) return { status: STATUS.STATUS_INVALID_HANDLE };
   state.processes.delete(process.handle);
   await thread.machine.ExitProcess({ Side: `umd#${process.number}` });
+  for (const late of [...state.late]) if (late.process === process.handle) await late.complete(thread, ENDED);
   for (const [handle, memory] of [...process.memory]) await letGo({ thread, state, process }, handle, memory);
   return SUCCESS;
 }

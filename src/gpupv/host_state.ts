@@ -26,6 +26,14 @@ export interface HostProcess {
   readonly memory: Map<number, SystemMemory>;
 }
 
+/** A packet that is completed late. */
+export interface LateAnswer {
+  /** The host's handle of the guest process. */
+  readonly process: number;
+  /** Completes it with a reply's fields, unless that was done; says whether it did. */
+  complete(thread: Thread, reply: LayoutRecord): Promise<boolean>;
+}
+
 /** The server ends of the two channels. */
 export interface HostChannels {
   readonly global: number;
@@ -36,6 +44,8 @@ export interface HostChannels {
 export interface HostState {
   channels: HostChannels;
   readonly processes: Map<number, HostProcess>;
+  /** Packets whose calls are not over. */
+  readonly late: Set<LateAnswer>;
   /** The number that the next process gets; the first of the host is its own. */
   nextProcess: number;
 }

@@ -138,3 +138,23 @@ Deno.test("memory of an allocation that the host would not drop is let go with i
     }, { guest: { mapsGuestPages: true } });
   }
 });
+
+Deno.test("a wait that is under way when its process exits is answered, though the host ended nothing before", async () => {
+  const events = await atDesk(async ({ context, dxg, hDevice }) => {
+    const { hSyncObject } = await dxg.createSyncObject({ hDevice, Type: 5 });
+    const results: number[] = [];
+    const waiter = context.spawn("waiter", async (thread) => {
+      const wait = { hDevice, ObjectHandleArray: [hSyncObject], FenceValueArray: [9n] };
+      results.push((await dxg.on(thread).waitFromCpu(wait)).result);
+    });
+    while (dxg.host.late.size === 0) await context.machine.AdvanceTime({ Nanoseconds: 1 });
+    await context.machine.FailNext({ Call: "D3DKMTDestroyDevice", Status: STATUS.STATUS_NO_MEMORY });
+    await dxg.exitProcess();
+    await waiter;
+    assertEquals(results, [-ERRNO.EINVAL]);
+  }, { stuck: ["host WaitSyncFromCpu waits in umd#2 D3DKMTWaitForSynchronizationObjectFromCpu"] });
+  const delivered = events.filter(({ plan, kind }) =>
+    plan?.name === "EvtVmbChannelProcessPacket" && kind === "callback"
+  );
+  assertEquals(calls(events, /PacketComplete/).length, delivered.length, "every packet is completed");
+});

@@ -9,6 +9,7 @@ import { MEMORY_ACTS } from "./gpu_pv_memory.ts";
 import { OBJECT_ACTS } from "./gpu_pv_objects.ts";
 import { RANGE_ACTS } from "./gpu_pv_ranges.ts";
 import { RAW_ACTS } from "./gpu_pv_raw.ts";
+import { ROGUE_ACTS } from "./gpu_pv_rogue.ts";
 
 const ACTS: Readonly<Record<string, Doing>> = {
   ...OBJECT_ACTS,
@@ -16,6 +17,7 @@ const ACTS: Readonly<Record<string, Doing>> = {
   ...RANGE_ACTS,
   ...FENCE_ACTS,
   ...RAW_ACTS,
+  ...ROGUE_ACTS,
 };
 
 /** How often they are done. */
@@ -57,6 +59,9 @@ export const RATES: Rates = {
   failNext: 0.4,
   rawIoctl: 0.7,
 };
+
+/** And what rogue drivers do beside it. */
+export const ROGUE_RATES: Rates = { ...RATES, tearDownEarly: 0.5, unmapEarly: 0.3, mapTwice: 0.4, shareAside: 0.5 };
 
 /** What no seed is without. */
 export const ALWAYS: ReadonlySet<string> = new Set(["createDevice", "createAllocation", "createQueue"]);

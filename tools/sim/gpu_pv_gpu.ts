@@ -8,7 +8,7 @@ import type { Table } from "./gpu_pv_hand.ts";
 /** A fence value that no act asks for. */
 const FAR = 1n << 62n;
 /** How often the GPU looks whether somebody waits, and from when on it does all that is there. */
-const ROUNDS = 40;
+const ROUNDS = 400;
 const PATIENCE = 12;
 
 /** Does all work, and signals every fence that is not a paging queue's. */

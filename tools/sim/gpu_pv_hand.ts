@@ -22,6 +22,8 @@ export interface Table {
   readonly desk: Desk;
   /** One handle in so many is wrong. */
   readonly careless: number;
+  /** GPADLs that a rogue driver has touched. */
+  readonly touched: Set<number>;
   /** What goes on beside the program's threads, to be over before the run is. */
   readonly beside: Promise<void>[];
 }

@@ -14,6 +14,8 @@ export interface Sight {
   readonly lost: ReadonlySet<number>;
   /** Allocations of which the host refused an unlock, by handle: the two counts differ from then on. */
   readonly unlockFailed: ReadonlySet<number>;
+  /** GPADLs that a rogue driver has touched, by handle. */
+  readonly touched: ReadonlySet<number>;
   readonly isOneThread: boolean;
 }
 
@@ -112,13 +114,15 @@ function hostsMemoryIsMapped(sight: Sight): string | null {
   const memory = hostProcess(sight)?.memory ?? new Map();
   for (const [handle, { gpadl }] of memory) {
     if (!allocations.has(handle)) return `the host keeps memory for allocation ${hex(handle)}, which is gone`;
-    if (gpadl !== 0 && gpadls.get(gpadl)?.state !== "mapped") {
+    if (gpadl !== 0 && !sight.touched.has(gpadl) && gpadls.get(gpadl)?.state !== "mapped") {
       return `the GPADL of allocation ${hex(handle)} is ${gpadls.get(gpadl)?.state ?? "gone"} and not mapped`;
     }
   }
   const mapped = new Set([...memory.values()].map(({ gpadl }) => gpadl));
   for (const [handle, { number, state }] of gpadls) {
-    if (state === "mapped" && !mapped.has(handle)) return `gpadl#${number} is mapped for no allocation`;
+    if (state === "mapped" && !mapped.has(handle) && !sight.touched.has(handle)) {
+      return `gpadl#${number} is mapped for no allocation`;
+    }
   }
   return null;
 }
@@ -141,7 +145,7 @@ function memoryIsShared(sight: Sight): string | null {
     if (gpadl !== 0) wanted.add(gpadl);
   }
   for (const [handle, { number, data }] of gpadls) {
-    const isLeft = !process.tearsDown || data.isDeleting;
+    const isLeft = !process.tearsDown || data.isDeleting || sight.touched.has(handle);
     if (!wanted.has(handle) && !isLeft) return `gpadl#${number} is of no allocation`;
   }
   return null;
@@ -158,7 +162,9 @@ function pagesAgree(sight: Sight): string | null {
     const guest = mdl?.data.whole.flatMap(({ pages }) => [...pages]).slice(0, pageCount).join();
     if (host !== guest) return `allocation ${hex(handle)} is over pages ${host}, pinned are ${guest}`;
     const shown = gpadls.get(gpadl)?.data.whole.flatMap(({ pages }) => [...pages]).slice(0, pageCount).join();
-    if (gpadl !== 0 && shown !== host) return `allocation ${hex(handle)} is over pages ${host}, shown are ${shown}`;
+    if (gpadl !== 0 && shown !== host && !sight.touched.has(gpadl)) {
+      return `allocation ${hex(handle)} is over pages ${host}, shown are ${shown}`;
+    }
   }
   return null;
 }
@@ -202,7 +208,10 @@ export const PV_QUIET_INVARIANTS: Readonly<Record<string, Invariant>> = {
 };
 
 /** Nothing of a process that has exited is left at the host, nor shared or pinned. */
-export function whatIsLeft({ world, guest }: Pick<Sight, "world" | "guest">, side: string): string | null {
+export function whatIsLeft(
+  { world, guest, touched }: Pick<Sight, "world" | "guest" | "touched">,
+  side: string,
+): string | null {
   for (const kind of [...KINDS, "adapter", "vad"] as const) {
     for (const object of world.all(kind)) {
       if (object.side === side) return `${kind}#${object.number} outlives its process ${side}`;
@@ -211,6 +220,7 @@ export function whatIsLeft({ world, guest }: Pick<Sight, "world" | "guest">, sid
   if (guest.host.processes.has(guest.process.transport.process)) return `the host still knows process ${side}`;
   if (guest.process.handles.objects.length > 0) return "the guest still knows handles of a process that has exited";
   for (const { number, data } of world.all("mdl")) if (data.buffer !== 0) return `mdl#${number} is still pinned`;
-  for (const { number } of world.all("gpadl")) if (guest.process.tearsDown) return `gpadl#${number} is still shared`;
+  const shared = [...world.all("gpadl")].find(({ handle }) => guest.process.tearsDown && !touched.has(handle));
+  if (shared !== undefined) return `gpadl#${shared.number} is still shared`;
   return null;
 }

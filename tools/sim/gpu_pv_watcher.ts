@@ -17,10 +17,11 @@ import type { OpenGuestAdapter } from "../../src/gpupv/mod.ts";
 import type { TraceEvent } from "../../src/trace/mod.ts";
 import { GPU_INVARIANTS, GPU_SLOW_INVARIANTS } from "./gpu_invariants.ts";
 import { GpuPages } from "./gpu_pages.ts";
+import { pvDisagreements } from "./gpu_pv_audit_oracle.ts";
 import { IoctlOracle } from "./gpu_pv_ioctl_oracle.ts";
 import { PV_INVARIANTS, PV_QUIET_INVARIANTS, whatIsLeft } from "./gpu_pv_invariants.ts";
 import { INVARIANTS, MEMORY_INVARIANTS, watched } from "./invariants.ts";
-import { firstTrouble, type Trouble, type Watcher } from "./simulated_world.ts";
+import { type Disagreement, firstTrouble, type Trouble, type Watcher } from "./simulated_world.ts";
 
 const NONE: ReadonlySet<number> = new Set();
 const WORD = 4;
@@ -39,11 +40,13 @@ export class GpuPvWatcher implements Watcher {
   /** The process that is watched, null: none that has begun and not begun to exit. */
   #guest: OpenGuestAdapter | null = null;
   #side = "";
+  #touched: ReadonlySet<number> = NONE;
   readonly #lost = new Set<number>();
   readonly #unlockFailed = new Set<number>();
   /** What waits, by event. */
   readonly #entered = new Map<number, TraceEvent>();
   #inputs = 0;
+  #world: World | null = null;
   #isLost = false;
 
   constructor(options: ModelOptions, { isOneThread }: { readonly isOneThread: boolean }) {
@@ -51,9 +54,10 @@ export class GpuPvWatcher implements Watcher {
     this.#isOneThread = isOneThread;
   }
 
-  /** A process of the guest has begun. */
-  watch(guest: OpenGuestAdapter): void {
+  /** A process of the guest has begun; GPADLs that a rogue driver touches are not compared. */
+  watch(guest: OpenGuestAdapter, touched: ReadonlySet<number>): void {
     this.#guest = guest;
+    this.#touched = touched;
     const { host, process: { transport } } = guest;
     this.#side = `umd#${host.processes.get(transport.process)?.number ?? 0}`;
     this.#lost.clear();
@@ -69,7 +73,7 @@ export class GpuPvWatcher implements Watcher {
 
   /** It has exited; what is left of it, null: nothing. */
   ended(world: World, guest: OpenGuestAdapter): Trouble | null {
-    const message = this.#isLost ? null : whatIsLeft({ world, guest }, this.#side);
+    const message = this.#isLost ? null : whatIsLeft({ world, guest, touched: this.#touched }, this.#side);
     return message === null ? null : { check: "nothing outlives its process", message };
   }
 
@@ -103,6 +107,7 @@ export class GpuPvWatcher implements Watcher {
 
   check(world: World, { isSlow }: { readonly isSlow: boolean }): Trouble | null {
     this.#inputs += 1;
+    this.#world = world;
     this.#pages.follow(world);
     const { trouble: message } = this.#ioctls;
     if (message !== null) return { check: "ioctls come to what the rules say", message };
@@ -123,6 +128,7 @@ export class GpuPvWatcher implements Watcher {
       world,
       guest,
       lost: this.#lost,
+      touched: this.#touched,
       unlockFailed: this.#unlockFailed,
       isOneThread: this.#isOneThread,
     };
@@ -141,8 +147,9 @@ export class GpuPvWatcher implements Watcher {
     return { check: "the guest's handles are what results named", message: `${own} and ${named.join()}` };
   }
 
-  disagreements(): ReturnType<Watcher["disagreements"]> {
-    return [];
+  disagreements(...[events, { findings, options }]: Parameters<Watcher["disagreements"]>): readonly Disagreement[] {
+    const world = this.#world;
+    return world === null ? [] : pvDisagreements(events, { findings, options, pages: this.#pages, world });
   }
 }
 

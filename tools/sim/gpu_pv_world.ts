@@ -5,8 +5,8 @@ import { defaultOptions, type ModelOptions, type OptionDeclaration, OPTIONS, par
 import { type ProgramContext, Random } from "../../src/driver/mod.ts";
 import type { Engine } from "../../src/engine/mod.ts";
 import { type GuestOptions, type OpenGuestAdapter, openGuestAdapter } from "../../src/gpupv/mod.ts";
-import { type Act, chooseActs, STEPS_BOUND } from "./gpu_pv_act.ts";
-import { ALWAYS, perform, RATES } from "./gpu_pv_acts.ts";
+import { type Act, chooseActs, type Rates, STEPS_BOUND } from "./gpu_pv_act.ts";
+import { ALWAYS, perform, RATES, ROGUE_RATES } from "./gpu_pv_acts.ts";
 import { Desk } from "./gpu_pv_desk.ts";
 import { letThingsRest } from "./gpu_pv_gpu.ts";
 import { Hand, type Table } from "./gpu_pv_hand.ts";
@@ -22,6 +22,7 @@ interface Setting {
   /** Processes of the guest, one after the other. */
   readonly lives: number;
   readonly careless: number;
+  readonly rates: Rates;
 }
 
 /** Model options that some seeds have otherwise. */
@@ -57,10 +58,12 @@ function settingOf(seed: number): Setting {
       interfaceVersion: random.pick([27, 39, 40, 46, 46]),
       isAsyncEnabled: random.below(3) === 0,
       mapsGuestPages: random.below(3) === 0,
+      tearsDown: random.below(8) > 0,
     },
     threads: random.pick([1, 1, 2, 3]),
     lives: random.pick([1, 1, 2, 3]),
     careless: random.pick([6, 12, 12, 24, 1000]),
+    rates: random.below(5) === 0 ? ROGUE_RATES : RATES,
   };
 }
 
@@ -76,14 +79,23 @@ async function program(
 ): Promise<void> {
   const foreign = await openHostProcess(context);
   let guest = await openGuestAdapter(context, setting.guest);
-  watcher.watch(guest);
   const beside: Promise<void>[] = [];
+  const touched = new Set<number>();
+  watcher.watch(guest, touched);
   for (let life = 0; life < setting.lives; life += 1) {
     if (life > 0) {
       guest = await guest.nextProcess();
-      watcher.watch(guest);
+      watcher.watch(guest, touched);
     }
-    const table = { context, engine, guest, desk: newDesk(guest, foreign), careless: setting.careless, beside };
+    const table = {
+      context,
+      engine,
+      guest,
+      desk: newDesk(guest, foreign),
+      careless: setting.careless,
+      touched,
+      beside,
+    };
     await live(table, actsOfLife(acts, life, setting), setting);
     await letThingsRest(context, engine);
     watcher.exits();
@@ -123,6 +135,9 @@ async function live(table: Table, acts: readonly Act[], { threads }: Setting): P
   for (const each of running) await each;
 }
 
+/** A thread of the host's that served a process which has exited: no call of that returns. */
+const DEAD_THREAD = /^host WaitSyncFromCpu waits in umd#/;
+
 /** What is played. */
 interface Played {
   readonly acts: readonly Act[];
@@ -139,6 +154,7 @@ function play(seed: number, acts: readonly Act[]): Promise<ProgramEnd> {
     options: setting.options,
     seed,
     watcher,
+    mayBeStuck: (what) => DEAD_THREAD.test(what),
   });
 }
 
@@ -146,8 +162,8 @@ function play(seed: number, acts: readonly Act[]): Promise<ProgramEnd> {
 export const GPU_PV_WORLD: Simulated = {
   name: "gpupv",
   async run({ seed, steps }: SeedRun) {
-    const { options } = settingOf(seed);
-    const acts = chooseActs(seed, { steps: Math.ceil(steps / INPUTS_PER_ACT), rates: RATES, always: ALWAYS });
+    const { options, rates } = settingOf(seed);
+    const acts = chooseActs(seed, { steps: Math.ceil(steps / INPUTS_PER_ACT), rates, always: ALWAYS });
     const { trouble, events } = await play(seed, acts);
     const failed = trouble === null ? null : { seed, options, trouble, steps: acts, events };
     const again = async (fewer: readonly Act[]): Promise<Shortened | null> => {
