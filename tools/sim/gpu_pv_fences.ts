@@ -13,11 +13,16 @@ function fences(hand: Hand, device: Named["made"], isWait: boolean): Fences | nu
   if (found.length === 0) return null;
   return {
     ObjectHandleArray: found.map(({ handle }) => handle),
-    FenceValueArray: found.map(({ made }) => (made?.value ?? 0n) + BigInt(hand.random.below(3))),
+    FenceValueArray: found.map(({ made }) => valueOf(made) + (made?.isOther ? 0n : BigInt(hand.random.below(3)))),
   };
 }
 
-async function waitFromCpu(hand: Hand): Promise<void> {
+/** Nobody but its queue reaches a paging fence's values, so none beyond these is waited for. */
+function valueOf(fence: Named["made"]): bigint {
+  return (fence?.isOther === true ? fence.resource?.value : fence?.value) ?? 0n;
+}
+
+function waitFromCpu(hand: Hand): void {
   const device = hand.name("device");
   const list = device === null ? null : fences(hand, device.made, true);
   if (device === null || list === null) return;

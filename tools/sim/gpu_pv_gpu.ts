@@ -25,7 +25,7 @@ export async function letThingsRest({ gpu }: Thread, { world }: Engine): Promise
 }
 
 /** Does something while the GPU goes on, in a thread of its own, until that is over. */
-export async function whileGpuRuns({ context, engine }: Table, doing: () => Promise<void>): Promise<void> {
+export async function whileGpuRuns({ context, engine }: Table, doing: () => Promise<void> | void): Promise<void> {
   let isOver = false;
   const gpu = context.spawn("gpu", async (thread) => {
     for (let round = 0; round < ROUNDS && !isOver; round += 1) {

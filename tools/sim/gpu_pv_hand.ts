@@ -99,4 +99,4 @@ export class Hand {
 }
 
 /** What an act does. */
-export type Doing = (hand: Hand) => Promise<void>;
+export type Doing = (hand: Hand) => Promise<void> | void;

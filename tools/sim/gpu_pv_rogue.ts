@@ -16,7 +16,7 @@ function gpadlOf({ act, table }: Hand): number {
 }
 
 /** The guest's driver tears a GPADL down while its allocation lives: that waits until the host unmaps. */
-async function tearDownEarly(hand: Hand): Promise<void> {
+function tearDownEarly(hand: Hand): void {
   const GpadlHandle = gpadlOf(hand);
   if (GpadlHandle === 0) return;
   const { context, guest, beside } = hand.table;
