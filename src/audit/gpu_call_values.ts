@@ -180,7 +180,8 @@ export function spanText({ start, end }: PageSpan): string {
 
 /** A page's address, `0x1000`. */
 export function addressText(page: number): string {
-  return hexText(BigInt(page) * PAGE);
+  const bytes = page * PAGE_BYTES;
+  return hexText(Number.isSafeInteger(bytes) ? bytes : BigInt(page) * PAGE);
 }
 
 /** `1 page`, `2 pages`. */

@@ -143,7 +143,7 @@ class GpuUpdateDetector implements Detector {
       const [breach] = judgeMap({ ...place, allocation: allocation.number, hasSucceeded: false, isFresh: false });
       if (breach === undefined) continue;
       const draft = about(call, context);
-      context.report({ ...breach, ...draft, evidence: [...breach.evidence, ...draft.evidence] });
+      context.report({ ...breach, ...draft, evidence: [...breach.evidence(), ...draft.evidence] });
       return;
     }
   }

@@ -9,17 +9,16 @@ import { type QueuedMap, QueuedMaps } from "./gpu_queued_maps.ts";
 import { type EndedRange, GPUS_IN_ROWS, type NewRange, type ObtainedRange, RangeRows } from "./gpu_range_rows.ts";
 import { type AutoRelease, type Release, Releases } from "./gpu_releases.ts";
 import { NOTHING } from "./gpu_starts.ts";
+import { type LeftRange, OwnPlace, type PlacedMapping } from "./gpu_va_places.ts";
 import { Places } from "./places.ts";
 
 export type { PageMapping, PageSpan, PagingPoint } from "./gpu_page_table.ts";
 export type { EndedRange, ObtainedRange } from "./gpu_range_rows.ts";
 export type { AutoRelease, Release } from "./gpu_releases.ts";
+export type { PlacedMapping } from "./gpu_va_places.ts";
 
 /** Releases that a space remembers; the oldest goes first, and a free of its pages then counts as unmatched. */
 export const RELEASES_KEPT = 65536;
-
-/** A mapping of an allocation, and the physical GPU whose page tables hold it. */
-export type PlacedMapping = Range<PageMapping> & { readonly gpu: number };
 
 /** One address space, as the trace tells it. */
 export class GpuVaSpace {
@@ -40,23 +39,25 @@ export class GpuVaSpace {
     this.#releases = new Releases(releasesKept, this.#places);
   }
 
-  /** Obtained ranges of which something is left, oldest first. */
-  ranges(): readonly ObtainedRange[] {
-    const rows = new Set<number>();
-    for (const { value } of this.#ranges) rows.add(value);
-    return [...rows].map((row) => this.#rows.at(row)).sort((one, other) => one.number - other.number);
-  }
-
   /** The pieces of obtained ranges that touch the span, whole, ascending. */
   rangesIn({ start, end }: PageSpan): readonly Range<ObtainedRange>[] {
     return this.#ranges.overlapping(start, end).map((piece) => ({ ...piece, value: this.#rows.at(piece.value) }));
   }
 
-  /** All pieces of obtained ranges, ascending, with the number and the kind of each. */
-  *pieces(): Iterable<Range<EndedRange>> {
-    for (const { start, end, value } of this.#ranges) {
-      yield { start, end, value: { number: this.#rows.number(value), kind: this.#rows.kind(value) } };
+  /** What is left of each obtained range, oldest first: one after the other, as there may be a hundred thousand. */
+  *left(): Iterable<LeftRange> {
+    const whole: { readonly row: number; readonly piece: PageSpan }[] = [];
+    const split = new Map<number, PageSpan[]>();
+    for (const { start, end, value: row } of this.#ranges) {
+      const pieces = split.get(row);
+      if (pieces !== undefined) pieces.push({ start, end });
+      else {
+        whole.push({ row, piece: { start, end } });
+        if (this.#rows.pageCount(row) !== end - start) split.set(row, [{ start, end }]);
+      }
     }
+    whole.sort((one, other) => this.#rows.number(one.row) - this.#rows.number(other.row));
+    for (const { row, piece } of whole) yield { range: this.#rows.at(row), pieces: split.get(row) ?? [piece] };
   }
 
   /** Whether every page of the span is obtained. */
@@ -111,9 +112,7 @@ export class GpuVaSpace {
 
   /** Pages of the span at which something begins or ends. */
   edgesIn(span: PageSpan): readonly number[] {
-    const pieces = this.#tablesIn(span)
-      .map(({ start, end }) => ({ start, end }))
-      .concat(clip(span, this.#ranges.overlapping(span.start, span.end)));
+    const pieces: PageSpan[] = [...this.#tablesIn(span), ...clip(span, this.#ranges.overlapping(span.start, span.end))];
     const edges = new Set([span.start, ...pieces.flatMap(({ start, end }) => [start, end])]);
     return [...edges].filter((edge) => edge < span.end).sort((left, right) => left - right);
   }
@@ -150,7 +149,7 @@ export class GpuVaSpace {
         const start = place?.start ?? starts.start(node);
         const end = place?.end ?? start + this.#rows.pageCount(row);
         if (!isWanted(start, end, place?.value.origin ?? this.#rows.origin(row), gpu)) continue;
-        return place ?? { start, end, value: this.#mappingOf(row), gpu };
+        return place ?? new OwnPlace(start, end, gpu, () => this.#mappingOf(row));
       }
     }
     return null;

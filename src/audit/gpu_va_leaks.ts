@@ -9,6 +9,8 @@ import { placeText } from "./wording.ts";
 /** Things of `pairing`, by kind of range. */
 export const THINGS = { mapped: "gpuva-mapping", reserved: "gpuva-range" } as const;
 
+const NOWHERE: PageSpan = { start: 0, end: 0 };
+
 /** An obtained range as an object: ranges are numbered in order, as the model numbers them; no call names one. */
 export function rangeRef(number: number): Ref {
   return { kind: "vad", number, handle: 0 };
@@ -20,23 +22,16 @@ export function rangeRef(number: number): Ref {
  */
 export function reportLeaks(space: GpuVaSpace, context: AuditContext, driverRanges: ReadonlySet<number>): void {
   const verdict = context.leakVerdict();
-  const seen = new Map<number, { readonly first: PageSpan; pieces: number; mappedPages: number }>();
-  for (const { start, end, value } of space.pieces()) {
-    const entry = seen.get(value.number) ?? { first: { start, end }, pieces: 0, mappedPages: 0 };
-    entry.pieces += 1;
-    if (value.kind === "reserved") entry.mappedPages += space.mappedPages({ start, end });
-    seen.set(value.number, entry);
-  }
-  for (const range of space.ranges()) {
-    const entry = seen.get(range.number);
-    if (entry === undefined) continue;
+  for (const { range, pieces } of space.left()) {
     const { kind, number, obtained, pageCount } = range;
     const isDrivers = driverRanges.has(number);
     context.pairing.left(THINGS[kind], verdict === "certain" && !isDrivers);
     if (isDrivers) continue;
-    const where = `${spanText(entry.first)}${entry.pieces > 1 ? ` and ${entry.pieces - 1} more` : ""}`;
+    const [first = NOWHERE] = pieces;
+    const where = pieces.length === 1 ? spanText(first) : `${spanText(first)} and ${pieces.length - 1} more`;
+    const mapped = kind === "mapped" ? 0 : pieces.reduce((sum, piece) => sum + space.mappedPages(piece), 0);
     const size = pagesText(pageCount);
-    const inside = entry.mappedPages === 0 ? "" : `, with ${pagesText(entry.mappedPages)} mapped inside`;
+    const inside = mapped === 0 ? "" : `, with ${pagesText(mapped)} mapped inside`;
     context.report({
       rule: kind === "mapped" ? "gpuva-leak" : "gpuva-reservation-leak",
       message: flatText([where, ", ", kind, " ", placeText(obtained), ", was never released: ", size, inside]),

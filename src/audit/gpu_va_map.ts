@@ -34,7 +34,8 @@ export interface MapQuestion {
 /** A breach, with the mapping or range that it is about. */
 export interface MapBreach extends Omit<Breach, "message"> {
   readonly message: FindingDraft["message"];
-  readonly evidence: readonly Evidence[];
+  /** Most notes are counted, and nobody asks. */
+  readonly evidence: () => readonly Evidence[];
 }
 
 /** Judges a map. Remapping and aliases are legal, so a refused map makes neither. */
@@ -58,7 +59,7 @@ function zeroOverMap({ space, span }: MapQuestion): MapBreach | null {
   const over = span === null ? undefined : space.rangesIn(span).find(({ value }) => value.kind === "mapped");
   if (over === undefined || span === null) return null;
   const message = `Zero or NoAccess over ${spanText(span)}, of which Map obtained ${spanText(over)}`;
-  return { rule: "gpuva-zero-over-map", message, evidence: [over.value.obtained] };
+  return { rule: "gpuva-zero-over-map", message, evidence: () => [over.value.obtained] };
 }
 
 /** Page tables are the GPU's own: the same addresses mapped for another GPU are no remap. */
@@ -71,7 +72,7 @@ function doubleMap({ space, gpu, span }: MapQuestion): MapBreach | null {
     `map of ${spanText(span)} replaces ${pagesText(pages)} that allocation#${first.value.allocation} ` +
     `was mapped at since @${first.value.mapped.event}`;
   const shape = `${pages} of ${span.end - span.start}`;
-  return { rule: "gpuva-double-map", message, evidence: [first.value.mapped], shape };
+  return { rule: "gpuva-double-map", message, evidence: () => [first.value.mapped], shape };
 }
 
 function alias(question: MapQuestion): MapBreach | null {
@@ -86,7 +87,7 @@ function alias(question: MapQuestion): MapBreach | null {
   if (other === null) return null;
   const message = () =>
     `allocation#${allocation} is mapped at ${spanText(span)} and, at least in part, at ${spanText(other)} too`;
-  return { rule: "gpuva-alias", message, evidence: [other.value.mapped] };
+  return { rule: "gpuva-alias", message, evidence: () => [other.value.mapped] };
 }
 
 /**
@@ -106,7 +107,7 @@ function protectionConflict(question: MapQuestion): MapBreach | null {
     const message =
       `map of allocation#${question.allocation} with driver protection ${hexText(driverProtection)}: its ` +
       `mapping at ${spanText(other)} has ${hexText(value.driverProtection)}, and a unique value must be the same`;
-    return { rule: "gpuva-driver-protection-conflict", message, evidence: [value.mapped] };
+    return { rule: "gpuva-driver-protection-conflict", message, evidence: () => [value.mapped] };
   }
   return null;
 }

@@ -115,7 +115,7 @@ class GpuVaDetector implements Detector {
       // Remaps and aliases are legal, and a program may make a million: most are counted.
       if (!isWarning && context.isRepeated(rule, call, shape ?? "")) continue;
       const { event, object, evidence: own } = about(call, context);
-      const draft = { rule, message, event, object, evidence: evidence.concat(own), shape: shape ?? "" };
+      const draft = { rule, message, event, object, evidence: evidence().concat(own), shape: shape ?? "" };
       context.report(isWarning ? { ...draft, severity: "warning" } : draft);
     }
   }
@@ -246,7 +246,7 @@ class GpuVaDetector implements Detector {
   #exit(side: string, context: AuditContext): void {
     for (const [name, space] of this.#spaces) {
       if (!name.startsWith(`${side} on `)) continue;
-      this.#paired([...space.ranges()], context);
+      this.#paired([...space.left()].map(({ range }) => range), context);
       this.#spaces.delete(name);
       this.#handles.changes += 1;
     }

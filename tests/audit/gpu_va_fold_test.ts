@@ -164,7 +164,7 @@ function compare(space: GpuVaSpace, plain: PlainSpace): void {
 function compareWhole(space: GpuVaSpace, plain: PlainSpace): void {
   const counts = new Map<number, number>();
   for (const { range } of plain.pages.values()) counts.set(range, (counts.get(range) ?? 0) + 1);
-  const shown = new Map([...space.ranges()].map(({ number, pageCount }) => [number, pageCount]));
+  const shown = new Map([...space.left()].map(({ range: { number, pageCount } }) => [number, pageCount]));
   assertEquals(shown, counts);
   for (let allocation = 1; allocation <= ALLOCATIONS; allocation++) {
     const expected = [...plain.pages].flatMap(([page, { gpus }]) =>
