@@ -64,6 +64,13 @@ export function logarithmOf(rows: readonly SpaceRow[]): number {
   return Math.log(rows.at(-1)?.ranges ?? Number.NaN) / Math.log(rows[0]?.ranges ?? Number.NaN);
 }
 
+/** What an operation costs in the last row beyond its cost in the first times what the logarithm grew, in reads of the last row. */
+export function readsBeyond(rows: readonly SpaceRow[], column: Column): number {
+  const [first, last] = [rows[0], rows.at(-1)];
+  if (first === undefined || last === undefined) return Number.NaN;
+  return (last[column].meanNs - first[column].meanNs * logarithmOf(rows)) / last.read.meanNs;
+}
+
 /** Memory of which each read says where the next one is. */
 class Reader {
   readonly #cells: Float64Array;
@@ -218,7 +225,8 @@ function print(rows: readonly SpaceRow[]): void {
     console.log(line([String(row.ranges), ...figures, (row.bytes / 1e6).toFixed(1)]));
   }
   console.log(line(["growth", ...SPACE_COLUMNS.map((column) => `×${growthOf(rows, column).toFixed(1)}`)]));
-  console.log(`the logarithm of the ranges grows ×${logarithmOf(rows).toFixed(1)}`);
+  console.log(line(["reads", ...SPACE_COLUMNS.map((column) => readsBeyond(rows, column).toFixed(1))]));
+  console.log(`reads: what the last row has beyond the logarithm, which grows ×${logarithmOf(rows).toFixed(1)}`);
 }
 
 if (import.meta.main) {

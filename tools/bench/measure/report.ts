@@ -5,7 +5,7 @@ import { type Figure, figureText, numberText, tableLines } from "./figure.ts";
 import type { WorkloadRow } from "./in_process.ts";
 import type { Machine } from "./machine.ts";
 import type { RangeFigure, RangeRow } from "../ranges.ts";
-import { growthOf, logarithmOf, SPACE_COLUMNS, type SpaceRow } from "../spaces.ts";
+import { growthOf, logarithmOf, readsBeyond, SPACE_COLUMNS, type SpaceRow } from "../spaces.ts";
 
 /** The lines of a report. */
 export function reportLines(results: Results): string[] {
@@ -118,10 +118,11 @@ function spaceLines(rows: readonly SpaceRow[]): string[] {
     numberText(row.bytes / 1e6),
   ]);
   const growth = ["growth", ...SPACE_COLUMNS.flatMap((column) => [ratioText(growthOf(rows, column)), ""]), ""];
+  const reads = ["… in reads", ...SPACE_COLUMNS.flatMap((column) => [numberText(readsBeyond(rows, column)), ""]), ""];
   const title =
     "address space of the engine: mean and 99.9th percentile, in ns; a read is one of as much memory, in a chain; " +
-    `the logarithm grows ${ratioText(logarithmOf(rows))}`;
-  return section(title, [heads, ...cells, growth]);
+    `the logarithm grows ${ratioText(logarithmOf(rows))}, and what the last row has beyond that is told in reads`;
+  return section(title, [heads, ...cells, growth, reads]);
 }
 
 function pair({ meanNs, p999Ns }: RangeFigure): [mean: string, p999: string] {
