@@ -6,7 +6,7 @@ import type { DiffArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
 import { checkFilters, narrowed } from "./narrow.ts";
 import { nextOn, open, type OpenTrace } from "./open.ts";
-import { tellLosses } from "./outline.ts";
+import { hasEventFilters, tellLosses } from "./outline.ts";
 import { cutNote, grouped, plural } from "./terminal.ts";
 
 /** Compares two traces. Resolves to the exit code. */
@@ -37,10 +37,16 @@ function compare({ filters, show }: DiffArgs, io: Io, { left, right }: Pair): nu
   });
   progress.end();
   const incomplete = Math.max(tellLosses(io, left), tellLosses(io, right));
+  const isEmpty = result.events.a + result.events.b === 0 && hasEventFilters(filters);
+  if (isEmpty) io.talk(`No event of ${left.name} or ${right.name} is what the filters ask for.`);
   if (show.json) io.out.json(toJson(result));
   else report(io, result, { left, right, limit: show.limit });
   const state = incomplete === EXIT.clean ? "" : " (incomplete)";
-  io.close({ ...nextCommand(result, { left, right }), summary: `${summaryOf(result)}${state}`, data: show.json });
+  io.close({
+    ...nextCommand(result, { left, right }),
+    summary: `${isEmpty ? "nothing compared" : summaryOf(result)}${state}`,
+    data: show.json,
+  });
   return result.equal ? incomplete : EXIT.found;
 }
 

@@ -3,7 +3,7 @@ import { jsonLines } from "../trace/mod.ts";
 import { dumpLines, PART_COMMENT } from "../view/dump.ts";
 import type { DumpArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
-import { narrowing, open } from "./open.ts";
+import { narrowing, open, partOf } from "./open.ts";
 import { hasEventFilters, tellLosses } from "./outline.ts";
 import { cutNote } from "./terminal.ts";
 
@@ -14,7 +14,7 @@ export async function runDump({ trace: path, filters, show }: DumpArgs, io: Io):
   const narrow = await narrowing(io, filters);
   const opened = await open(io, path);
   try {
-    const trace = narrow(opened.trace);
+    const trace = partOf(narrow(opened.trace), filters);
     const lines = show.json ? jsonLines(trace) : dumpLines(trace, { positions: true });
     let total = 0;
     for (const line of lines) {

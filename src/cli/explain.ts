@@ -6,11 +6,18 @@ import { CliError, EXIT } from "./exit.ts";
 import type { ExplainArgs } from "./grammar.ts";
 import type { Io } from "./io.ts";
 import { open } from "./open.ts";
+import { hasEventFilters } from "./outline.ts";
 import { tracesAt } from "./paths.ts";
 import { unknownName } from "./suggest.ts";
 
 /** Prints a rule's clause and example, a call's declaration, or what traces exercised. Resolves to the exit code. */
 export async function runExplain(args: ExplainArgs, io: Io): Promise<number> {
+  if (hasEventFilters(args.filters)) {
+    throw new CliError(
+      EXIT.usage,
+      "Leave the filters out: explain tells of all that is declared, and coverage of whole traces.",
+    );
+  }
   if (args.coverage) return await runCoverage(args, io);
   if (args.show.json) {
     throw new CliError(EXIT.usage, "Leave --json out, or add --coverage: only that has a form for machines.");

@@ -45,8 +45,8 @@ function checkFlags({ files, output, filters, show }: ImportArgs): void {
 async function importOne(args: ImportArgs, io: Io, file: string): Promise<boolean> {
   const name = file === STANDARD_STREAM ? "standard input" : file;
   const imported = read(await readInput(io, file, (first) => void formatOf(first, name)), name);
-  const output = createOutput(io, { output: args.output, name: stemOf(file), force: args.force });
-  const events = write(io, { file, imported, output });
+  const output = createOutput(io, { output: args.output, name: stemOf(file), force: args.force, source: file });
+  const { events, hasGaps } = write(io, { file, imported, output });
   const { path } = output;
   const { header, report } = imported;
   if (args.show.json) {
@@ -55,8 +55,9 @@ async function importOne(args: ImportArgs, io: Io, file: string): Promise<boolea
   tell(io, report, args.show.limit);
   const where = path === STANDARD_STREAM ? "standard output" : path;
   io.talk(`Imported ${plural(events, "event")} of ${file} into ${where}.`);
+  if (hasGaps) io.talk("Some of its events are missing: info says which.");
   if (path !== STANDARD_STREAM) io.talk(`next:  ${io.self} audit ${shellPath(path)}`);
-  return header.losses.length === 0;
+  return header.losses.length === 0 && !hasGaps;
 }
 
 interface Writing {
@@ -65,21 +66,30 @@ interface Writing {
   readonly output: OutputFile;
 }
 
+interface Written {
+  readonly events: number;
+  /** Whether numbers are missing among them that no filter left out. */
+  readonly hasGaps: boolean;
+}
+
 /** Writes the trace; one that turns out to be no log halfway leaves nothing behind. */
-function write(io: Io, { file, imported, output }: Writing): number {
+function write(io: Io, { file, imported, output }: Writing): Written {
   const progress = io.progress(`import ${file}`);
+  const { startsAfter, leftOut } = imported.header;
   let events = 0;
+  let last = startsAfter;
   let writer: TraceWriter | null = null;
   try {
     writer = new TraceWriter(output, imported.header);
     for (const event of imported.events) {
       append(writer, event, { file, report: imported.report });
       events += 1;
+      last = event.event;
       if ((events & 0xffff) === 0) progress.update(events);
     }
     writer.finish(imported.end);
     output.close();
-    return events;
+    return { events, hasGaps: leftOut.length === 0 && last - startsAfter !== events };
   } catch (error) {
     const isFailedOutput = error instanceof CliError && error.exitCode === EXIT.cutShort;
     if (!isFailedOutput) output.discard();
@@ -120,7 +130,7 @@ function read(bytes: Uint8Array<ArrayBuffer>, file: string): Imported {
   const format = formatOf(bytes, file);
   try {
     if (format === "etl") return importEtl(bytes, { toolVersion: VERSION });
-    if (format === "strace") return importStrace(allLinesOf(bytes), { toolVersion: VERSION });
+    if (format === "strace") return importStrace(linesOf(bytes), { toolVersion: VERSION });
     return importJsonLines(linesOf(bytes));
   } catch (error) {
     if (error instanceof Error) error.message = `${file}: ${error.message}`;
@@ -140,17 +150,8 @@ function formatOf(bytes: Uint8Array, file: string): Exclude<ForeignFormat, "mapt
   throw new CliError(EXIT.unreadable, `Cannot import "${file}": ${hint}.`);
 }
 
-/** The lines of a text that are not empty, split anew at each walk, without a copy of the whole. */
+/** The lines of a text, the empty ones too, so that they can be numbered: split anew at each walk, without a copy of the whole. */
 function linesOf(bytes: Uint8Array): Iterable<string> {
-  return {
-    *[Symbol.iterator]() {
-      for (const line of allLinesOf(bytes)) if (line !== "") yield line;
-    },
-  };
-}
-
-/** The same with the empty ones, so that they can be numbered. */
-function allLinesOf(bytes: Uint8Array): Iterable<string> {
   return {
     *[Symbol.iterator]() {
       const decoder = new TextDecoder();

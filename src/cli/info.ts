@@ -24,6 +24,7 @@ export async function runInfo(args: InfoArgs, io: Io): Promise<number> {
       : { opened: outlined, facts: factsOf(indexed, indexed) };
     if (show.json) io.out.json(toJson(opened, facts));
     else for (const line of lines(io, { opened, facts, limit: show.limit })) io.out.line(line);
+    if (narrow !== null && facts.events === 0) io.talk(`No event of ${opened.name} is what the filters ask for.`);
     return tellLosses(io, opened);
   } finally {
     outlined.close();

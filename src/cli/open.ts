@@ -1,12 +1,13 @@
 // Opens traces for verbs: a file, the newest one, or standard input; and narrows one to a range of its events. Filters by
 // name stand in narrow.ts, which loads much more. It must not know what a verb does with a trace.
 
-import { openTrace, type Trace, type TraceEvent, type TraceFile } from "../trace/mod.ts";
+import { leftOutBy, openTrace, type Trace, type TraceEvent, type TraceFile, type TraceHeader } from "../trace/mod.ts";
 import type { EventRange } from "./event_range.ts";
 import type { Filters } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { hasNameFilters, openAs, type Opened } from "./outline.ts";
 import { STANDARD_STREAM } from "./paths.ts";
+import { selectionOf } from "./selection.ts";
 import { commandLine, shellPath } from "./shell.ts";
 
 /** A trace that is open. */
@@ -38,9 +39,29 @@ export function inRange(trace: Trace, range: EventRange | undefined): Trace {
   return withEvents(trace, () => trace.events({ from: first, ...(last === Infinity ? {} : { to: last }) }));
 }
 
-/** The trace as it is, but for its events. */
-export function withEvents(trace: Trace, events: () => IterableIterator<TraceEvent>): Trace {
-  const { header, end, eventCount } = trace;
+/** A narrowed trace whose header says what of the run the filters leave out, as that of a recording does. */
+export function partOf(trace: Trace, filters: Filters): Trace {
+  const selection = selectionOf(filters);
+  const leftOut = [
+    ...leftOutBy(selection),
+    ...(filters.rules.length === 0 ? [] : [`what no finding of ${filters.rules.join(", ")} names`]),
+  ];
+  if (leftOut.length === 0) return trace;
+  const { header } = trace;
+  return withEvents(trace, () => trace.events(), {
+    ...header,
+    leftOut: [...new Set([...header.leftOut, ...leftOut])],
+    selection: header.selection ?? selection,
+  });
+}
+
+/** The trace as it is, but for its events, and for its header where one is given. */
+export function withEvents(
+  trace: Trace,
+  events: () => IterableIterator<TraceEvent>,
+  header: TraceHeader = trace.header,
+): Trace {
+  const { end, eventCount } = trace;
   return {
     header,
     end,

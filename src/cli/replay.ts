@@ -17,15 +17,18 @@ export async function runReplay(args: ReplayArgs, io: Io): Promise<number> {
   const opened = await open(io, args.trace);
   const { trace } = opened;
   try {
-    const options = replayOptions(args, opened);
+    const counted = countingCompared(replayOptions(args, opened));
+    const { options } = counted;
     const progress = io.progress("replay", { total: trace.eventCount });
     const replayed = replay(trace, { ...options, onProgress: (event) => progress.update(event) });
     progress.end();
     const result = hasDamagedHeader(opened) ? withoutOptions(replayed) : replayed;
     const incomplete = tellLosses(io, opened);
+    const isVain = result.stoppedEarly === "" && counted.compared() === 0;
+    if (isVain) io.talk(`No event of ${opened.name} is what the filters ask for.`);
     if (args.show.json) io.out.json(toJson(result));
     else report(io, result, { opened, limit: args.show.limit });
-    close(io, result, { opened, data: args.show.json });
+    close(io, result, { opened, isVain, data: args.show.json });
     if (result.divergence !== null) return EXIT.found;
     return result.stoppedEarly === "" ? incomplete : EXIT.incomplete;
   } finally {
@@ -54,6 +57,21 @@ function replayOptions({ options: typed, filters }: ReplayArgs, { trace }: OpenT
     ...(range === undefined || typed.length > 0 ? {} : { from: range.first }),
     ...(range === undefined || range.last === Infinity ? {} : { to: range.last }),
   };
+}
+
+/** The same options, and how many events they let be compared: Infinity where they ask for no choice. */
+function countingCompared(
+  options: ReplayOptions,
+): { readonly options: ReplayOptions; readonly compared: () => number } {
+  const { compares } = options;
+  if (compares === undefined) return { options, compared: () => Infinity };
+  let compared = 0;
+  const counting: NonNullable<ReplayOptions["compares"]> = (event) => {
+    const isWanted = compares(event);
+    if (isWanted) compared += 1;
+    return isWanted;
+  };
+  return { options: { ...options, compares: counting }, compared: () => compared };
 }
 
 /** The options with those typed on the command line over them. */
@@ -120,7 +138,7 @@ function divergenceLines(io: Io, { event, call, field, recorded, replayed, objec
 function close(
   io: Io,
   { divergence, events, callsReplayed, stoppedEarly }: ReplayResult,
-  { opened, data }: { readonly opened: OpenTrace; readonly data: boolean },
+  { opened, isVain, data }: { readonly opened: OpenTrace; readonly isVain: boolean; readonly data: boolean },
 ): void {
   const counts = `${plural(callsReplayed, "call")} in ${plural(events, "event")}`;
   if (divergence === null) {
@@ -129,10 +147,12 @@ function close(
     const nothing = callsReplayed === 0 ? whyNothing(opened, events) : "";
     return io.close({
       ...nextOn(opened, "audit"),
-      summary: nothing === ""
+      summary: isVain
+        ? `nothing compared: ${plural(events, "event")} went by${state}`
+        : nothing === ""
         ? `no divergence: ${counts} replayed alike${state}`
         : `nothing replayed: ${nothing}${state}`,
-      ...(state === "" && nothing === "" ? { mood: "good" } : {}),
+      ...(state === "" && nothing === "" && !isVain ? { mood: "good" } : {}),
       data,
     });
   }

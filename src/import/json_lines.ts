@@ -4,7 +4,7 @@
 // declared are refused. It must not know files.
 
 import { type IgnoredMembers, type JsonLinesOptions, type ParsedJsonLines, parseJsonLines } from "../trace/mod.ts";
-import type { TraceEvent } from "../trace/mod.ts";
+import type { Loss, TraceEvent } from "../trace/mod.ts";
 import type { Imported, ImportReport } from "./imported.ts";
 
 /** An imported trace, and the members that were dropped. */
@@ -14,8 +14,8 @@ export interface ImportedJsonLines extends Imported {
 
 /**
  * Reads lines without their line ends, once now and again for each walk of `events`: `lines` must give the same each
- * time. A header is kept as it is, so that a dump comes back as the trace it was; lines without one, or that do not say
- * how the recording ended, end as imported. Throws `JsonLinesError` for the first line that is wrong. Holds two numbers
+ * time. A header is kept as it is, so that a dump comes back as the trace it was, but for losses where the lines end before
+ * the run that it tells of; lines without one, or that do not say how the recording ended, end as imported. Throws `JsonLinesError` for the first line that is wrong. Holds two numbers
  * for each event.
  */
 export function importJsonLines(lines: Iterable<string>, options: JsonLinesOptions = {}): ImportedJsonLines {
@@ -27,12 +27,23 @@ export function importJsonLines(lines: Iterable<string>, options: JsonLinesOptio
   const parsed = parseJsonLines(lines, options);
   const index = indexEvents(parsed);
   return {
-    header: parsed.header,
+    header: { ...parsed.header, losses: [...parsed.header.losses, ...lossesAtEnd(parsed, index)] },
     events: { [Symbol.iterator]: (): Iterator<TraceEvent> => parseJsonLines(lines, options).events },
     end: parsed.end ?? { reason: "imported", message: "", events: index.events.length },
     report: reportOf(index, parsed.ignored()),
     ignored: parsed.ignored(),
   };
+}
+
+/** What the lines lack at their end, where they say how far the run went; what a filter left out there is no loss. */
+function lossesAtEnd({ header, end, isCut }: ParsedJsonLines, { events }: EventIndex): readonly Loss[] {
+  const unknown = { firstEvent: 0, lastEvent: 0, offsetBytes: -1 };
+  if (isCut) return [{ what: "the recording never said how it ended", ...unknown }];
+  const firstEvent = (events.at(-1) ?? header.startsAfter) + 1;
+  const lastEvent = end?.events ?? 0;
+  if (lastEvent < firstEvent || header.leftOut.length > 0) return [];
+  const what = `events ${firstEvent} to ${lastEvent} are not in the log: it was cut`;
+  return [{ what, firstEvent, lastEvent, offsetBytes: -1 }];
 }
 
 /** What the first walk found: each event's number and line, and how often each call occurred. */

@@ -2,7 +2,7 @@
 // json_lines_parse.ts is the exact inverse. It must not know files, nor how the lines are stored.
 
 import { type Outcome, type ParamPlan, printObject, statusName, type Value } from "../api/mod.ts";
-import type { MemoryDelta, Selection, Site, TraceEnd, TraceEvent, TraceHeader } from "./event.ts";
+import type { Loss, MemoryDelta, Selection, Site, TraceEnd, TraceEvent, TraceHeader } from "./event.ts";
 import { HandleBook, hexOf, integerToJson, type JsonObject, type JsonValue, valueToJson } from "./json_values.ts";
 
 /** What the first line says it is; the number changes when a reader of the old form would be wrong. */
@@ -109,12 +109,15 @@ function memoryToJson({ bytes, ...delta }: MemoryDelta): JsonObject {
 export interface JsonLinesSource {
   readonly header: TraceHeader;
   readonly end: TraceEnd | null;
+  /** What is lost, the header's own losses included; left out: what the header says. */
+  readonly losses?: readonly Loss[];
   events(): Iterable<TraceEvent>;
 }
 
 /** All lines of a trace, without line ends; one event and the objects' handle values are held at a time. */
 export function* jsonLines(trace: JsonLinesSource): IterableIterator<string> {
-  yield JSON.stringify(headerToJson(trace.header, trace.end));
+  const { header, end, losses = header.losses } = trace;
+  yield JSON.stringify(headerToJson({ ...header, losses }, end));
   const said = new HandleBook();
   for (const event of trace.events()) yield JSON.stringify(eventToJson(event, said));
 }

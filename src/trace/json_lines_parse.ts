@@ -74,6 +74,7 @@ const EVENT_MEMBERS = new Set([
 export class JsonLinesParser {
   #header: TraceHeader | null = null;
   #end: TraceEnd | null = null;
+  #isCut = false;
   #line = 0;
   #isFirst = true;
   #lastEvent = 0;
@@ -94,6 +95,11 @@ export class JsonLinesParser {
   /** How the recording ended, as the first line said. */
   get end(): TraceEnd | null {
     return this.#end;
+  }
+
+  /** Whether the first line says that nobody wrote how the recording ended. */
+  get isCut(): boolean {
+    return this.#isCut;
   }
 
   /** The number of the last line given, from 1; 0 before the first. */
@@ -140,6 +146,7 @@ export class JsonLinesParser {
     const { header, end } = headerFromJson(json, (member) => this.#ignore(member));
     this.#header = header;
     this.#end = end;
+    this.#isCut = line.get("end") === null;
   }
 
   #event(line: Members): TraceEvent {
@@ -327,6 +334,8 @@ export interface ParsedJsonLines {
   readonly hasHeader: boolean;
   /** Null where the lines do not say how the recording ended. */
   readonly end: TraceEnd | null;
+  /** Whether they say that nobody wrote how the recording ended: a null, where nothing would leave it open. */
+  readonly isCut: boolean;
   /** The events, read as they are asked for, once. Throws `JsonLinesError` at a line that is no event. */
   readonly events: IterableIterator<TraceEvent>;
   /** Where the event stands that was given last: its line, from 1. */
@@ -349,6 +358,7 @@ export function parseJsonLines(lines: Iterable<string>, options: JsonLinesOption
     header: parser.header ?? unknownHeader(),
     hasHeader: parser.header !== null,
     end: parser.end,
+    isCut: parser.isCut,
     events: eventsFrom(parser, { first, source }),
     lineNumber: () => parser.lineNumber,
     ignored: () => parser.ignored,

@@ -138,6 +138,8 @@ Deno.test("JSON lines that are wrong halfway are exit code 3 with their line, an
     const lines = (await place.run("dump t.msgpack --json")).out.trimEnd().split("\n");
     place.put("bad.json", [...lines.slice(0, 3), '{"event":3,"kind":"call","side":5}', ""].join("\n"));
     assertRefused(await place.run("import bad.json"), { code: 3, says: /bad\.json: Cannot read line 4/ });
+    place.put("bad.json", [...lines.slice(0, 3), "", " ", '{"event":3,"kind":"call","side":5}', ""].join("\r\n"));
+    assertRefused(await place.run("import bad.json"), { code: 3, says: /bad\.json: Cannot read line 6/ });
     assertEquals(place.names(), ["bad.json", "t.msgpack"]);
   }));
 
@@ -216,6 +218,32 @@ Deno.test("an output that exists is exit code 2 without --force; one that cannot
     assertRefused(await place.run("record -o no/where"), { code: 5, says: /"no\/where": its folder does not exist/ });
     assertEquals((await place.run("record double-map -o t.msgpack --force")).code, 0);
     assertEquals((await place.run("diff t.msgpack -", { stdin: SMALL_TRACE })).code, 1);
+  }));
+
+Deno.test("what a trace is made of is not overwritten with it, whatever it is called and whatever --force says", () =>
+  inPlace(async (place) => {
+    const line = '{"event":1,"kind":"note","side":"machine","text":"a"}\n';
+    const files = {
+      "a.json": line,
+      "s.calls": "guest AllocateBuffer(ByteCount=1)\n",
+      "p.ts": "export default () => {};\n",
+    };
+    for (const [name, text] of Object.entries(files)) place.put(name, text);
+    Deno.symlinkSync(place.path("a.json"), place.path("link"));
+    for (
+      const words of [
+        "import a.json -o a.json --force",
+        "import a.json -o ./link --force",
+        "import link -o a.json --force",
+        "record s.calls -o s.calls --force",
+        "record s.calls -o s.calls --force --ring 64KB",
+        "record p.ts -o ./p.ts --force",
+      ]
+    ) {
+      assertRefused(await place.run(words), { code: 2, says: /is what the trace is made of/ });
+    }
+    for (const [name, text] of Object.entries(files)) assertEquals(Deno.readTextFileSync(place.path(name)), text);
+    assertEquals((await place.run("import a.json -o other --force")).code, 0);
   }));
 
 Deno.test("a disk that is full is exit code 5, and what was written is kept", () =>
