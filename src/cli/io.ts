@@ -2,7 +2,7 @@
 // nothing else of the system, so a test can call it with a System of its own, without a process.
 import { Bar, makePaint, NO_PROGRESS, type Paint, type Progress, wantsColor, wrapped } from "./terminal.ts";
 import { standingFolder } from "./paths.ts";
-import { CliError, EXIT, isClosedPipe } from "./exit.ts";
+import { CliError, EXIT, isClosedPipe, isDiskFull } from "./exit.ts";
 import { printable, printableJson } from "./printable.ts";
 import type { OutputFlags } from "./flags.ts";
 
@@ -217,12 +217,12 @@ function onlyOnce(read: System["stdin"]): System["stdin"] {
   };
 }
 
-/** Talk that nobody hears is no error: a closed standard error must not end a verb. */
+/** Talk that nobody hears is no error: a standard error that is closed, or on a full disk, must not end a verb. */
 function writeQuietly(port: Port, bytes: Uint8Array): void {
   try {
     port.write(bytes);
   } catch (error) {
-    if (!isClosedPipe(error)) throw error;
+    if (!isClosedPipe(error) && !isDiskFull(error)) throw error;
   }
 }
 

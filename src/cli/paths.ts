@@ -231,15 +231,22 @@ export interface OutputChoice {
   readonly name: string;
   /** Overwrites the file that `output` names. */
   readonly force: boolean;
+  /** What the result is made of, which is never overwritten; `-` is none. */
+  readonly source?: string;
 }
 
 const MOST_NAMES = 100_000;
 
 /** Makes the output file at once, so that a bad name fails before the work and not after it. */
 export function createOutput(io: Io, choice: OutputChoice): OutputFile {
-  const { output, name, force } = choice;
+  const { output, name, source } = choice;
   if (output === STANDARD_STREAM) return standardOutput(io);
-  if (output !== undefined) return fileOutput(io, output, openNamed(io, output, force));
+  if (output !== undefined) {
+    if (source !== undefined && isSameFile(io, output, source)) {
+      throw new CliError(EXIT.usage, `Choose another name: "${output}" is what the trace is made of.`);
+    }
+    return fileOutput(io, output, openNamed(io, output, choice.force));
+  }
   for (let count = 1; count <= MOST_NAMES; count++) {
     const free = `${name}${count === 1 ? "" : `-${count}`}${TRACE_EXTENSION}`;
     const file = creating(free, () => openNew(resolvePath(io.folder, free)));
@@ -266,6 +273,13 @@ function openNamed(io: Io, output: string, force: boolean): Deno.FsFile {
   if (file !== undefined) return file;
   if (isDevice(full)) return creating(output, () => Deno.openSync(full, { write: true }));
   throw new CliError(EXIT.usage, `Choose another name, or add --force to overwrite: "${output}" exists.`);
+}
+
+/** Whether both names lead to one file, links followed. */
+function isSameFile(io: Io, one: string, other: string): boolean {
+  const [left, right] = [one, other].map((path) => statOrNothing(resolvePath(io.folder, path)));
+  return left?.isFile === true && right?.isFile === true && left.ino !== null && left.ino === right.ino &&
+    left.dev === right.dev;
 }
 
 function isFolder(path: string): boolean {

@@ -38,7 +38,8 @@ export async function runRecord(args: RecordArgs, io: Io): Promise<number> {
 async function recordOne(args: RecordArgs, io: Io): Promise<number> {
   const found = await findProgram(io, { program: args.program, args: args.args });
   const options = modelOptions(modelOptions(defaultsFor(found), Object.entries(found.options)), args.options);
-  const choice = { output: args.output, name: traceName(found), force: args.force };
+  const source = found.what.kind === "builtin" ? undefined : args.program;
+  const choice = { output: args.output, name: traceName(found), force: args.force, ...(source && { source }) };
   const { output, segments } = args.ring === undefined
     ? { output: createOutput(io, choice), segments: null }
     : createRing(io, { ...choice, ringBytes: args.ring });

@@ -200,6 +200,18 @@ Deno.test("main() ends quietly with 0 when the reader of its output is gone", as
   assertEquals(await main(["recrod"], { ...system, stderr: closedPort() }), 2);
 });
 
+Deno.test("main() goes on where its talk finds no room: standard error on a full disk changes no exit code", async () => {
+  const system = fakeSystem();
+  const stderr = {
+    terminal: false,
+    write() {
+      throw Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
+    },
+  };
+  assertEquals(await main(["recrod"], { ...system, stderr }), 2);
+  assertEquals(await main(["explain", "G-07", "--verbose"], { ...system, stderr }), 0);
+});
+
 Deno.test("main() prints help on a terminal too narrow for it", async () => {
   const system = { ...fakeSystem("/", { terminal: true }), width: () => 20 };
   assertEquals(await main(["record", "--help"], system), 0);
