@@ -3,12 +3,14 @@
 // Places, ranges and page tables are checked where they are put to use: `World.restoreObjects`, `AddressSpace.fromPlain`.
 
 import {
+  defaultOptions,
   HANDLE_SPACES,
   type ImagePosition,
   type ObjectKind,
   OBJECTS,
   OPTIONS,
   type Outcome,
+  parseOption,
   type Ref,
   type SavedConnection,
   type SavedGpadl,
@@ -87,10 +89,23 @@ function isPair(value: unknown): value is readonly [child: number, owner: number
   return Array.isArray(value) && value.length === 2 && value.every(isCount);
 }
 
-/** Every option is text; which text each takes, `parseOption` said when it was set. */
+/** Every option has one of the values that it takes. */
 function isOptions(value: unknown): value is Snapshot["options"] {
-  return isPlainObject(value) && kindsOf(OPTIONS).every((name) => isText(value[name]));
+  return isPlainObject(value) && kindsOf(OPTIONS).every((name) => takes(name, value[name]));
 }
+
+function takes(option: string, value: unknown): boolean {
+  if (!isText(value)) return false;
+  try {
+    parseOption(DEFAULTS, option, value);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+const DEFAULTS = defaultOptions();
 
 const KIND = oneOf(...kindsOf(OBJECTS));
 const SPACE = oneOf(...kindsOf(HANDLE_SPACES));

@@ -13,7 +13,7 @@ import {
   VOID,
 } from "../api/mod.ts";
 import { type Answer, type CallRequest, Session } from "../driver/mod.ts";
-import { Engine, isSnapshot, type Snapshot } from "../engine/mod.ts";
+import { Engine, isSnapshot } from "../engine/mod.ts";
 import {
   decodeKeyframe,
   type EventSink,
@@ -23,6 +23,7 @@ import {
   type TraceEvent,
   viewEvents,
 } from "../trace/mod.ts";
+import { WireError } from "../wire/mod.ts";
 import { answersAlike, areAlike, compareEvents, type FieldDifference } from "./compare.ts";
 import { describeObject } from "./describe.ts";
 import { describeRecorded } from "./recorded_objects.ts";
@@ -71,18 +72,19 @@ export interface ReplayResult {
 /**
  * Replays a trace up to the first event that the engine makes otherwise. What a driver decided is fed again and cannot
  * differ by itself: arguments, side and cause of a call, which callback runs when, what a callback returned. A change of
- * these shows at the first answer that depends on it. `TypeError` where a keyframe is no state of this engine.
+ * these shows at the first answer that depends on it. A keyframe that is no state of this engine is none: the one before
+ * it, or the start, serves.
  */
 export function replay(trace: Trace, options: ReplayOptions = {}): ReplayResult {
   const isOther = options.options !== undefined && !sameOptions(options.options, trace.header.options);
   const { startsAfter, leftOut } = trace.header;
   const from = startsAfter === 0 ? options.from : Math.max(startsAfter + 1, options.from ?? 0);
-  const start = from === undefined || isOther ? null : keyframeBefore(trace, from);
+  const start = from === undefined || isOther || leftOut.length > 0 ? null : startBefore(trace, from);
   if (leftOut.length > 0) {
     return notReplayed(`${leftOut.join("; ")}: left out when it was recorded, and replay needs all`);
   }
   if (startsAfter > 0 && isOther) return notReplayed("it begins with a state that was made under its own options");
-  if (startsAfter > 0 && (start === null || !isSnapshot(decodeKeyframe(start.state)))) {
+  if (startsAfter > 0 && start === null) {
     return notReplayed(`the state after @${startsAfter}, where it begins, is lost or of another engine`);
   }
   return new Replayer(trace, options, start).run();
@@ -98,18 +100,37 @@ function sameOptions(one: ModelOptions, other: ModelOptions): boolean {
   return Object.entries<string>(one).every(([name, value]) => others.get(name) === value);
 }
 
+/** Where a replay begins behind the start: the event, and the engine as it was then. */
+interface Start {
+  readonly event: number;
+  readonly engine: Engine;
+}
+
+/** The last keyframe before an event that an engine can be made of. */
+function startBefore(trace: Trace, event: number): Start | null {
+  for (let keyframe = keyframeBefore(trace, event); keyframe !== null;) {
+    const engine = restored(keyframe);
+    if (engine !== null) return { event: keyframe.event, engine };
+    keyframe = keyframeBefore(trace, keyframe.event);
+  }
+  return null;
+}
+
 function keyframeBefore(trace: Trace, event: number): Keyframe | null {
   let best: Keyframe | null = null;
   for (const keyframe of trace.keyframes()) if (keyframe.event < event) best = keyframe;
   return best;
 }
 
-function snapshotOf(keyframe: Keyframe): Snapshot {
-  const state = decodeKeyframe(keyframe.state);
-  if (!isSnapshot(state)) {
-    throw new TypeError(`Cannot replay from the keyframe after @${keyframe.event}: it is no state of this engine`);
+/** Null for bytes that are no state of this engine, or of none that holds together: a right checksum does not say that they are. */
+function restored(keyframe: Keyframe): Engine | null {
+  try {
+    const state = decodeKeyframe(keyframe.state);
+    return isSnapshot(state) ? Engine.restore(state) : null;
+  } catch (error) {
+    if (error instanceof WireError || error instanceof RangeError || error instanceof TypeError) return null;
+    throw error;
   }
-  return state;
 }
 
 /** Feeds a session the recorded inputs, and is its sink: what the session makes meets what was recorded. */
@@ -145,14 +166,12 @@ class Replayer implements EventSink {
   #divergence: Divergence | null = null;
   #stoppedEarly = "";
 
-  constructor(trace: Trace, options: ReplayOptions, start: Keyframe | null) {
+  constructor(trace: Trace, options: ReplayOptions, start: Start | null) {
     this.#trace = trace;
     this.#options = options;
     this.#exactHandles = trace.header.maker === "engine";
     this.#startedAfter = start?.event ?? 0;
-    const engine = start === null
-      ? new Engine(options.options ?? trace.header.options)
-      : Engine.restore(snapshotOf(start));
+    const engine = start?.engine ?? new Engine(options.options ?? trace.header.options);
     this.#session = new Session({
       engine,
       sink: this,
@@ -169,7 +188,7 @@ class Replayer implements EventSink {
 
   run(): ReplayResult {
     const { to = Infinity } = this.#options;
-    viewEvents(this.#trace, (event) => this.#visit(event), { from: this.#startedAfter + 1, to });
+    this.#walk(to);
     if (this.#divergence === null && this.#stoppedEarly === "") this.#end(to);
     return {
       events: this.#events,
@@ -179,6 +198,17 @@ class Replayer implements EventSink {
       stoppedEarly: this.#stoppedEarly,
       startedAfter: this.#startedAfter,
     };
+  }
+
+  /** A state that a file gave may hold together and be none that a run comes to: an engine that fails on it says so. */
+  #walk(to: number): void {
+    try {
+      viewEvents(this.#trace, (event) => this.#visit(event), { from: this.#startedAfter + 1, to });
+    } catch (error) {
+      if (this.#startedAfter === 0 || !(error instanceof Error)) throw error;
+      const place = `@${this.#startedAfter + this.#events}`;
+      this.#stoppedEarly = `the engine fails at ${place} on the state after @${this.#startedAfter}: ${error.message}`;
+    }
   }
 
   /** False ends the walk. */
