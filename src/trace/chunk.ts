@@ -12,7 +12,7 @@ import {
   unpack,
   WireError,
 } from "../wire/mod.ts";
-import { CHUNK_EVENTS, COLUMN_POOLS, type EventCounts } from "./chunk_layout.ts";
+import { CHUNK_EVENTS, COLUMN_POOLS, type EventCounts, MAX_EVENT_BYTES } from "./chunk_layout.ts";
 import { ObjectTables } from "./chunk_objects.ts";
 import { ChunkShapes, type EventShape } from "./chunk_shapes.ts";
 import { ChunkCursor, type WantedRows, WAY } from "./chunk_cursor.ts";
@@ -26,6 +26,10 @@ import type { VisitOptions } from "./visit.ts";
 const WORD = 2 ** 32;
 const SAFE = 2 ** 53;
 const MAX_TABLE_ROWS = 2 ** 22;
+/** The largest event may be all text; beside it are declarations and the heads of columns. */
+const MAX_HEAD_BYTES = MAX_EVENT_BYTES + 2 ** 21;
+/** Texts are most of a head, maps are those of its declarations. */
+const HEAD_LIMITS = { values: 2 ** 20, maps: 2 ** 16 };
 
 /** What a chunk's block says of it, and what is known of the events before. */
 export interface ChunkFrame {
@@ -43,7 +47,11 @@ export interface ChunkFrame {
 
 /** The head's fields of a chunk's parts. */
 export function readChunkHead(parts: readonly Uint8Array[]): Fields {
-  return new Fields(unpack(parts[0] ?? new Uint8Array(0)), "a chunk's head");
+  const [head = new Uint8Array(0)] = parts;
+  if (head.length > MAX_HEAD_BYTES) {
+    throw new WireError(`Cannot read a chunk's head of ${head.length} bytes: the limit is ${MAX_HEAD_BYTES}`, 0);
+  }
+  return new Fields(unpack(head, HEAD_LIMITS), "a chunk's head");
 }
 
 /** One chunk, decoded. `WireError` where it is not one. */

@@ -1,7 +1,7 @@
 // Finds the blocks of a file: from its index where that is whole, else by walking from prefix to prefix, searching on
 // after damage. It says what is lost and where. It must not know what is in a chunk.
 
-import { checkBody, findPrefix, PREFIX_BYTES, readBody, readPrefix, WireError } from "../wire/mod.ts";
+import { checkBody, findPrefix, MAX_BODY_BYTES, PREFIX_BYTES, readBody, readPrefix, WireError } from "../wire/mod.ts";
 import type { BlockPrefix } from "../wire/mod.ts";
 import { TAGS } from "./chunk_layout.ts";
 import type { Loss, TraceHeader } from "./event.ts";
@@ -35,10 +35,32 @@ export function locateBlocks(source: ByteSource, header: ReadHeader): Directory 
   return fromIndex(source, header) ?? new Scan(source, header).directory();
 }
 
+/** How a block is read. */
+export interface BlockReading {
+  /** The checksum of its file. */
+  readonly file: number | null;
+  /** Bytes that its parts may decode to; left out: what any body may. */
+  readonly most?: number;
+}
+
 /** Reads a block and checks that it is the one that was located; its decoded parts. `WireError` where it is not. */
-export function readBlock(source: ByteSource, block: IndexedBlock, file: number | null): readonly Uint8Array[] {
+export function readBlock(
+  source: ByteSource,
+  block: IndexedBlock,
+  { file, most = MAX_BODY_BYTES }: BlockReading,
+): readonly Uint8Array[] {
   const { prefix, body } = readFrame(source, block, file);
+  if (prefix.decodedBytes > most) {
+    throw new WireError(`it says ${prefix.decodedBytes} bytes, more than the ${most} that it may hold`, 0);
+  }
   return readBody(prefix, body);
+}
+
+/** Bytes that an end and an index may hold at least; an index also one for each byte of the file. */
+const MOST_END_BYTES = 64 * 1024;
+
+function mostOf({ tag }: IndexedBlock, { size }: ByteSource): number {
+  return tag === TAGS.end ? MOST_END_BYTES : MOST_END_BYTES + size;
 }
 
 /** The prefix and body of a located block; the body is not checked. `WireError` for another prefix. */
@@ -62,14 +84,15 @@ function fromIndex(source: ByteSource, header: ReadHeader): Directory | null {
   const last = findEnd(source, header.file);
   if (last === null) return null;
   try {
-    const [part] = readBlock(source, last, header.file);
+    const { file } = header;
+    const [part] = readBlock(source, last, { file, most: mostOf(last, source) });
     const footer = decodeFooter(part ?? new Uint8Array(0));
     if (footer.indexOffsetBytes + PREFIX_BYTES > last.offsetBytes) return null;
     const prefix = readPrefix(source.read(footer.indexOffsetBytes, PREFIX_BYTES));
     if (prefix === null) return null;
     const at = locate(prefix, footer.indexOffsetBytes);
     if (at.offsetBytes + at.sizeBytes !== last.offsetBytes) return null;
-    const [indexPart] = readBlock(source, at, header.file);
+    const [indexPart] = readBlock(source, at, { file, most: mostOf(at, source) });
     const index = decodeIndex(indexPart ?? new Uint8Array(0));
     const blocks = [...index.blocks, at, last];
     const fits = at.tag === TAGS.index && footer.blocks === blocks.length - 1 &&
@@ -254,7 +277,7 @@ class Scan {
 
   #decode<T>(block: IndexedBlock, what: string, decode: (part: Uint8Array) => T): T | null {
     try {
-      const [part] = readBlock(this.#source, block, this.#file);
+      const [part] = readBlock(this.#source, block, { file: this.#file, most: mostOf(block, this.#source) });
       return decode(part ?? new Uint8Array(0));
     } catch (error) {
       if (!(error instanceof WireError)) throw error;

@@ -9,6 +9,8 @@ import { FORMAT_VERSION, type Upgrade, upgradeFields } from "./upgrade.ts";
 
 /** Largest header. */
 export const MAX_HEADER_BYTES = 2 ** 20;
+/** It lists losses, each a map. */
+const HEADER_LIMITS = { values: 2 ** 18, maps: 2 ** 15 };
 /** Bytes of the first keys, whose places never change. */
 export const HEADER_START_BYTES = 51;
 const AT = { version: 28, size: 38, crc: 47 };
@@ -114,9 +116,15 @@ export function readHeader(bytes: Uint8Array, upgrades?: ReadonlyMap<number, Upg
       { reason: "newer-version", offset: AT.version },
     );
   }
-  const { header, troubles } = parseHeader(bytes.subarray(0, size), { version, ...(upgrades && { upgrades }) });
-  const losses = troubles.map((trouble) => loss(trouble));
-  return { header, version, sizeBytes: size, file: view.getUint32(AT.crc), losses };
+  try {
+    const { header, troubles } = parseHeader(bytes.subarray(0, size), { version, ...(upgrades && { upgrades }) });
+    const losses = troubles.map((trouble) => loss(trouble));
+    return { header, version, sizeBytes: size, file: view.getUint32(AT.crc), losses };
+  } catch (error) {
+    // A right checksum over what is no value: only a bad writer makes that, and its blocks may be whole.
+    if (error instanceof WireError) return readDamaged(bytes, error.message);
+    throw error;
+  }
 }
 
 const START = encodeHeader(blankHeader());
@@ -221,7 +229,7 @@ function parseHeader(
   bytes: Uint8Array,
   from: { readonly version: number; readonly upgrades?: ReadonlyMap<number, Upgrade> },
 ): { readonly header: TraceHeader; readonly troubles: readonly string[] } {
-  const fields = upgradeFields(new Fields(unpack(bytes), "the header"), { ...from, part: "header" });
+  const fields = upgradeFields(new Fields(unpack(bytes, HEADER_LIMITS), "the header"), { ...from, part: "header" });
   const troubles: string[] = [];
   const take = <T>(read: (fields: Fields) => T, blank: T): T => {
     try {

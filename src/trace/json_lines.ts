@@ -116,8 +116,13 @@ export interface JsonLinesSource {
 
 /** All lines of a trace, without line ends; one event and the objects' handle values are held at a time. */
 export function* jsonLines(trace: JsonLinesSource): IterableIterator<string> {
-  const { header, end, losses = header.losses } = trace;
-  yield JSON.stringify(headerToJson({ ...header, losses }, end));
+  yield JSON.stringify(headerToJson({ ...trace.header, losses: lossesOf(trace) }, trace.end));
   const said = new HandleBook();
   for (const event of trace.events()) yield JSON.stringify(eventToJson(event, said));
+}
+
+/** Those that were found in a file follow the header's own; where in that file says nothing of lines. */
+function lossesOf({ header, losses = header.losses }: JsonLinesSource): readonly Loss[] {
+  const found = losses.slice(header.losses.length);
+  return [...header.losses, ...found.map((loss) => ({ ...loss, offsetBytes: -1 }))];
 }

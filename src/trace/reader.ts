@@ -1,7 +1,7 @@
 // Opens a trace: header, blocks, events chunk by chunk. What is damaged is left out and said; nothing is made up.
 // One decoded chunk is held at a time. It must not know where the bytes come from.
 
-import { ColumnBuffers } from "../wire/mod.ts";
+import { ColumnBuffers, release } from "../wire/mod.ts";
 import { Chunk, readChunkHead } from "./chunk.ts";
 import type { ChunkCursor } from "./chunk_cursor.ts";
 import { addTo, TAGS } from "./chunk_layout.ts";
@@ -106,7 +106,7 @@ class OpenTrace implements TraceFile {
     const { source, directory } = this.#outline;
     for (const block of directory.blocks) {
       if (block.tag !== TAGS.keyframe) continue;
-      const state = this.#outline.attempt(block, () => readBlock(source, block, directory.file)[0]);
+      const state = this.#outline.attempt(block, () => readBlock(source, block, directory)[0]);
       if (state !== undefined) yield { event: block.first, state };
     }
   }
@@ -160,11 +160,16 @@ class OpenTrace implements TraceFile {
   #decode(block: IndexedBlock, { history, buffers, source }: Walk): Chunk {
     const { directory, version } = this.#outline;
     buffers.reuse();
-    const parts = readBlock(source, block, directory.file);
+    const parts = readBlock(source, block, directory);
     const { upgrades } = this.#options;
     const from = { version, part: "chunk", ...(upgrades && { upgrades }) } as const;
-    const head = upgradeFields(readChunkHead(parts), from);
-    const { first: firstEvent, count: events } = block;
-    return new Chunk({ firstEvent, events, head, pools: parts.slice(1), history, buffers });
+    try {
+      const head = upgradeFields(readChunkHead(parts), from);
+      const { first: firstEvent, count: events } = block;
+      return new Chunk({ firstEvent, events, head, pools: parts.slice(1), history, buffers });
+    } catch (error) {
+      for (const part of parts) release(part);
+      throw error;
+    }
   }
 }

@@ -3,7 +3,7 @@
 // The body is parts, each compressed on its own. Normative in trace/FORMAT.md. It must not know what blocks are for.
 
 import { ByteReader } from "./byte_reader.ts";
-import { crc32, shrink, unshrink } from "./compress.ts";
+import { crc32, release, shrink, unshrink } from "./compress.ts";
 import { WireError } from "./wire_error.ts";
 
 /** Bytes of every block before its body. */
@@ -189,12 +189,16 @@ export function readBody(prefix: BlockPrefix, body: Uint8Array): readonly Uint8A
   reader.expectEnd();
   const size = stored.reduce((sum, part) => sum + part.size, 0);
   if (size !== prefix.decodedBytes) throw reader.error(`parts decode to ${size} bytes, wanted ${prefix.decodedBytes}`);
-  const parts = stored.map((part) => unshrink(part.bytes, part.size));
-  const crc = parts.reduce((sum, part) => crc32(part, sum), 0);
-  if (crc !== prefix.decodedCrc) {
+  const parts: Uint8Array[] = [];
+  try {
+    for (const part of stored) parts.push(unshrink(part.bytes, part.size));
+    const crc = parts.reduce((sum, part) => crc32(part, sum), 0);
+    if (crc === prefix.decodedCrc) return parts;
     throw reader.error(`the decoded bytes have checksum ${hex(crc)}, wanted ${hex(prefix.decodedCrc)}`);
+  } catch (error) {
+    for (const part of parts) release(part);
+    throw error;
   }
-  return parts;
 }
 
 function readPart(reader: ByteReader): { readonly size: number; readonly bytes: Uint8Array } {

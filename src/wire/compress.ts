@@ -10,9 +10,10 @@ const NEAR_LEVEL = { ...LEVEL, [constants.ZSTD_c_windowLog]: 15 };
 const MOST_ROOM = 2 ** 16;
 /** Below this a frame's own header and the call cost more than compression gains. */
 const WORTH_BYTES = 64;
-/** Bytes that are decompressed in one step: all that are expected and one more, which says that none is left; no more than this is believed. */
+/** Bytes that are decompressed in one step, at least. */
 const LEAST_STEP = 64;
-const MOST_STEP = 2 ** 20;
+/** Memory that is worth giving back at once. */
+const LARGE_BYTES = 2 ** 20;
 
 /** crc32 (IEEE) of the bytes, going on from `start`. */
 export function crc32(bytes: Uint8Array, start = 0): number {
@@ -40,13 +41,22 @@ export function unshrink(stored: Uint8Array, size: number): Uint8Array {
 
 function decompress(stored: Uint8Array, size: number): Uint8Array {
   try {
-    const options = {
-      maxOutputLength: Math.max(1, size),
-      chunkSize: Math.min(Math.max(size + 1, LEAST_STEP), MOST_STEP),
-    };
+    // All that is expected in one step, and one more, which says that none is left: pieces would be there twice when they
+    // are joined. Memory that nothing is written to is not taken, so that a lie costs none.
+    const options = { maxOutputLength: Math.max(1, size), chunkSize: Math.max(size + 1, LEAST_STEP) };
     const { buffer, byteOffset, byteLength } = zstdDecompressSync(stored, options);
     return new Uint8Array(buffer, byteOffset, byteLength);
   } catch (error) {
     throw new WireError(`Cannot decompress: ${error instanceof Error ? error.message : String(error)}`, 0);
   }
+}
+
+/**
+ * Gives back what `unshrink` decompressed, which is of no use after all: the collector would see to it late, and a file
+ * of many such blocks would take memory for all of them. Nobody may hold a view of it. Bytes that were stored as they are
+ * belong to the file's block, do not begin their buffer, and stay.
+ */
+export function release(bytes: Uint8Array): void {
+  const { buffer, byteOffset } = bytes;
+  if (byteOffset === 0 && buffer.byteLength >= LARGE_BYTES && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

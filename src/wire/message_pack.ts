@@ -22,6 +22,14 @@ export const MAX_DEPTH = 32;
 /** How many values one value may hold. */
 export const MAX_VALUES = 2 ** 22;
 
+/** How many values one may hold, and how many of them may be maps: an empty one takes a byte, and hundreds in memory. */
+export interface ValueLimits {
+  readonly values: number;
+  readonly maps: number;
+}
+
+const USUAL_LIMITS: ValueLimits = { values: MAX_VALUES, maps: MAX_VALUES };
+
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false });
 
@@ -30,17 +38,18 @@ export function pack(value: Packable): Uint8Array<ArrayBuffer> {
   return new Uint8Array(packr.pack(value));
 }
 
-/** The one value that these bytes are: maps as `Map`. `WireError` where they are none, hold an extension or nest too deep. */
-export function unpack(bytes: Uint8Array): unknown {
-  const end = endOfValue(bytes, 0);
+/** The one value that these bytes are: maps as `Map`. `WireError` where they are none, hold an extension, nest too deep or hold too much. */
+export function unpack(bytes: Uint8Array, limits = USUAL_LIMITS): unknown {
+  const end = endOfValue(bytes, 0, limits);
   if (end !== bytes.length) throw new WireError(`Cannot read value: ${bytes.length - end} bytes follow it`, end);
   const value: unknown = unpackr.unpack(bytes);
   return value;
 }
 
 /** Where the value that starts at `start` ends. `WireError` where it does not. */
-export function endOfValue(bytes: Uint8Array, start: number): number {
-  const walk = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), position: start, values: 0 };
+export function endOfValue(bytes: Uint8Array, start: number, limits = USUAL_LIMITS): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const walk = { view, position: start, values: 0, maps: 0, limits };
   walkValue(walk, 0);
   return walk.position;
 }
@@ -49,18 +58,28 @@ interface Walk {
   readonly view: DataView;
   position: number;
   values: number;
+  maps: number;
+  readonly limits: ValueLimits;
 }
 
 function walkValue(walk: Walk, depth: number): void {
   const start = walk.position;
   walk.values += 1;
   if (depth > MAX_DEPTH) throw new WireError(`Cannot read value: it nests deeper than ${MAX_DEPTH}`, start);
-  if (walk.values > MAX_VALUES) throw new WireError(`Cannot read value: it holds more than ${MAX_VALUES}`, start);
-  const children = walkHead(walk, readUnsigned(walk, 1));
+  const { values, maps } = walk.limits;
+  if (walk.values > values) throw new WireError(`Cannot read value: it holds more than ${values}`, start);
+  const first = readUnsigned(walk, 1);
+  if (isMap(first)) walk.maps += 1;
+  if (walk.maps > maps) throw new WireError(`Cannot read value: it holds more than ${maps} maps`, start);
+  const children = walkHead(walk, first);
   if (children > walk.view.byteLength - walk.position) {
     throw new WireError(`Cannot read value: ${children} members exceed the bytes left`, start);
   }
   for (let child = 0; child < children; child += 1) walkValue(walk, depth + 1);
+}
+
+function isMap(first: number): boolean {
+  return (first >= 0x80 && first < 0x90) || first === 0xde || first === 0xdf;
 }
 
 /** Sizes by first byte from 0xc0 to 0xdf: [bytes of length, bytes that follow, children per unit of length]. */

@@ -9,7 +9,7 @@ export { ByteTable } from "./byte_table.ts";
 export { ByteWriter } from "./byte_writer.ts";
 export { ColumnBuffers } from "./column_buffers.ts";
 export { writeBytes, writeColumn } from "./column_writer.ts";
-export { crc32 } from "./compress.ts";
+export { crc32, release } from "./compress.ts";
 export { Fields } from "./fields.ts";
 export { Layout, layout, type LayoutRecord, type LayoutValue } from "./layout.ts";
 export { endOfValue, pack, type Packable, unpack } from "./message_pack.ts";

@@ -3,7 +3,8 @@
 import fc from "fast-check";
 import { planOf } from "../../src/api/mod.ts";
 import { bytesSource, openTrace, type TraceEvent, TraceFormatError } from "../../src/trace/mod.ts";
-import { pack, type Packable, PREFIX_BYTES, readBody, readPrefix, unpack, writeBlock } from "../../src/wire/mod.ts";
+import { crc32, moveBlock, pack, type Packable, PREFIX_BYTES } from "../../src/wire/mod.ts";
+import { readBody, readPrefix, unpack, writeBlock } from "../../src/wire/mod.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { sampleEvent, sampleStory, writeTrace } from "../support/sample_events.ts";
 import { blockStarts } from "../support/trace_blocks.ts";
@@ -141,6 +142,87 @@ Deno.test("an event with more elements than a reader takes is refused by the wri
   assertEquals([...openTrace(bytesSource(writeTrace([pagesOf(2 ** 19)]))).events()].length, 1);
   const error = assertThrows(() => writeTrace([pagesOf(2 ** 19 + 1)]), RangeError);
   assertStringIncludes(error.message, "Cannot write event 1 with 524289 elements of arrays: the limit is 524288");
+});
+
+Deno.test("an end and an index that claim more than they may hold are damaged, and are not decompressed", () => {
+  const claims = [
+    [
+      2,
+      "the end of the trace is damaged: it says 4000065 bytes, more than the 65536",
+      "message",
+      "m".repeat(4_000_000),
+    ],
+    [1, "the index is damaged; it was rebuilt: it says", "sizes", Array.from({ length: 4_000_000 }, () => 0)],
+  ] as const;
+  for (const [block, said, name, value] of claims) {
+    const trace = openTrace(bytesSource(forged(block, (part) => withField(part, name, value))));
+    assertStringIncludes(trace.losses.map(({ what }) => what).join(), said);
+    assertEquals([...trace.events()].length, 160);
+  }
+});
+
+Deno.test("a header that is no value, with a right checksum, is a damaged header, and its events are read", () => {
+  const [size = 0] = blockStarts(TRACE);
+  const [before, after] = [TRACE.slice(0, 51), TRACE.slice(size)];
+  const bad: readonly (readonly number[])[] = [
+    [0xa1, 0x78, 0xd4, 1, 1], // an extension
+    [0xa1, 0x78, 0xc1], // nothing
+    [0xa1, 0x78, ...new Array(40).fill(0x91), 0xc0], // deep
+    [0xa1, 0x78, 0xdd, 0xff, 0xff, 0xff, 0xff], // an array without end
+    [0xa1, 0x78], // a key without a value
+    [0xa1, 0x78, 0xc0, 0xc0], // a value too many
+    [0xa1, 0x78, 0xdc, 0xff, 0xff, ...new Array(0xffff).fill(0x80)], // maps
+  ];
+  for (const value of bad) {
+    const trace = openTrace(bytesSource(sealed(before, value, after)));
+    assertEquals([...trace.events()].length, 160);
+    assertStringIncludes(trace.losses.map(({ what }) => what).join(), "the header is damaged: Cannot read value");
+  }
+});
+
+/** A trace of a header of five keys, whatever its last one is, and these blocks, all checksums right. */
+function sealed(start: Uint8Array, last: readonly number[], blocks: Uint8Array): Uint8Array {
+  const header = new Uint8Array([...start, ...last]);
+  const view = new DataView(header.buffer);
+  view.setUint16(1, 5);
+  view.setUint32(38, header.length);
+  view.setUint32(47, 0);
+  view.setUint32(47, crc32(header));
+  const bytes = new Uint8Array([...header, ...blocks]);
+  for (const at of blockStarts(bytes)) moveBlock(bytes.subarray(at), view.getUint32(47));
+  return bytes;
+}
+
+Deno.test("a head of more maps, values or bytes than declarations and texts need is lost before it takes memory", () => {
+  const heads: readonly (readonly [string, Packable, string])[] = [
+    ["calls", Array.from({ length: 2 ** 16 + 1 }, () => new Map()), "it holds more than 65536 maps"],
+    ["strings", Array.from({ length: 2 ** 20 + 1 }, () => ""), "it holds more than 1048576"],
+    ["strings", ["x".repeat(2 ** 26 - 2 ** 20)], "Cannot read a chunk's head of"],
+  ];
+  for (const [name, value, said] of heads) {
+    const bytes = forged(0, (part, index) => index === 0 ? withField(part, name, value) : part);
+    const trace = openTrace(bytesSource(bytes));
+    assertEquals([...trace.events()], []);
+    assertStringIncludes(trace.losses.map(({ what }) => what).join(), said);
+  }
+});
+
+Deno.test("many blocks of few bytes that decompress to many, and are nothing, take the memory of one", () => {
+  const [start = 0, end = 0] = blockStarts(TRACE);
+  const prefix = readPrefix(TRACE.subarray(start, end));
+  assert(prefix !== null);
+  const bombs = Array.from({ length: 12 }, (_, index) => {
+    const parts = [new Uint8Array(2 ** 25), new Uint8Array(2 ** 25 - 1)];
+    return writeBlock({ ...prefix, first: 1 + index, count: 1, parts });
+  });
+  const file = bombs.reduce((all, bomb) => new Uint8Array([...all, ...bomb]), TRACE.subarray(0, start));
+  assert(file.length < 200_000);
+  const before = Deno.memoryUsage().external;
+  const trace = openTrace(bytesSource(file));
+  for (const _ of trace.events());
+  assertEquals(trace.losses.length, 12);
+  const more = Deno.memoryUsage().external - before;
+  assert(more < 2 ** 25, `${more} bytes are still held`);
 });
 
 /** A part that is a map, with another value under this name. */
