@@ -93,7 +93,7 @@ function fromIndex(source: ByteSource, header: ReadHeader): Directory | null {
     const at = locate(prefix, footer.indexOffsetBytes);
     if (at.offsetBytes + at.sizeBytes !== last.offsetBytes) return null;
     const [indexPart] = readBlock(source, at, { file, most: mostOf(at, source) });
-    const index = decodeIndex(indexPart ?? new Uint8Array(0));
+    const index = decodeIndex(indexPart ?? new Uint8Array(0), source.size);
     const blocks = [...index.blocks, at, last];
     const fits = at.tag === TAGS.index && footer.blocks === blocks.length - 1 &&
       areContiguous(blocks, header.sizeBytes, source.size);
@@ -263,7 +263,11 @@ class Scan {
     }
     this.#blocks.push(block);
     if (block.tag === TAGS.index) {
-      this.#index = this.#decode(block, "the index is damaged; it was rebuilt", decodeIndex);
+      this.#index = this.#decode(
+        block,
+        "the index is damaged; it was rebuilt",
+        (part) => decodeIndex(part, this.#source.size),
+      );
     }
     if (block.tag !== TAGS.end) return false;
     const footer = this.#decode(block, "the end of the trace is damaged", decodeFooter);

@@ -112,9 +112,13 @@ export class IndexBuilder {
   }
 }
 
-/** Reads an index block's part; `WireError` where it is none. */
-export function decodeIndex(part: Uint8Array): TraceIndex {
-  const fields = new Fields(unpack(part), "the index");
+/** What an index may hold whatever the size of its file: one value for each of so many bytes of the file more. */
+const INDEX_VALUES = { least: 2 ** 16, bytesEach: 8 } as const;
+
+/** Reads an index block's part, of a file of so many bytes; `WireError` where it is none, or more than such a file needs. */
+export function decodeIndex(part: Uint8Array, fileBytes: number): TraceIndex {
+  const values = INDEX_VALUES.least + Math.floor(fileBytes / INDEX_VALUES.bytesEach);
+  const fields = new Fields(unpack(part, { values, maps: 1 }), "the index");
   const tags = fields.texts("tags");
   const [sizes, firsts, counts] = ["sizes", "firsts", "counts"].map((name) => fields.counts(name));
   let offsetBytes = fields.count("offset");

@@ -1,7 +1,8 @@
 // A trace's outline says what the whole reader says, and decodes no event for it.
 import { type ByteSource, bytesSource, openTrace, TraceOutline } from "../../src/trace/mod.ts";
-import { pack, PREFIX_BYTES, readBody, readPrefix, unpack, writeBlock } from "../../src/wire/mod.ts";
-import { assert, assertEquals } from "../support/assert.ts";
+import { pack, PREFIX_BYTES, readBody, readPrefix, unpack, WireError, writeBlock } from "../../src/wire/mod.ts";
+import { assert, assertEquals, assertThrows } from "../support/assert.ts";
+import { decodeIndex, IndexBuilder } from "../../src/trace/footer.ts";
 import { sampleHeader, sampleStory, writeTrace } from "../support/sample_events.ts";
 import { blockStarts } from "../support/trace_blocks.ts";
 
@@ -61,4 +62,16 @@ Deno.test("an index of an earlier time has no wall time: the last event tells it
   const trace = openTrace(bytesSource(bytes));
   const { lastWallNs, isIndexed } = trace.summary();
   assertEquals([lastWallNs, isIndexed, trace.complete], [1000 * 120, true, true]);
+});
+
+Deno.test("an index is read however many chunks it lists, and of a file that could not hold them it is not", () => {
+  const builder = new IndexBuilder();
+  const calls = new Map(Array.from({ length: 12 }, (_, call) => [`Call${call}`, 3]));
+  const chunk = { counts: { kinds: new Map(), calls }, firstTimeNs: 0n, lastTimeNs: 5n, lastWallNs: 0 };
+  const block = { tag: "mt.event", offsetBytes: 0, sizeBytes: 500, count: 40 };
+  for (let row = 0; row < 200_000; row += 1) builder.add({ ...block, first: 1 + 40 * row }, chunk);
+  const part = builder.encode();
+  const { blocks, counts } = decodeIndex(part, 200_000 * 500);
+  assertEquals([blocks.length, counts.calls.get("Call7")], [200_000, 600_000]);
+  assertThrows(() => decodeIndex(part, 200_000), WireError, "holds more than");
 });
