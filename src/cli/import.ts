@@ -17,6 +17,7 @@ import { hasEventFilters } from "./outline.ts";
 import { createOutput, type OutputFile, readInput, STANDARD_STREAM, stemOf } from "./paths.ts";
 import { shellPath } from "./shell.ts";
 import { cutNote, grouped, plural } from "./terminal.ts";
+import { asUtf8 } from "./text.ts";
 import { VERSION } from "./version.ts";
 
 /** Turns foreign logs into traces. Resolves to the exit code. */
@@ -44,7 +45,7 @@ function checkFlags({ files, output, filters, show }: ImportArgs): void {
 
 async function importOne(args: ImportArgs, io: Io, file: string): Promise<boolean> {
   const name = file === STANDARD_STREAM ? "standard input" : file;
-  const imported = read(await readInput(io, file, (first) => void formatOf(first, name)), name);
+  const imported = read(asUtf8(await readInput(io, file, (first) => void formatOf(asUtf8(first), name))), name);
   const output = createOutput(io, { output: args.output, name: stemOf(file), force: args.force, source: file });
   const { events, hasGaps } = write(io, { file, imported, output });
   const { path } = output;

@@ -12,6 +12,7 @@ import { CliError, EXIT } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { openInput, readInput, resolvePath, STANDARD_STREAM, stemOf } from "./paths.ts";
 import { unknownName } from "./suggest.ts";
+import { asUtf8 } from "./text.ts";
 
 /** What `record` runs without a name: the whole story in one run. */
 export const DEFAULT_PROGRAM = "gpu-pv";
@@ -53,7 +54,7 @@ async function findScenario(io: Io, path: string, args: readonly string[]): Prom
   }
   const bytes = await readInput(io, path);
   const file = path === STANDARD_STREAM ? "stdin.calls" : basename(path);
-  const text = new TextDecoder().decode(bytes);
+  const text = new TextDecoder().decode(asUtf8(bytes));
   const isPart = text.startsWith(PART_COMMENT);
   try {
     const scenario = parseScenario(text, { file });

@@ -3,8 +3,8 @@
 // with lines that have no header. It drops members of a line that nobody declared, and counts them; arguments that nobody
 // declared are refused. It must not know files.
 
-import { type IgnoredMembers, type JsonLinesOptions, type ParsedJsonLines, parseJsonLines } from "../trace/mod.ts";
-import type { Loss, TraceEvent } from "../trace/mod.ts";
+import { JsonLinesError, parseJsonLines, pointerCheck } from "../trace/mod.ts";
+import type { IgnoredMembers, JsonLinesOptions, Loss, ParsedJsonLines, TraceEvent } from "../trace/mod.ts";
 import type { Imported, ImportReport } from "./imported.ts";
 
 /** An imported trace, and the members that were dropped. */
@@ -57,7 +57,11 @@ function indexEvents(parsed: ParsedJsonLines): EventIndex {
   const events: number[] = [];
   const lines: number[] = [];
   const counts = new Map<string, number>();
-  for (const { event, kind, plan } of parsed.events) {
+  const troubleOf = pointerCheck();
+  for (const each of parsed.events) {
+    const trouble = troubleOf(each);
+    if (trouble !== null) throw new JsonLinesError(parsed.lineNumber(), "of", trouble);
+    const { event, kind, plan } = each;
     events.push(event);
     lines.push(parsed.lineNumber());
     const name = plan?.name ?? kind;

@@ -11,7 +11,7 @@ export { TraceFormatError, type TraceFormatReason } from "./trace_format_error.t
 export { FORMAT_VERSION } from "./upgrade.ts";
 export { type EventView, KeptEvent } from "./event_view.ts";
 export { type Viewer, viewEvents, visitEvents, type VisitOptions, type Visitor } from "./visit.ts";
-export { eventTrouble, type TraceProblem, validate, validateEvent } from "./validate.ts";
+export { eventTrouble, pointerCheck, type TraceProblem, validate, validateEvent } from "./validate.ts";
 export {
   eventFilter,
   type EventQuery,

@@ -114,9 +114,22 @@ export function memoryTrouble({ page, offset, length, digest, bytes }: MemoryDel
 
 /** Why an event cannot stand in a trace, or null: `eventTrouble`, and that an answer, and nothing else, is of an event. */
 export function validateEvent(event: TraceEvent): string | null {
-  const { kind, of } = event;
+  return eventTrouble(event) ?? answerTrouble(event);
+}
+
+function answerTrouble({ kind, of }: TraceEvent): string | null {
   const isAnswer = kind === "leave" || kind === "return";
-  return eventTrouble(event) ?? (isAnswer === of > 0 ? null : `a ${kind} is of event ${of}`);
+  return isAnswer === of > 0 ? null : `a ${kind} is of event ${of}`;
+}
+
+/** Asked of each event in order: why it points to one that it cannot point to, as far as that one was seen; null where it does not. */
+export function pointerCheck(): (event: TraceEvent) => string | null {
+  const kinds = new KindTable();
+  return (event) => {
+    const trouble = answerTrouble(event) ?? pointerTrouble(event, kinds);
+    kinds.set(event.event, event.kind);
+    return trouble;
+  };
 }
 
 /** Why events cannot have what they have in common, or null: each kind carries what it carries, and no more. */

@@ -36,3 +36,21 @@ Deno.test("importJsonLines() brings a dump back as the trace it was", () => {
   const imported = importJsonLines(lines);
   assertEquals([imported.header, imported.end, [...imported.events]], [header(), end, list.events]);
 });
+
+Deno.test("importJsonLines() refuses an answer to nothing, or to what it cannot answer: no reader would take it", () => {
+  const enter = LINE.replace('"call"', '"enter"');
+  const leave = (of: string) => `{"event":2,"kind":"leave","side":"client","call":"VmbChannelDisable"${of}}`;
+  assertEquals([...importJsonLines([enter, leave(',"of":1')]).events].length, 2);
+  assertThrows(() => importJsonLines([enter, leave("")]), Error, "Cannot read line 2: a leave is of event 0");
+  assertThrows(
+    () => importJsonLines([LINE, leave(',"of":1')]),
+    Error,
+    "Cannot read line 2: a leave of event 1, which is a call",
+  );
+  const caused = '{"event":2,"kind":"note","cause":1}';
+  assertThrows(
+    () => importJsonLines(['{"kind":"note"}', caused]),
+    Error,
+    "Cannot read line 2: its cause is event 1, which is a note",
+  );
+});
