@@ -48,6 +48,13 @@ const UNMATCHED: Readonly<Record<string, readonly string[]>> = {
 /** Rules about the caller's end or its channel: they come before what the call says of a pair. */
 const BEFORE: readonly string[] = ["wrong-endpoint", "channel-use-after-cleanup", "channel-double-cleanup"];
 
+/** Rules that tell of a wait, which may be one for a packet that is not completed. */
+const HANGS: ReadonlySet<string> = new Set([
+  "packet-never-completed-hang",
+  "wait-never-ends",
+  "channel-disable-in-callback",
+]);
+
 /** Every difference between what the oracle counts and what the audit found for certain. */
 export function disagreements(
   events: readonly TraceEvent[],
@@ -66,7 +73,7 @@ function leakTroubles({ leaks, isUnloading }: Oracle, findings: readonly Finding
     ),
   );
   // Packets that a call waits for are told with that call, a packet at most once.
-  const isHanging = findings.some(({ rule }) => rule === "packet-never-completed-hang");
+  const isHanging = findings.some(({ rule }) => HANGS.has(rule));
   const missing = [...leaks].filter((leak) => !found.has(leak))
     .filter((leak) => !(isHanging && leak.startsWith("packet-never-completed")));
   const extra = [...found].filter((leak) => !leaks.has(leak));
