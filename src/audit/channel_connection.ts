@@ -13,8 +13,8 @@ export type ChannelState = "disabled" | "enabled" | "opening" | "open" | "closin
 export interface RestoredImage {
   /** Where the next chunk stands. */
   readonly position: ImagePosition;
-  /** It was saved open, and goes on with that connection. */
-  readonly isConnected: boolean;
+  /** The connection in which it was saved open, as the engine counts; 0: it was not open. */
+  readonly connection: number;
   /** The last chunk was taken. */
   readonly isWhole: boolean;
 }

@@ -57,13 +57,16 @@ export class ChannelStates {
   readonly #openedFailure: ChannelState;
   #connections = 0;
   readonly #isOpenedTold: boolean;
+  /** Connections have the numbers that the engine gave them. */
+  readonly #isFromStart: boolean;
   #unload: Unload | null = null;
   /** The guest stands still: its ends hear nothing. */
   #isVmSaved = false;
   /** Told of each server that takes the place of the one whose saved channel it was restored from. */
   onTakeOver: (ends: { readonly client: Ref; readonly server: Ref }) => void = () => {};
 
-  constructor({ options }: TraceHeader) {
+  constructor({ options, maker, startsAfter }: TraceHeader) {
+    this.#isFromStart = maker === "engine" && startsAfter === 0;
     this.#initialCallbacks = options["initial-callbacks"] === "every" ? Object.keys(STATE_CALLBACKS) : [];
     this.#isOpenedTold = options["restored-opened"] !== "not-called";
     this.#openedFailure = options["opened-failure"] === "disabled" ? "disabled" : "enabled";
@@ -171,8 +174,8 @@ export class ChannelStates {
     const { contents, position } = read;
     const [first] = contents;
     const settings = first?.kind === "channel" ? first.settings : null;
-    const isConnected = settings === null ? image?.isConnected === true : settings.connection !== null;
-    record.image = { position, isConnected, isWhole: contents.at(-1)?.kind === "end" };
+    const connection = settings === null ? image?.connection ?? 0 : settings.connection?.number ?? 0;
+    record.image = { position, connection, isWhole: contents.at(-1)?.kind === "end" };
     if (settings === null) return;
     record.identity = [settings.interfaceType, settings.interfaceInstance];
     record.forcesNew ||= settings.forcesNewChannel;
@@ -185,10 +188,14 @@ export class ChannelStates {
   #takesOver(server: ChannelRecord, event: number): boolean {
     const { image } = server;
     server.image = null;
-    if (!this.#isVmSaved || image?.isConnected !== true || !image.isWhole || server.forcesNew) return false;
-    const client = [...this.clients()].find((each) =>
+    if (!this.#isVmSaved || image === null || image.connection === 0 || !image.isWhole || server.forcesNew) {
+      return false;
+    }
+    const left = [...this.clients()].filter((each) =>
       isOrphan(each) && each.state === "open" && each.peer !== null && isSameIdentity(each.peer, server)
     );
+    const same = left.find(({ connection }) => connection === image.connection);
+    const client = same ?? (this.#isFromStart ? undefined : left[0]);
     if (client === undefined) return false;
     Object.assign(server, { peer: client, connection: client.connection, isUp: true, isClosing: false });
     client.peer = server;
