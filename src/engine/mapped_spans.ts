@@ -1,10 +1,10 @@
 // Where each allocation is mapped in an address space, so that its end need not search the page tables;
 // and the rule of unique driver protection, which asks the same. It must not know page tables, objects or calls.
 
+import { RangeMap } from "../range/mod.ts";
 import type { TapeReader, TapeValue } from "./number_tape.ts";
 import type { PageEntry, PageSpan } from "./page_tables.ts";
 import { NumberSlots } from "./slots.ts";
-import { SpanSet } from "./span_set.ts";
 import type { VadRows } from "./vad.ts";
 
 /** Bit 63 of a driver protection: every mapping of the same allocation pages must have this very value (gpuva.md 3.3). */
@@ -26,14 +26,19 @@ export interface ExistingMapping extends PageEntry, PageSpan {
   readonly gpu: number;
 }
 
-/** A row: the only span, or a start below 0 where there are several; then 1 where a mapping is or was unique. */
+/** A row: where the only span starts and ends; then 1 where a mapping is or was unique. Of several, `SEVERAL` and their band. */
 const [END, UNIQUE] = [1, 2];
 const ROW = 4;
 const SEVERAL = -1;
 
+/** A band of a map of spans: as many points as an address space of 48 bits has pages, and so many of them in one map. */
+const BAND = 2 ** 37;
+const BANDS = 2 ** 15;
+
 /**
  * Virtual pages by allocation: all where it is mapped or will be, and maybe some where something else took its place.
- * Most allocations have one span: a row of numbers each, which costs no object and of a cache one line.
+ * Most allocations have one span: a row of numbers each, which costs no object and of a cache one line. Those that have
+ * several share a map, each a band of its points: a tree for each would be a dozen things to look at where nobody looked for long.
  */
 export class MappedSpans {
   /** By allocation, the number of its row and 1. */
@@ -41,15 +46,17 @@ export class MappedSpans {
   #cells = new Float64Array(16 * ROW);
   #rowsMade = 0;
   readonly #idle: number[] = [];
-  /** By allocation, where there are several spans. */
-  readonly #several = new Map<number, SpanSet>();
+  /** Spans of allocations that have several, by band. */
+  readonly #maps: RangeMap<number>[] = [];
+  #bandsMade = 0;
+  readonly #idleBands: number[] = [];
 
   /** Notes a mapping. */
   add({ start, end }: PageSpan, entry: PageEntry): void {
     const { allocation } = entry;
     const row = this.#rowOf(allocation);
     if (row < 0) this.#addRow(allocation, { start, end });
-    else this.#addTo(row, allocation, { start, end });
+    else this.#addTo(row, { start, end });
     if (isUnique(entry)) this.#cells[this.#rowOf(allocation) + UNIQUE] = 1;
   }
 
@@ -61,9 +68,11 @@ export class MappedSpans {
       const [first, last] = [this.#cells[row] ?? 0, this.#cells[row + END] ?? 0];
       if (start <= first && last <= end && first !== SEVERAL) this.#drop(allocation);
       else if (first === SEVERAL || (start < last && first < end)) {
-        const spans = this.#severalOf(row, allocation);
-        spans.carve(start, end);
-        if (spans.size === 0) this.#drop(allocation);
+        const band = this.#bandOf(row);
+        const from = this.#from(band);
+        const map = this.#mapOf(band);
+        map.carve(from + start, from + end);
+        if (!map.overlaps(from, from + BAND)) this.#drop(allocation);
       }
     }
   }
@@ -86,7 +95,10 @@ export class MappedSpans {
     if (row < 0) return [];
     const start = this.#cells[row] ?? 0;
     if (start !== SEVERAL) return [{ start, end: this.#cells[row + END] ?? 0 }];
-    return this.#several.get(allocation)?.toArray() ?? [];
+    const band = this.#bandOf(row);
+    const from = this.#from(band);
+    const spans = this.#mapOf(band).overlapping(from, from + BAND);
+    return spans.map(({ start, end }) => ({ start: start - from, end: end - from }));
   }
 
   /** Whether all of the span is known as this allocation's. */
@@ -94,7 +106,11 @@ export class MappedSpans {
     const row = this.#rowOf(allocation);
     if (row < 0) return false;
     const first = this.#cells[row] ?? 0;
-    if (first === SEVERAL) return this.#several.get(allocation)?.covers({ start, end }) ?? false;
+    if (first === SEVERAL) {
+      const band = this.#bandOf(row);
+      const from = this.#from(band);
+      return this.#mapOf(band).covered(from + start, from + end);
+    }
     return first <= start && end <= (this.#cells[row + END] ?? 0);
   }
 
@@ -137,7 +153,7 @@ export class MappedSpans {
         from = span.end;
         const row = mapped.#rowOf(allocation);
         if (row < 0) mapped.#addRow(allocation, span);
-        else mapped.#addTo(row, allocation, span);
+        else mapped.#addTo(row, span);
       }
       if (hasUnique) mapped.#cells[mapped.#rowOf(allocation) + UNIQUE] = 1;
     });
@@ -168,29 +184,56 @@ export class MappedSpans {
     this.#cells[row + UNIQUE] = 0;
   }
 
-  #addTo(row: number, allocation: number, { start, end }: PageSpan): void {
+  #addTo(row: number, { start, end }: PageSpan): void {
     const cells = this.#cells;
     const first = cells[row] ?? 0;
     if (first !== SEVERAL && start <= first && (cells[row + END] ?? 0) <= end) {
       cells[row] = start;
       cells[row + END] = end;
-    } else this.#severalOf(row, allocation).add(start, end);
+      return;
+    }
+    const band = this.#bandOf(row);
+    const from = this.#from(band);
+    const map = this.#mapOf(band);
+    map.carve(from + start, from + end);
+    map.insert({ start: from + start, end: from + end, value: 0 });
   }
 
-  /** The spans of an allocation as a set, made of its only one where it has none yet. */
-  #severalOf(row: number, allocation: number): SpanSet {
-    const known = this.#several.get(allocation);
-    if (known !== undefined) return known;
-    const spans = new SpanSet();
-    spans.add(this.#cells[row] ?? 0, this.#cells[row + END] ?? 0);
+  /** The band of an allocation's spans, made of its only one where it has none yet. */
+  #bandOf(row: number): number {
+    const start = this.#cells[row] ?? 0;
+    const end = this.#cells[row + END] ?? 0;
+    if (start === SEVERAL) return end;
+    const band = this.#idleBands.pop() ?? this.#bandsMade++;
+    const from = this.#from(band);
+    this.#mapOf(band).insert({ start: from + start, end: from + end, value: 0 });
     this.#cells[row] = SEVERAL;
-    this.#several.set(allocation, spans);
-    return spans;
+    this.#cells[row + END] = band;
+    return band;
+  }
+
+  #mapOf(band: number): RangeMap<number> {
+    const index = Math.floor(band / BANDS);
+    const known = this.#maps[index];
+    if (known !== undefined) return known;
+    const made = RangeMap.ofNumbers();
+    this.#maps[index] = made;
+    return made;
+  }
+
+  /** The first point of a band in its map. */
+  #from(band: number): number {
+    return (band % BANDS) * BAND;
   }
 
   #drop(allocation: number): void {
     const row = this.#rowOf(allocation);
-    if (this.#cells[row] === SEVERAL) this.#several.delete(allocation);
+    if (this.#cells[row] === SEVERAL) {
+      const band = this.#bandOf(row);
+      const from = this.#from(band);
+      this.#mapOf(band).carve(from, from + BAND);
+      this.#idleBands.push(band);
+    }
     this.#idle.push(row / ROW);
     this.#rows.set(allocation, 0);
   }
@@ -199,14 +242,17 @@ export class MappedSpans {
 /** Spans with others, which do not overlap each other, in place of what there was of their pages; all ascending. */
 function withOthers(spans: readonly PageSpan[], others: readonly PageSpan[]): readonly PageSpan[] {
   if (spans.length === 0) return others;
-  const all = new SpanSet();
-  for (const { start, end } of [...spans, ...others]) all.add(start, end);
+  const all = RangeMap.ofNumbers();
+  for (const { start, end } of [...spans, ...others]) {
+    all.carve(start, end);
+    all.insert({ start, end, value: 0 });
+  }
   return all.toArray();
 }
 
 function readSpan(tape: TapeReader): PageSpan {
   const [start, end] = [tape.number(), tape.number()];
-  if (start >= 0 && start < end) return { start, end };
+  if (start >= 0 && start < end && end <= BAND) return { start, end };
   throw new RangeError(`Cannot read span [${start}, ${end}): it is none`);
 }
 
