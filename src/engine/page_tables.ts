@@ -2,6 +2,7 @@
 // operations will make of them. It must not know address space rules, objects or calls.
 
 import { type Range, RangeMap } from "../range/mod.ts";
+import { EntryRows } from "./entry_rows.ts";
 import type { TapeReader, TapeValue } from "./number_tape.ts";
 
 /** A half-open range of page numbers; a page is 4096 bytes. */
@@ -40,7 +41,7 @@ interface OtherEntries {
 
 /** Pieces of one GPU's page tables: a committed layer, and above it the pending entries of each page in order of issue. */
 export class PageTables {
-  readonly #committed = new RangeMap<PageEntry>();
+  readonly #committed = new RangeMap<PageEntry>(() => new EntryRows());
   readonly #pending = new RangeMap<readonly PendingEntry[]>();
 
   /** Points pages to an entry, at once; returns what it replaced of other allocations. */
@@ -291,11 +292,7 @@ function entryNumbers({ state, allocation, origin, protection, driverProtection 
 function readEntry(tape: TapeReader): PageEntry {
   const state = ENTRY_STATES[tape.number()];
   if (state === undefined) throw new RangeError("Cannot read page entry: it has no such state");
-  return {
-    state,
-    allocation: tape.number(),
-    origin: tape.number(),
-    protection: tape.number(),
-    driverProtection: tape.bigint(),
-  };
+  const [allocation, origin, protection] = [tape.number(), tape.number(), tape.number()];
+  if ((protection | 0) !== protection) throw new RangeError(`Cannot read page entry: its protection is ${protection}`);
+  return { state, allocation, origin, protection, driverProtection: tape.bigint() };
 }
