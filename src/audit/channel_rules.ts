@@ -1,7 +1,8 @@
-// Rules of a channel's life (L): who calls, on which handle, in which state, from where. Conditions: kmcl.md 1.2, 2.1, 2.9.
+// Rules of a channel's life (L): who calls, on which handle, in which state, from where. Conditions: kmcl.md 1.2, 2.1, 2.9; what
+// its table 0.1 lets in and wants told are L-14 and L-15, which the catalogue has not.
 // One misuse is one finding, the most specific: wrong end, then dead handle, then another end's handle, then state.
 
-import { printObject, type Ref } from "../api/mod.ts";
+import { type CallName, printObject, type Ref } from "../api/mod.ts";
 import type { TraceEvent } from "../trace/mod.ts";
 import {
   isForOneEnd,
@@ -20,13 +21,16 @@ import { creationOf, type Tracked } from "./object_table.ts";
 import type { RuleName } from "./rules.ts";
 import { placeText } from "./wording.ts";
 
+const SET_MMIO: CallName = "VmbServerChannelInitSetMmioMegabytes";
+
 /** Watches channels; it also keeps the states that other rules ask for. */
 export function channelDetector(channels: ChannelStates): Detector {
   return {
     hears: (shape) => shape.names("channel") || isForOneEnd(shape.plan) || isOfGuest(shape.plan),
     hearsCallback: isStateCallback,
     called(call, context) {
-      const misuse = handleMisuse(call, context) ?? stateMisuse(call, channels, context);
+      const misuse = handleMisuse(call, context) ?? stateMisuse(call, channels, context) ??
+        disagreement(call, channels, context);
       if (misuse !== null && isModelled(call.plan)) context.report(misuse);
       channels.called(call);
     },
@@ -136,6 +140,22 @@ function windowMisuse(call: CallView, record: ChannelRecord, context: AuditConte
   if (isInState && !record.isDisabling) return null;
   const text = `${call.plan.name} on ${stateText(record)}; wanted: between Enable and Disable`;
   return misuse("channel-start-outside-enable", { call, context }, text);
+}
+
+/** What one document allows and another does not, read as kmcl.md 0.1 recommends: it is let in, and told (X3, X10). */
+function disagreement(call: CallView, channels: ChannelStates, context: AuditContext): FindingDraft | null {
+  const record = channels.find(call.objectAt(call.shape.at.channel));
+  if (record === undefined || call.outcome === null || !call.succeeded) return null;
+  const { plan, ins } = call;
+  if (plan.name === PAUSE && record.state === "disabled") {
+    const text = `${printObject(record.ref)} was paused while it was disabled: its next Enable leaves it paused`;
+    return misuse("pause-while-disabled", { call, context }, text);
+  }
+  if (plan.name !== SET_MMIO) return null;
+  const [required, optional] = plan.ins.flatMap(({ word }, index) => word === "u16" ? [ins[index]] : []);
+  if (required !== 0 || optional === 0) return null;
+  const text = `${printObject(record.ref)} asks for 0 megabytes of MMIO space and ${optional} optional ones`;
+  return misuse("mmio-optional-only", { call, context }, text);
 }
 
 function stateCallbackOf(callback: TraceEvent | undefined, { ref }: ChannelRecord): TraceEvent | null {

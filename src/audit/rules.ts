@@ -94,6 +94,18 @@ export const RULES = {
     doc: "A kernel handle was never closed.",
     source: "fn:convert_vmbus_handle_to_kernel_handle",
   },
+  "mmio-optional-only": {
+    code: "L-14",
+    severity: "warning",
+    doc: "MMIO space was asked for with optional megabytes alone; the header wants the first number above 0.",
+    source: "fn:server_channel_init_set_mmio_megabytes; kmcl.md 0.1 X10",
+  },
+  "pause-while-disabled": {
+    code: "L-15",
+    severity: "note",
+    doc: "A disabled channel was paused: its next Enable leaves it paused, which not every document allows.",
+    source: "fn:channel_pause; kmcl.md 0.1 X3",
+  },
   "gpadl-map-unknown": {
     code: "G-01",
     severity: "error",

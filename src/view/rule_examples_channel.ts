@@ -10,6 +10,22 @@ export const CHANNEL_EXAMPLES = {
     lines: ["client VmbChannelAllocate(IsServer=false) -> ok {Channel=$n}", "# the driver ends"],
     fix: "Call VmbChannelDisable, then VmbChannelCleanup, once for each VmbChannelAllocate, on failing paths too.",
   },
+  "mmio-optional-only": {
+    given: "nothing",
+    lines: [
+      "server VmbChannelAllocate(IsServer=true) -> ok {Channel=$n}",
+      "server VmbServerChannelInitSetMmioMegabytes(Channel=$n, MmioMegabytes=0, MmioMegabytesOptional=4) -> ok",
+    ],
+    fix: "Say with the first number how much the device needs; leave the call out where it needs none.",
+  },
+  "pause-while-disabled": {
+    given: "nothing",
+    lines: [
+      "client VmbChannelAllocate(IsServer=false) -> ok {Channel=$n}",
+      "client VmbChannelPause(Channel=$n) -> void",
+    ],
+    fix: "Pause behind Enable, unless the channel is meant to open paused.",
+  },
   "channel-cleanup-not-disabled": {
     given: "channel",
     lines: ["client VmbChannelCleanup(Channel=$c) -> refused"],
