@@ -251,14 +251,16 @@ function zeroIsAll(limit: number): number {
   return limit === 0 ? Infinity : limit;
 }
 
+const TOO_LARGE = { unsafeInteger: (input: string) => message`Give a smaller number than ${input}.` };
+
 /** A whole number from 0 on, below 2^53. */
 export function wholeNumber(): ValueParser<"sync", number> {
-  return integer({ metavar: "N", min: 0, max: Number.MAX_SAFE_INTEGER });
+  return integer({ metavar: "N", min: 0, max: Number.MAX_SAFE_INTEGER, errors: TOO_LARGE });
 }
 
 /** A seed: the generator takes 32 bits. */
 export function seedNumber(): ValueParser<"sync", number> {
-  return integer({ metavar: "N", min: 0, max: 0xffffffff });
+  return integer({ metavar: "N", min: 0, max: 0xffffffff, errors: TOO_LARGE });
 }
 
 /** The `TRACE` of verbs that read one: left out, it is the newest in the folder. */

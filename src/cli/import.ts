@@ -1,4 +1,5 @@
 // The verb `import`. Must not parse words and must not end the process.
+import { visibleText } from "../api/notation/text_literal.ts";
 import {
   detectFormat,
   type ForeignFormat,
@@ -44,7 +45,7 @@ function checkFlags({ files, output, filters, show }: ImportArgs): void {
 }
 
 async function importOne(args: ImportArgs, io: Io, file: string): Promise<boolean> {
-  const name = file === STANDARD_STREAM ? "standard input" : file;
+  const name = file === STANDARD_STREAM ? "standard input" : visibleText(file);
   const imported = read(asUtf8(await readInput(io, file, (first) => void formatOf(asUtf8(first), name))), name);
   const output = createOutput(io, { output: args.output, name: stemOf(file), force: args.force, source: file });
   const { events, hasGaps } = write(io, { file, imported, output });
@@ -113,7 +114,9 @@ function append(
   } catch (error) {
     if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
     const place = `${report.offsetUnit} ${report.offsetOf(event.event)}`;
-    throw new CliError(EXIT.unreadable, `Cannot import "${file}", ${place}: ${error.message}.`, { cause: error });
+    throw new CliError(EXIT.unreadable, `Cannot import "${visibleText(file)}", ${place}: ${error.message}.`, {
+      cause: error,
+    });
   }
 }
 

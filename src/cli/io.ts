@@ -1,6 +1,7 @@
 // What a verb may touch: where it prints, which folder the user stands in, how loud it may be. A verb gets an Io and
 // nothing else of the system, so a test can call it with a System of its own, without a process.
 import { Bar, makePaint, NO_PROGRESS, type Paint, type Progress, wantsColor, wrapped } from "./terminal.ts";
+import { visibleText } from "../api/notation/text_literal.ts";
 import { standingFolder } from "./paths.ts";
 import { CliError, EXIT, isClosedPipe, isDiskFull } from "./exit.ts";
 import { printable, printableJson } from "./printable.ts";
@@ -167,7 +168,8 @@ export function makeIo(system: System, flags: Loudness): Io {
     );
     errWrite(`${lines.join("\n")}\n`);
   };
-  const talk = (line: string) => flags.quiet ? undefined : complain(line);
+  // What it says of a file may be that file's words, and a line of them must not look like one of ours.
+  const talk = (line: string) => flags.quiet ? undefined : complain(visibleText(line));
   const place = { write: errWrite, now: system.now, width: system.width };
   return {
     folder: system.folder,
@@ -194,7 +196,7 @@ export function makeIo(system: System, flags: Loudness): Io {
     close({ next, summary, mood, data }) {
       const write = data ? talk : (line: string) => out.line(line);
       if (next !== undefined) write(`next:  ${system.self} ${next}`);
-      const painted = mood === undefined || data ? summary : paint[mood](printable(summary));
+      const painted = mood === undefined || data ? visibleText(summary) : paint[mood](visibleText(summary));
       write(`SUMMARY: ${painted}`);
     },
   };

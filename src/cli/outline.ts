@@ -1,6 +1,7 @@
 // Opens files as traces, or as no more than a trace's outline: header, blocks and end, which load and read little. Says what
 // a trace lacks. It must not know events.
 
+import { visibleText } from "../api/notation/text_literal.ts";
 import { type ByteSource, expectTrace, TraceOutline } from "../trace/outline.ts";
 import type { Trace } from "../trace/mod.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -23,7 +24,7 @@ export interface Opened<T> {
 /** Opens the file at `path`, or the newest trace here, as what `read` makes of it. */
 export async function openAs<T>(io: Io, path: string | undefined, read: (source: ByteSource) => T): Promise<Opened<T>> {
   const chosen = traceOrNewest(io, path);
-  const name = chosen === STANDARD_STREAM ? "standard input" : chosen;
+  const name = chosen === STANDARD_STREAM ? "standard input" : visibleText(chosen);
   const file = await naming(name, () => openInput(io, chosen, expectTrace));
   const { sizeInBytes } = file;
   const source: ByteSource = {

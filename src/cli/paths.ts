@@ -1,6 +1,7 @@
 // Files as the user names them: relative to the folder that the user stands in, `-` for the standard streams, the
 // newest trace where none is named, and no file overwritten unasked. Must not know what is inside a file.
 import { basename, extname, join, resolve } from "node:path";
+import { visibleText } from "../api/notation/text_literal.ts";
 import { CliError, EXIT, isClosedPipe, isDiskFull } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { readStream } from "./streams.ts";
@@ -89,7 +90,7 @@ export function tracesAt(io: Io, path: string): readonly string[] {
   if (path === STANDARD_STREAM || statOrNothing(full)?.isDirectory !== true) return [path];
   const names = candidates(full).sort(compareNames).map(({ name }) => join(path, name));
   if (names.length === 0) {
-    throw new CliError(EXIT.unreadable, `Name a folder with traces: no *${TRACE_EXTENSION} file in ${path}.`);
+    throw new CliError(EXIT.unreadable, `Name a folder with traces: no *${TRACE_EXTENSION} file in ${quoted(path)}.`);
   }
   return names;
 }
@@ -112,7 +113,7 @@ type Check = (first: Uint8Array) => void;
 /** All bytes of a file, or of standard input for `-`. */
 export async function readInput(io: Io, path: string, check?: Check): Promise<Uint8Array<ArrayBuffer>> {
   if (isSized(io, path)) return reading(path, () => Deno.readFileSync(resolvePath(io.folder, path)));
-  const how = { name: path === STANDARD_STREAM ? "standard input" : `"${path}"`, ...(check && { check }) };
+  const how = { name: quoted(path), ...(check && { check }) };
   if (path === STANDARD_STREAM) return await readStream(io.stdin(), how);
   const file = reading(path, () => Deno.openSync(resolvePath(io.folder, path)));
   return await readStream(file.readable, how);
@@ -208,7 +209,7 @@ function systemReason(error: unknown): string | undefined {
 }
 
 function quoted(path: string): string {
-  return path === STANDARD_STREAM ? "standard input" : `"${path}"`;
+  return path === STANDARD_STREAM ? "standard input" : `"${visibleText(path)}"`;
 }
 
 /** Where a verb writes its result. */
@@ -243,7 +244,7 @@ export function createOutput(io: Io, choice: OutputChoice): OutputFile {
   if (output === STANDARD_STREAM) return standardOutput(io);
   if (output !== undefined) {
     if (source !== undefined && isSameFile(io, output, source)) {
-      throw new CliError(EXIT.usage, `Choose another name: "${output}" is what the trace is made of.`);
+      throw new CliError(EXIT.usage, `Choose another name: ${quoted(output)} is what the trace is made of.`);
     }
     return fileOutput(io, output, openNamed(io, output, choice.force));
   }
@@ -272,7 +273,7 @@ function openNamed(io: Io, output: string, force: boolean): Deno.FsFile {
   const file = creating(output, () => openNew(full));
   if (file !== undefined) return file;
   if (isDevice(full)) return creating(output, () => Deno.openSync(full, { write: true }));
-  throw new CliError(EXIT.usage, `Choose another name, or add --force to overwrite: "${output}" exists.`);
+  throw new CliError(EXIT.usage, `Choose another name, or add --force to overwrite: ${quoted(output)} exists.`);
 }
 
 /** Whether both names lead to one file, links followed. */
@@ -293,6 +294,9 @@ function isDevice(path: string): boolean {
 }
 
 function standardOutput(io: Io): OutputFile {
+  if (io.out.terminal) {
+    throw new CliError(EXIT.usage, "Give -o FILE, or a pipe: a trace is no text, and standard output is a terminal.");
+  }
   let sizeInBytes = 0;
   return {
     path: STANDARD_STREAM,
@@ -354,7 +358,7 @@ function writing<T>(path: string, act: () => T): T {
   } catch (error) {
     if (isClosedPipe(error)) throw error;
     const why = isDiskFull(error) ? "no room is left" : systemReason(error) ?? String(error);
-    throw new CliError(EXIT.cutShort, `Cannot write on to "${path}": ${why}. What was written is kept.`, {
+    throw new CliError(EXIT.cutShort, `Cannot write on to ${quoted(path)}: ${why}. What was written is kept.`, {
       cause: error,
     });
   }
@@ -380,5 +384,5 @@ function unwritable(path: string, error: unknown): CliError {
     : error instanceof NotCapable
     ? "Deno does not let this process write there (--allow-write, for devices --allow-all)"
     : systemReason(error) ?? String(error);
-  return new CliError(EXIT.cutShort, `Cannot write "${path}": ${why}.`, { cause: error });
+  return new CliError(EXIT.cutShort, `Cannot write ${quoted(path)}: ${why}.`, { cause: error });
 }

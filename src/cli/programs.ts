@@ -1,6 +1,7 @@
 // Finds what `record` runs: a built-in program, a TypeScript module, or a `.calls` scenario.
 // It must not know how a program is recorded.
 
+import { visibleText } from "../api/notation/text_literal.ts";
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseScenario } from "../api/mod.ts";
@@ -88,7 +89,7 @@ async function importModule(url: URL, path: string): Promise<unknown> {
   try {
     return await import(url.href);
   } catch (error) {
-    throw new CliError(EXIT.usage, `Cannot run "${path}": ${loadTrouble(error)}`, { cause: error });
+    throw new CliError(EXIT.usage, `Cannot run "${visibleText(path)}": ${loadTrouble(error)}`, { cause: error });
   }
 }
 
@@ -107,7 +108,7 @@ function programOf(module: unknown, path: string): ProgramModule {
   const why = exported === undefined ? "it has no default export" : "its default export is no program";
   throw new CliError(
     EXIT.usage,
-    `Cannot run "${path}": ${why}; write export default defineProgram(async (context) => { … })`,
+    `Cannot run "${visibleText(path)}": ${why}; write export default defineProgram(async (context) => { … })`,
   );
 }
 

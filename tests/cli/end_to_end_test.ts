@@ -376,23 +376,3 @@ expect finding gpadl-leak
     const clean = await recorded("expect no findings\n");
     assertEquals((await place.run("audit -", { stdin: clean })).code, 0);
   }));
-
-Deno.test("text that PowerShell redirected is read: UTF-16, of either order, line ends and all", () =>
-  inPlace(async (place) => {
-    assertEquals((await place.run("record double-map -o t --wall-clock off")).code, 0);
-    const [calls, lines] = [await place.run("dump t"), await place.run("dump t --json")].map(({ out }) => out);
-    for (const littleEndian of [true, false]) {
-      place.put("u.calls", utf16(calls ?? "", littleEndian));
-      place.put("u.json", utf16(lines ?? "", littleEndian));
-      assertEquals((await place.run("record u.calls -o a --force")).code, 0);
-      assertEquals((await place.run("import u.json -o b --force")).code, 0);
-      for (const other of ["a", "b"]) assertEquals((await place.run(`diff t ${other}`)).code, 0);
-    }
-  }));
-
-function utf16(text: string, littleEndian: boolean): Uint8Array {
-  const units = `\ufeff${text.replaceAll("\n", "\r\n")}`;
-  const view = new DataView(new ArrayBuffer(2 * units.length));
-  for (let at = 0; at < units.length; at += 1) view.setUint16(2 * at, units.charCodeAt(at), littleEndian);
-  return new Uint8Array(view.buffer);
-}
