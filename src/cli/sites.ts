@@ -4,7 +4,7 @@
 import { audit } from "../audit/mod.ts";
 import { equalValues, type Outcome } from "../api/mod.ts";
 import { type MemoryDelta, openTrace, type Trace, type TraceEnd, type TraceEvent } from "../trace/mod.ts";
-import { CliError, EXIT } from "./exit.ts";
+import { CliError, EXIT, isDiskFull } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { createOutput, openInput, type OutputFile, resolvePath } from "./paths.ts";
 import { recordInto, type Run } from "./run.ts";
@@ -62,14 +62,16 @@ interface Taking {
 
 async function takeSites(io: Io, { path, first, run }: Taking): Promise<void> {
   const again = againOf(path);
-  const { end } = await recordInto(createOutput(io, { output: again, name: again, force: true }), io, run);
+  const output = createOutput(io, { output: again, name: again, force: true });
   try {
+    const { end } = await recordInto(output, io, run);
     if (end.reason === "interrupted") throw notTaken(`${end.message} came while the program ran again`);
     await checkSameRun(io, first, again);
     Deno.renameSync(resolvePath(io.folder, again), resolvePath(io.folder, path));
   } catch (error) {
     Deno.removeSync(resolvePath(io.folder, again));
-    throw error;
+    const isFull = error instanceof CliError && isDiskFull(error.cause);
+    throw isFull ? notTaken(`no room is left for a second run, "${again}"`) : error;
   }
 }
 

@@ -76,3 +76,31 @@ Deno.test("a ring that has no room to be joined says where each part of it stand
     assertEquals(refused.code, 2);
     assertStringIncludes(refused.err, '"t.joined", of an earlier ring, exists');
   }));
+
+Deno.test("a second run that finds no room leaves the trace of the first, without the sites of findings", () =>
+  inPlace(async (place) => {
+    const { words, mostBytes } = await roomForOne(place);
+    const { code, err } = await limited(place, { words: `${words} -o t`, mostBytes });
+    assertEquals([code, place.names()], [5, ["t"]], err);
+    assertStringIncludes(err, "Cannot take the sites of findings: no room is left for a second run");
+    const { complete, end } = traceIn(place, "t");
+    assertEquals([complete, end?.reason], [true, "ended"]);
+  }));
+
+/** A recording whose first run fits into a limit, and whose second one, with sites, does not: not every seed has one. */
+async function roomForOne(place: Place): Promise<{ readonly words: string; readonly mostBytes: number }> {
+  const sizeOf = async (words: string): Promise<number> => {
+    assertEquals((await place.run(`${words} -o u --force`)).code, 0);
+    const { length } = place.bytes("u");
+    Deno.removeSync(place.path("u"));
+    return length;
+  };
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const words = `record gpu-pv-leak --seed ${seed} --wall-clock off --sites`;
+    // Its header says "findings", which is longer than "off".
+    const first = "findings".length - "off".length + await sizeOf(`${words} off`);
+    const mostBytes = Math.ceil(first / UNIT_BYTES) * UNIT_BYTES;
+    if (await sizeOf(`${words} findings`) > mostBytes) return { words: `${words} findings`, mostBytes };
+  }
+  throw new RangeError("no seed has sites that cross a limit");
+}
