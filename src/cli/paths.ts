@@ -90,7 +90,10 @@ export function tracesAt(io: Io, path: string): readonly string[] {
   if (path === STANDARD_STREAM || statOrNothing(full)?.isDirectory !== true) return [path];
   const names = candidates(full).sort(compareNames).map(({ name }) => join(path, name));
   if (names.length === 0) {
-    throw new CliError(EXIT.unreadable, `Name a folder with traces: no *${TRACE_EXTENSION} file in ${quoted(path)}.`);
+    throw new CliError(
+      EXIT.unreadable,
+      `Name a folder with traces: no *${TRACE_EXTENSION} file in ${visibleText(path)}.`,
+    );
   }
   return names;
 }

@@ -7,6 +7,8 @@ const ARRAY = 0;
 const MAP = 1;
 const SET = 2;
 const MAX_DEPTH = 30;
+/** A range that lives takes 36 values: this is room for more of them than any other value needs. */
+const LIMITS = { values: 2 ** 24, maps: 2 ** 22 };
 
 /**
  * The bytes of plain data: null, booleans, finite numbers, strings, `bigint` of 64 bits, `Uint8Array`, arrays, `Map`,
@@ -21,7 +23,7 @@ export function encodeKeyframe(value: unknown): Uint8Array {
 
 /** The data that `encodeKeyframe` made bytes of; objects have no prototype. `WireError` for other bytes. */
 export function decodeKeyframe(bytes: Uint8Array): unknown {
-  return fromUnpacked(unpack(bytes));
+  return fromUnpacked(unpack(bytes, LIMITS));
 }
 
 function write(writer: MessagePackWriter, value: unknown, depth: number): void {

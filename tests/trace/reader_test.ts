@@ -213,6 +213,12 @@ Deno.test("restorePlan() refuses structures that nest without end", () => {
   assertThrows(() => restorePlan(stored(new Map([["S0", new Map([["M", "in S0"]])]]))), WireError, "nests deeper");
 });
 
+Deno.test("decodeKeyframe() reads the states of large worlds: five million values", () => {
+  const state = decodeKeyframe(encodeKeyframe(new Uint32Array(5_000_000).fill(7).values().toArray()));
+  assert(Array.isArray(state));
+  assertEquals([state.length, state[4_999_999]], [5_000_000, 7]);
+});
+
 Deno.test("encodeKeyframe() gives plain data back and refuses what is not", () => {
   const state = {
     map: new Map<unknown, unknown>([[1, [2n, "x"]], ["k", new Set([1, new Map()])]]),
