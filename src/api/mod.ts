@@ -11,6 +11,7 @@ export { STRUCTS } from "./structs.ts";
 export { firstPhysicalAdapter, PAGE_BYTES, type ScalarStorage, type ScalarType, TYPES } from "./types.ts";
 export { ntSuccess, STATUS, statusName, SYMBOLS } from "./symbols.ts";
 export { KMCL } from "./kmcl.ts";
+export { NAMED_ONLY, namedOnlyText } from "./kmcl_names.ts";
 export { KMCL_CALLBACKS, REGISTERED_CALLBACKS, STATE_CALLBACKS, type StateCallback } from "./kmcl_callbacks.ts";
 export { CALLBACK_ORDERS, type CallbackOrder } from "./callback_orders.ts";
 export * from "./channel_image.ts";

@@ -5,6 +5,8 @@ import {
   type CallPlan,
   CATALOGUE,
   type EffectPlan,
+  NAMED_ONLY,
+  namedOnlyText,
   type ObjectDeclaration,
   OBJECTS,
   type Operand,
@@ -18,7 +20,7 @@ import type { Paints } from "./findings.ts";
 /** The page of a call by its name, letters in either case, or null where there is none such. */
 export function explainCall(call: string, paint: Paints): string[] | null {
   const plan = CATALOGUE.find(({ name }) => name.toLowerCase() === call.toLowerCase());
-  if (plan === undefined) return null;
+  if (plan === undefined) return explainName(call, paint);
   const { declaration } = plan;
   return [
     `${paint.strong(plan.name)}  ${paint.faint(`${tableOf(plan)}, id ${plan.id}`)}`,
@@ -36,6 +38,19 @@ export function explainCall(call: string, paint: Paints): string[] | null {
     ...labelled("modelled", [modelledText(plan)]),
     ...labelled("rules", rulesOf(plan).map(({ code, name, doc }) => `${code} ${name}: ${doc}`)),
     ...labelled("source", (declaration.source ?? "the notation: a call of the machine").split("; ").map(sourceText)),
+  ];
+}
+
+/** The page of a function of which only the name is public. */
+function explainName(call: string, paint: Paints): string[] | null {
+  const name = Object.keys(NAMED_ONLY).find((each) => each.toLowerCase() === call.toLowerCase());
+  const text = name === undefined ? null : namedOnlyText(name);
+  if (name === undefined || text === null) return null;
+  return [
+    `${paint.strong(name)}  ${paint.faint("KMCL, not declared")}`,
+    text,
+    "",
+    ...labelled("source", ["kmcl.md 2.7"]),
   ];
 }
 

@@ -164,6 +164,7 @@ Deno.test("a .calls line that does not parse is exit code 2 with line and column
   inPlace(async (place) => {
     const bad = new Map([
       ["server Foo(", /bad\.calls:2:8: unknown call "Foo"/],
+      ["server VmbSizeofChannel(", /bad\.calls:2:8: VmbSizeofChannel is of interface version 5 of KMCL, known by name/],
       ["client VmbChannelAllocate(Foo=1)", /bad\.calls:2:27: unknown name "Foo"/],
       ["!option pagin=immediate", /bad\.calls:2:9: unknown option "pagin"\. Did you mean "paging"/],
       ["machine AdvanceTime(Nanoseconds=-1)", /bad\.calls:2:33: /],

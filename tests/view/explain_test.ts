@@ -1,6 +1,6 @@
 // Pages of `explain`: rules, calls and index say what the tables say.
 
-import { CATALOGUE, planOf } from "../../src/api/mod.ts";
+import { CATALOGUE, findPlan, NAMED_ONLY, planOf } from "../../src/api/mod.ts";
 import { RULES } from "../../src/audit/mod.ts";
 import { explainCall, explainIndex, explainRule, findRule, type Paints } from "../../src/view/mod.ts";
 import { callsOf, rulesOf, sourceText } from "../../src/view/explain_names.ts";
@@ -130,4 +130,14 @@ Deno.test("explainIndex() lists every rule and every call once", () => {
   for (const name of [...Object.keys(RULES), ...CATALOGUE.map((plan) => plan.name)]) {
     assertEquals(lines.filter((line) => line.split(/ +/).slice(1, 3).includes(name)).length, 1, name);
   }
+});
+
+Deno.test("a function of which only the name is public has a page that says so, whatever the letters' case", () => {
+  const [head, text] = explainCall("vmbsizeofchannel", PLAIN) ?? [];
+  assertEquals(head, "VmbSizeofChannel  KMCL, not declared");
+  assertEquals(
+    text,
+    "VmbSizeofChannel is of interface version 5 of KMCL, known by name alone: no page says what its parameters are.",
+  );
+  for (const name of Object.keys(NAMED_ONLY)) assertEquals(findPlan(name), undefined);
 });

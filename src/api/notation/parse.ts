@@ -1,6 +1,7 @@
 // A text of call notation, line by line, into statements: what may stand where, labels, options, expectations.
 // It must not run anything; what a line means for the model is not known here.
 
+import { namedOnlyText } from "../kmcl_names.ts";
 import { type CallPlan, findPlan } from "../catalogue.ts";
 import { defaultOptions, type ModelOptions, OPTIONS, parseOption } from "../options.ts";
 import { baseSide, canonicalSide, mayCall, SIDES, sidesOf } from "../sides.ts";
@@ -302,6 +303,8 @@ function parsePlan(
   if (name === undefined) throw cursor.expected(`the name of a ${what} after ${side}`);
   const plan = findPlan(name);
   if (plan === undefined) {
+    const known = namedOnlyText(name);
+    if (known !== null) throw cursor.error(known, start);
     throw cursor.error(`unknown ${what} "${name}".${didYouMean(name, isCallback ? CALLBACK_LIST : CALL_LIST)}`, start);
   }
   if (plan.isCallback !== isCallback) {
