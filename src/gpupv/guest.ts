@@ -1,14 +1,15 @@
 // A guest with a virtual GPU, opened and closed as a whole: channels, the guest's graphics kernel, its host, one process.
 // Programs begin here.
 
-import { on, type ProgramContext } from "../driver/mod.ts";
-import { type ChannelEnds, closeEnds, GLOBAL_CHANNEL, openEnds, VGPU_CHANNEL } from "./channels.ts";
+import { Mailbox, on, type ProgramContext, type Thread } from "../driver/mod.ts";
+import { type ChannelEnds, type ChannelPlan, closeEnds, GLOBAL_CHANNEL, openEnds, VGPU_CHANNEL } from "./channels.ts";
+import { tearDownAll } from "./guest_allocation_end.ts";
 import { askDxg, GuestAdapter } from "./guest_adapter.ts";
 import { runIoctl } from "./guest_kernel.ts";
 import { endDevice, flushDevices } from "./guest_objects.ts";
 import { GuestHandles } from "./guest_state.ts";
 import { GuestTransport } from "./guest_transport.ts";
-import { newHost, packetHandler } from "./host.ts";
+import { closeHost, newHost, packetHandler, suspendHost } from "./host.ts";
 import type { HostState } from "./host_state.ts";
 import type { GuestProcess } from "./ioctl.ts";
 import { u32 } from "./record.ts";
@@ -57,7 +58,8 @@ export class OpenGuestAdapter extends GuestAdapter {
   /** Begins another process of the guest, once this one has exited, and opens its adapter. */
   async nextProcess(): Promise<OpenGuestAdapter> {
     if (!this.#hasExited) throw new RangeError("Cannot begin a process: the one before it has not exited");
-    const process = newProcess(this.#kernel.agreed, this.channels);
+    const process = newProcess(this.#kernel, this.channels);
+    this.#kernel.served.process = process;
     await registerFor(this.#context, process);
     await beginProcess(this.#context, process);
     return await openAdapter(this.#context, { ...this.#kernel, process });
@@ -88,6 +90,10 @@ interface Kernel {
   readonly channels: OpenGuestAdapter["channels"];
   readonly host: HostState;
   readonly process: GuestProcess;
+  /** Client ends that were taken down. */
+  readonly down: Set<number>;
+  /** The process that is served now, null: none yet. */
+  readonly served: { process: GuestProcess | null };
 }
 
 /** Opens both channels, starts the guest's graphics kernel, begins a process and opens its adapter. */
@@ -100,25 +106,67 @@ export async function openGuestAdapter(context: ProgramContext, options: GuestOp
     tearsDown: true,
     ...options,
   };
-  const host = newHost();
-  const onPacket = packetHandler(context, { state: host, framing: agreed });
-  const global = await openEnds(context, { ...GLOBAL_CHANNEL, onPacket });
+  const [host, down, served] = [newHost(), new Set<number>(), newServed()];
+  const base = { agreed, host, down, served };
+  const global = await openEnds(context, { ...GLOBAL_CHANNEL, ...handlersOf(context, base, "global") });
   host.channels = { global: global.server, vgpu: 0 };
-  const process = newProcess(agreed, { global, vgpu: { server: 0, client: 0 } });
+  const process = newProcess(base, { global });
+  served.process = process;
   await registerFor(context, process);
   await process.transport.command(context, "SetIoSpaceRegion", { ...IO_SPACE, shared_page_gpadl: 0 });
   await beginProcess(context, process);
-  const vgpu = await openEnds(context, { ...VGPU_CHANNEL, onPacket });
+  const vgpu = await openEnds(context, { ...VGPU_CHANNEL, ...handlersOf(context, base, "vgpu") });
   host.channels = { global: global.server, vgpu: vgpu.server };
-  const channels = { global, vgpu };
   process.transport.channels = { global: global.client, vgpu: vgpu.client };
-  return await openAdapter(context, { agreed, channels, host, process });
+  return await openAdapter(context, { ...base, channels: { global, vgpu }, process });
 }
 
-function newProcess(agreed: Agreed, { global, vgpu }: OpenGuestAdapter["channels"]): GuestProcess {
-  const transport = new GuestTransport({ framing: agreed, isAsyncEnabled: agreed.isAsyncEnabled });
-  transport.channels = { global: global.client, vgpu: vgpu.client };
-  return { handles: new GuestHandles(), transport, mapsGuestPages: agreed.mapsGuestPages, tearsDown: agreed.tearsDown };
+function newServed(): Kernel["served"] {
+  return { process: null };
+}
+
+type Base = Pick<Kernel, "agreed" | "host" | "down" | "served">;
+
+/** What either end of a channel does when it goes down, and the host with packets. */
+function handlersOf(
+  context: ProgramContext,
+  { agreed, host, down, served }: Base,
+  which: "global" | "vgpu",
+): Omit<ChannelPlan, "name" | "interfaceType"> {
+  const stop = () => {
+    const channel = served.process?.transport.channels[which] ?? 0;
+    down.add(channel);
+    for (const adapter of served.process?.handles.adapters ?? []) adapter.isActive = false;
+  };
+  const closed = async (inside: Thread) => {
+    stop();
+    const { process } = served;
+    if (which === "global" && process !== null) await tearDownAll({ thread: inside, process });
+  };
+  return {
+    onPacket: packetHandler(context, { state: host, framing: agreed }),
+    onGuestSuspend: stop,
+    // Where the teardown is compiled out, all of it is.
+    onGuestClosed: agreed.tearsDown ? closed : null,
+    onHostSuspend: (inside, channel) => suspendHost(inside, host, channel),
+    onHostClosed: (inside) => closeHost(inside, host, { isGlobal: which === "global" }),
+  };
+}
+
+function newProcess(
+  { agreed, down }: Pick<Kernel, "agreed" | "down">,
+  { global, vgpu }: { readonly global: ChannelEnds; readonly vgpu?: ChannelEnds },
+): GuestProcess {
+  const transport = new GuestTransport({ framing: agreed, isAsyncEnabled: agreed.isAsyncEnabled, down });
+  transport.channels = { global: global.client, vgpu: vgpu?.client ?? 0 };
+  return {
+    handles: new GuestHandles(),
+    transport,
+    gpadls: new Set(),
+    sharing: { count: 0, done: new Mailbox() },
+    mapsGuestPages: agreed.mapsGuestPages,
+    tearsDown: agreed.tearsDown,
+  };
 }
 
 /** From now on the guest's graphics kernel serves this process. */
@@ -154,5 +202,7 @@ async function exitProcess(thread: ProgramContext, process: GuestProcess): Promi
     process.handles.dropAdapter(adapter.handle);
     await process.transport.command(thread, "CloseAdapter", { adapter: adapter.hostHandle });
   }
-  await process.transport.command(thread, "DestroyProcess", {});
+  const result = await process.transport.command(thread, "DestroyProcess", {});
+  // What could not be taken back before, as the channel of the GPU was gone: now the host has let go of it.
+  if (process.tearsDown && result === 0) await tearDownAll({ thread, process });
 }

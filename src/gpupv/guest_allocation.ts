@@ -6,7 +6,7 @@ import { MAX_SYSMEM_PFNS } from "../api/mod.ts";
 import type { LayoutRecord } from "../wire/mod.ts";
 import { ASSUME_NOT_IN_USE, destroyAllocations } from "./guest_allocation_end.ts";
 import { deviceTrouble } from "./guest_objects.ts";
-import { EINVAL, ENOMEM, type GuestAllocation, type GuestChild, type GuestDevice } from "./guest_state.ts";
+import { EINVAL, ENODEV, ENOMEM, type GuestAllocation, type GuestChild, type GuestDevice } from "./guest_state.ts";
 import type { Ioctl, IoctlEntry } from "./ioctl.ts";
 import { packTail, REPLY_ENTRY_BYTES } from "./allocation_tail.ts";
 import { records, u32, u64 } from "./record.ts";
@@ -154,13 +154,20 @@ async function fill({ ioctl, infos }: Request, allocations: readonly GuestAlloca
 /** Step 5a: a GPADL on the global channel, and its handle in message 45. */
 async function shareByGpadl({ thread, process }: Ioctl, allocation: GuestAllocation, Buffer: number): Promise<number> {
   const { transport } = process;
+  if (transport.isGlobalDown) return ENODEV;
+  process.sharing.count += 1;
   const { status, GpadlHandle } = await thread.client.VmbChannelCreateGpadlFromBuffer({
     Channel: transport.channels.global,
     Buffer,
     ByteCount: allocation.pageCount * PAGE_BYTES,
   });
+  if (ntSuccess(status)) {
+    allocation.gpadl = GpadlHandle;
+    process.gpadls.add(GpadlHandle);
+  }
+  process.sharing.count -= 1;
+  if (transport.isGlobalDown) process.sharing.done.send(GpadlHandle);
   if (!ntSuccess(status)) return ENOMEM;
-  allocation.gpadl = GpadlHandle;
   const { device, handle } = allocation;
   return await transport.command(thread, "SetExistingSysmemStore", {
     device: device.handle,

@@ -1,8 +1,8 @@
 // The end of allocations in the guest: pages unpinned, windows unmapped, the host told, GPADLs torn down, in the documented
 // order (gpuva.md 5.7). It must not know how allocations begin.
 
-import type { GuestAllocation } from "./guest_state.ts";
-import type { Ioctl } from "./ioctl.ts";
+import { ENODEV, type GuestAllocation } from "./guest_state.ts";
+import type { GuestProcess, Ioctl } from "./ioctl.ts";
 
 /** Nothing uses the allocations: the host unmaps them at once. */
 export const ASSUME_NOT_IN_USE = 1;
@@ -47,7 +47,8 @@ export async function destroyAllocations(
   });
   for (const allocation of allocations) {
     await stopAllocation(thread, allocation);
-    if (process.tearsDown) await tearDown({ thread, process }, allocation);
+    // Nobody could be told: what the host has mapped is let go with the process, or with the channel.
+    if (process.tearsDown && result !== ENODEV) await tearDown({ thread, process }, allocation);
   }
   return result;
 }
@@ -59,6 +60,17 @@ export async function tearDown(
 ): Promise<void> {
   const { gpadl } = allocation;
   allocation.gpadl = 0;
-  if (gpadl === 0) return;
-  await thread.client.VmbChannelDeleteGpadl({ Channel: process.transport.channels.global, GpadlHandle: gpadl });
+  if (process.gpadls.delete(gpadl)) await deleteGpadl(thread, process, gpadl);
+}
+
+/** Takes every GPADL back: of a process that has ended, or of a channel, inside whose Closed they have to end (kmcl.md 2.1). */
+export async function tearDownAll({ thread, process }: Pick<Ioctl, "thread" | "process">): Promise<void> {
+  while (process.sharing.count > 0) await thread.receive(process.sharing.done);
+  for (const gpadl of [...process.gpadls]) {
+    if (process.gpadls.delete(gpadl)) await deleteGpadl(thread, process, gpadl);
+  }
+}
+
+async function deleteGpadl({ client }: Ioctl["thread"], { transport }: GuestProcess, gpadl: number): Promise<void> {
+  await client.VmbChannelDeleteGpadl({ Channel: transport.channels.global, GpadlHandle: gpadl });
 }

@@ -4,7 +4,7 @@
 import { ioctlResult, ntSuccess } from "../api/mod.ts";
 import type { Thread } from "../driver/mod.ts";
 import type { LayoutRecord } from "../wire/mod.ts";
-import { EINVAL, EOVERFLOW, type Errno } from "./guest_state.ts";
+import { EINVAL, ENODEV, EOVERFLOW, type Errno } from "./guest_state.ts";
 import { decodeReply, encodeMessage, type Framing, type MessageName, MESSAGES } from "./messages.ts";
 
 const WAIT_FOR_COMPLETION = 1;
@@ -32,16 +32,29 @@ export class GuestTransport {
   channels: GuestChannels = { global: 0, vgpu: 0 };
   /** The host's handle of the process. */
   process = 0;
+  /** Channels that were taken down: a request there would wait for the next open. */
+  readonly #down: ReadonlySet<number>;
 
-  constructor({ framing, isAsyncEnabled }: { readonly framing: Framing; readonly isAsyncEnabled: boolean }) {
+  constructor({ framing, isAsyncEnabled, down }: {
+    readonly framing: Framing;
+    readonly isAsyncEnabled: boolean;
+    readonly down: ReadonlySet<number>;
+  }) {
     this.framing = framing;
     this.isAsyncEnabled = isAsyncEnabled;
+    this.#down = down;
+  }
+
+  /** Whether the channel on which memory is shown was taken down. */
+  get isGlobalDown(): boolean {
+    return this.#down.has(this.channels.global);
   }
 
   /** Sends a message and waits for its reply; an errno where there is none, or a shorter one. */
   async ask(thread: Thread, name: MessageName, { fields, moreBytes = 0 }: SendOptions): Promise<LayoutRecord | Errno> {
     const Buffer = encodeMessage({ name, process: this.process, fields }, this.framing);
     if (Buffer === null) return EINVAL;
+    if (this.#down.has(this.#channelOf(name))) return ENODEV;
     const wanted = MESSAGES[name].reply.bytes + moreBytes;
     const { status, CompletionBuffer } = await thread.client.VmbChannelSendSynchronousRequest({
       Channel: this.#channelOf(name),
@@ -65,6 +78,7 @@ export class GuestTransport {
     if (!this.isAsyncEnabled) return EINVAL;
     const Buffer = encodeMessage({ name, process: this.process, fields, isAsync: true }, this.framing);
     if (Buffer === null) return EINVAL;
+    if (this.#down.has(this.#channelOf(name))) return ENODEV;
     const { client } = thread;
     const { value: PacketObject } = await client.VmbPacketAllocate({ Channel: this.#channelOf(name) });
     const { status } = await client.VmbPacketSend({ PacketObject, Buffer, BufferLength: Buffer.length });

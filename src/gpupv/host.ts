@@ -31,10 +31,10 @@ export function packetHandler(
   { spawn }: Pick<ProgramContext, "spawn">,
   { state, framing }: { readonly state: HostState; readonly framing: Framing },
 ): ReturnType<typeof on> {
-  return on<"EvtVmbChannelProcessPacket">(async ({ Packet, Buffer }, inside) => {
+  return on<"EvtVmbChannelProcessPacket">(async ({ Channel, Packet, Buffer }, inside) => {
     const message = decoded(Buffer, framing);
     if (message !== null && LATE.has(message.name)) {
-      const late = lateAnswer(state, { message, packet: Packet });
+      const late = lateAnswer(state, { message, channel: Channel, packet: Packet });
       void spawn(`host ${message.name}`, async (thread) => {
         const reply = await processReply(thread, { state, message });
         await late.complete(thread, reply ?? ENDED);
@@ -54,9 +54,14 @@ async function completePacket({ server }: Thread, packet: number, bytes: Uint8Ar
 /** Whoever comes first completes it: the call that it waits for, or the end of the process, in which no call returns. */
 function lateAnswer(
   state: HostState,
-  { message, packet }: { readonly message: IncomingMessage; readonly packet: number },
+  { message, channel, packet }: {
+    readonly message: IncomingMessage;
+    readonly channel: number;
+    readonly packet: number;
+  },
 ): LateAnswer {
   const late: LateAnswer = {
+    channel,
     process: message.process,
     async complete(thread, reply) {
       if (!state.late.delete(late)) return false;
@@ -101,16 +106,52 @@ async function globalReply(
   const process = state.processes.get(message.process);
   if (process === undefined) return { status: STATUS.STATUS_INVALID_HANDLE };
   state.processes.delete(process.handle);
+  await endProcess(thread, { state, process });
+  return SUCCESS;
+}
+
+/** What a process has at the host ends, then the views of guest memory behind it; no call of it returns, so waits have answers. */
+async function endProcess(
+  thread: Thread,
+  { state, process }: { readonly state: HostState; readonly process: HostProcess },
+): Promise<void> {
+  process.hasEnded = true;
   await thread.machine.ExitProcess({ Side: `umd#${process.number}` });
+  process.adapters.clear();
   for (const late of [...state.late]) if (late.process === process.handle) await late.complete(thread, ENDED);
   for (const [handle, memory] of [...process.memory]) await letGo({ thread, state, process }, handle, memory);
-  return SUCCESS;
+}
+
+/** A channel goes down: it waits for what was delivered, so what is late has its answer now. */
+export async function suspendHost(thread: Thread, state: HostState, channel: number): Promise<void> {
+  for (const late of [...state.late]) if (late.channel === channel) await late.complete(thread, ENDED);
+}
+
+/**
+ * A channel is down. Without its virtual GPU a process has nothing, and may still be told to end; without the machine's channel
+ * there are no processes either.
+ */
+export async function closeHost(
+  thread: Thread,
+  state: HostState,
+  { isGlobal }: { readonly isGlobal: boolean },
+): Promise<void> {
+  for (const process of [...state.processes.values()]) {
+    if (isGlobal) state.processes.delete(process.handle);
+    await endProcess(thread, { state, process });
+  }
 }
 
 function beginProcess(state: HostState): HostProcess {
   const number = state.nextProcess;
   state.nextProcess += 1;
-  const process = { handle: number * PROCESS_HANDLE_STEP, number, adapters: new Set<number>(), memory: new Map() };
+  const process: HostProcess = {
+    handle: number * PROCESS_HANDLE_STEP,
+    number,
+    adapters: new Set(),
+    hasEnded: false,
+    memory: new Map(),
+  };
   state.processes.set(process.handle, process);
   return process;
 }

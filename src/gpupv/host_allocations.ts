@@ -32,7 +32,7 @@ async function createAllocation({ umd, process, fields }: HostCall): Promise<Lay
     pAllocationInfo2: infos,
     Flags: flags,
   });
-  if (!ntSuccess(status)) return none;
+  if (!ntSuccess(status) || process.hasEnded) return none;
   const resource = hResource || 0;
   const allocations = infos.map(({ Size, pSystemMem }, index) => {
     const handle = pAllocationInfo2[index]?.hAllocation ?? 0;
@@ -74,9 +74,10 @@ async function destroyAllocation({ thread, state, umd, process, fields }: HostCa
 export async function letGo(
   { thread, state, process }: Pick<HostCall, "thread" | "state" | "process">,
   handle: number,
-  { gpadl }: SystemMemory,
+  memory: SystemMemory,
 ): Promise<void> {
-  process.memory.delete(handle);
+  const { gpadl } = memory;
+  if (process.memory.get(handle) === memory) process.memory.delete(handle);
   if (gpadl === 0) return;
   await thread.server.VmbChannelUnmapGpadl({ Channel: state.channels.global, GpadlHandle: gpadl });
 }
@@ -98,8 +99,12 @@ async function setStore({ thread, state, process, fields }: HostCall): Promise<L
   if (memory.gpadl !== 0) return { status: STATUS.STATUS_INVALID_PARAMETER };
   const GpadlHandle = u32(fields, "gpadl");
   const { status } = await thread.server.VmbChannelMapGpadl({ Channel: state.channels.global, GpadlHandle });
-  if (ntSuccess(status)) memory.gpadl = GpadlHandle;
-  return { status };
+  if (!ntSuccess(status)) return { status };
+  memory.gpadl = GpadlHandle;
+  const isKept = process.memory.get(u32(fields, "allocation")) === memory;
+  // Its allocation ended while it was being mapped.
+  if (!isKept) await letGo({ thread, state, process }, u32(fields, "allocation"), memory);
+  return { status: isKept ? status : STATUS.STATUS_INVALID_HANDLE };
 }
 
 /** Message 66: pages come in order, and not more than the allocation has. */

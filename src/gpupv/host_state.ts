@@ -22,12 +22,15 @@ export interface HostProcess {
   readonly number: number;
   /** Handles of adapters that it opened. */
   readonly adapters: Set<number>;
+  /** What it had is gone, by its own end or that of a channel: nothing is kept for it any more. */
+  hasEnded: boolean;
   /** By the allocation's handle. */
   readonly memory: Map<number, SystemMemory>;
 }
 
 /** A packet that is completed late. */
 export interface LateAnswer {
+  readonly channel: number;
   /** The host's handle of the guest process. */
   readonly process: number;
   /** Completes it with a reply's fields, unless that was done; says whether it did. */

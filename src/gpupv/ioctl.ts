@@ -1,7 +1,7 @@
 // One ioctl in the guest's graphics kernel: who asks, the structure that was handed over, and what is written back into it.
 // It must not know any particular command.
 
-import type { Thread } from "../driver/mod.ts";
+import type { Mailbox, Thread } from "../driver/mod.ts";
 import type { Layout, LayoutRecord } from "../wire/mod.ts";
 import type { GuestHandles } from "./guest_state.ts";
 import type { GuestTransport } from "./guest_transport.ts";
@@ -10,6 +10,10 @@ import type { GuestTransport } from "./guest_transport.ts";
 export interface GuestProcess {
   readonly handles: GuestHandles;
   readonly transport: GuestTransport;
+  /** GPADLs of its memory that live. */
+  readonly gpadls: Set<number>;
+  /** How many are being made, and the mail that each sends when it is. */
+  readonly sharing: { count: number; readonly done: Mailbox<number> };
   /** Whether the host maps guest memory by page numbers, message 66, and not by GPADL, message 45. */
   readonly mapsGuestPages: boolean;
   /** Whether GPADLs are torn down at all: what a preprocessor slip once left out (gpuva.md 5.7, G1). */
