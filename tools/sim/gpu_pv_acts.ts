@@ -63,6 +63,9 @@ export const RATES: Rates = {
 /** And what rogue drivers do beside it. */
 export const ROGUE_RATES: Rates = { ...RATES, tearDownEarly: 0.5, unmapEarly: 0.3, mapTwice: 0.4, shareAside: 0.5 };
 
+/** And where a channel goes down under it. */
+export const DOWN_RATES: Rates = { ...RATES, takeDown: 0.3 };
+
 /** What no seed is without. */
 export const ALWAYS: ReadonlySet<string> = new Set(["createDevice", "createAllocation", "createQueue"]);
 

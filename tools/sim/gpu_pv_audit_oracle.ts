@@ -59,6 +59,7 @@ class StoreOracle {
   readonly #stores = new Map<number, Store>();
   /** Allocations of a resource, by process and resource. */
   readonly #resources = new Map<string, number[]>();
+  #downAt = Infinity;
   readonly #entered = new Map<number, TraceEvent>();
   readonly #deleting = new Set<number>();
   /** Deletes that came before the host was told, by event. */
@@ -70,6 +71,8 @@ class StoreOracle {
     if (plan === null || (kind !== "call" && kind !== "leave" && kind !== "enter")) return;
     const asked = kind === "leave" ? this.#entered.get(of) : event;
     if (asked === undefined) return;
+    // Once either end of a channel goes down there is nobody to be told.
+    if (plan.name === "VmbChannelDisable") this.#downAt = Math.min(this.#downAt, asked.event);
     const isDone = event.outcome !== null && hasSucceeded(event.outcome);
     const isRefused = event.outcome?.form === "refused";
     if (plan.name.startsWith("VmbChannelCreateGpadl") && isDone) this.#created(event.outs);
@@ -88,7 +91,7 @@ class StoreOracle {
   #deletes({ event, ins: [, gpadl] }: TraceEvent): void {
     if (!isRef(gpadl) || this.#deleting.has(gpadl.number)) return;
     this.#deleting.add(gpadl.number);
-    if (this.#stores.get(gpadl.number)?.isDropped === false) this.#early.add(event);
+    if (this.#stores.get(gpadl.number)?.isDropped === false && event < this.#downAt) this.#early.add(event);
   }
 
   #deleted(gpadl: Value | undefined): void {
@@ -156,7 +159,9 @@ class StoreOracle {
       findings.flatMap(({ rule, event }) => rule === "sysmem-teardown-before-destroy" ? [event] : []),
     );
     const early = [...this.#early].filter((event) => !told.has(event)).map((event) => `misses @${event}`);
-    const late = [...told].filter((event) => !this.#early.has(event)).map((event) => `has @${event}`);
+    const late = [...told].filter((event) => event < this.#downAt && !this.#early.has(event)).map((event) =>
+      `has @${event}`
+    );
     const leaks = findings.flatMap(({ rule, verdict, object }) => {
       const isIts = rule === "sysmem-gpadl-leak";
       if ((rule !== "gpadl-leak" && !isIts) || verdict !== "certain" || object === null) return [];

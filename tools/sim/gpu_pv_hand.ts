@@ -24,6 +24,8 @@ export interface Table {
   readonly careless: number;
   /** GPADLs that a rogue driver has touched. */
   readonly touched: Set<number>;
+  /** The channel that was taken down, if any was. */
+  readonly down: Set<number>;
   /** What goes on beside the program's threads, to be over before the run is. */
   readonly beside: Promise<void>[];
 }

@@ -26,9 +26,14 @@ export class IoctlOracle {
   trouble: string | null = null;
   readonly adapters = new Set<number>();
   readonly handles = new Map<number, Known>();
+  #isOver = false;
   readonly #served = new Map<number, Served>();
 
-  event({ event, kind, plan, cause, of, ins, outs }: TraceEvent): void {
+  event(happened: TraceEvent): void {
+    if (!this.#isOver) this.#take(happened);
+  }
+
+  #take({ event, kind, plan, cause, of, ins, outs }: TraceEvent): void {
     const name = plan?.name;
     if (name === "EvtDxgIoctl" && kind === "callback") this.#begins(event, ins);
     if (name === "EvtDxgIoctl" && kind === "return") this.#ends(of, outs);
@@ -36,10 +41,16 @@ export class IoctlOracle {
     if (isSent && kind !== "leave" && ins[1] instanceof Uint8Array) this.#sends(cause, ins[1]);
   }
 
-  /** The process has exited: the next one begins with nothing. */
+  /** The process begins to exit, or a channel goes down: what is asked meanwhile may fail for that. */
   exits(): void {
+    this.#isOver = true;
     this.adapters.clear();
     this.handles.clear();
+  }
+
+  /** It has exited: the next one begins with nothing. */
+  ended(): void {
+    this.#isOver = false;
   }
 
   #begins(event: number, [command, bytes]: readonly Value[]): void {

@@ -60,5 +60,25 @@ async function shareAside(hand: Hand): Promise<void> {
   for (let left = random.below(3); left > 0; left -= 1) await client.VmbChannelDeleteGpadl({ Channel, GpadlHandle });
 }
 
+/** A channel goes down under the path, once a run: rescinded by the host or closed in the guest. */
+function takeDown(hand: Hand): void {
+  const { table, random, act } = hand;
+  const { channels } = table.guest;
+  if (table.down.size > 0) return;
+  const { server, client } = random.pick([channels.global, channels.vgpu]);
+  table.down.add(client);
+  const isRescinded = random.below(2) === 0;
+  table.beside.push(table.context.spawn(`removal ${act.place}`, async (thread) => {
+    if (isRescinded) await thread.server.VmbChannelDisable({ Channel: server });
+    else await thread.client.VmbChannelDisable({ Channel: client });
+  }));
+}
+
 /** Acts by form. */
-export const ROGUE_ACTS: Readonly<Record<string, Doing>> = { tearDownEarly, unmapEarly, mapTwice, shareAside };
+export const ROGUE_ACTS: Readonly<Record<string, Doing>> = {
+  tearDownEarly,
+  unmapEarly,
+  mapTwice,
+  shareAside,
+  takeDown,
+};

@@ -73,6 +73,7 @@ export class GpuPvWatcher implements Watcher {
 
   /** It has exited; what is left of it, null: nothing. */
   ended(world: World, guest: OpenGuestAdapter): Trouble | null {
+    this.#ioctls.ended();
     const message = this.#isLost ? null : whatIsLeft({ world, guest, touched: this.#touched }, this.#side);
     return message === null ? null : { check: "nothing outlives its process", message };
   }
@@ -80,7 +81,9 @@ export class GpuPvWatcher implements Watcher {
   event(event: TraceEvent): void {
     this.#pages.event(event);
     this.#ioctls.event(event);
-    const { kind, plan, of } = event;
+    const { kind, plan, of, side } = event;
+    // A channel goes down: from now on either side ends things by itself.
+    if (plan?.name === "VmbChannelDisable" && side !== "vmbus") this.exits();
     if (kind === "enter") this.#entered.set(event.event, event);
     if (plan === null || (kind !== "call" && kind !== "leave")) return;
     const ins = kind === "leave" ? this.#entered.get(of)?.ins ?? [] : event.ins;
