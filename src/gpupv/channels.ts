@@ -14,10 +14,8 @@ export interface ChannelPlan {
   readonly name: string;
   readonly interfaceType: string;
   readonly onPacket: ReturnType<typeof on>;
-  /** The guest's end goes down: what must happen inside its Closed; null: its driver does not look. */
-  readonly onGuestClosed: ((inside: Thread) => Promise<void>) | null;
-  /** The guest's end sends nothing any more. */
-  readonly onGuestSuspend: () => void;
+  /** The guest's end goes down: it sends nothing any more, and what it showed has to end while it is not closed. */
+  readonly onGuestSuspend: (inside: Thread) => Promise<void>;
   /** The host's end goes down: what was delivered has to be completed first. */
   readonly onHostSuspend: (inside: Thread, channel: number) => Promise<void>;
   readonly onHostClosed: (inside: Thread) => Promise<void>;
@@ -43,7 +41,6 @@ export async function openEnds(context: ProgramContext, plan: ChannelPlan): Prom
   const server = await offer(context, plan);
   const opened: Mailbox<number> = context.mailbox();
   const { client } = context;
-  const { onGuestClosed } = plan;
   const { Channel } = await client.VmbChannelAllocate({ IsServer: false });
   const ends: ChannelEnds = { server, client: Channel, removal: null, isClosing: false };
   await client.VmbClientChannelInitSetTargetPnp({ Channel, InterfaceType: plan.interfaceType });
@@ -59,13 +56,10 @@ export async function openEnds(context: ProgramContext, plan: ChannelPlan): Prom
       Version: 1,
       Size: 48,
       EvtChannelPostStarted: on(() => opened.send(Channel)),
-      EvtChannelSuspend: on(() => plan.onGuestSuspend()),
-      ...onGuestClosed === null ? {} : {
-        EvtChannelClosed: on(async (_, inside) => {
-          await onGuestClosed(inside);
-          if (!ends.isClosing) ends.removal ??= context.spawn(`${plan.name} removal`, (thread) => remove(thread, ends));
-        }),
-      },
+      EvtChannelSuspend: on(async (_, inside) => {
+        if (!ends.isClosing) ends.removal ??= context.spawn(`${plan.name} removal`, (thread) => remove(thread, ends));
+        await plan.onGuestSuspend(inside);
+      }),
     },
   });
   await client.VmbChannelEnable({ Channel });

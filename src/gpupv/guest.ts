@@ -1,7 +1,7 @@
 // A guest with a virtual GPU, opened and closed as a whole: channels, the guest's graphics kernel, its host, one process.
 // Programs begin here.
 
-import { Mailbox, on, type ProgramContext, type Thread } from "../driver/mod.ts";
+import { Mailbox, on, type ProgramContext } from "../driver/mod.ts";
 import { type ChannelEnds, type ChannelPlan, closeEnds, GLOBAL_CHANNEL, openEnds, VGPU_CHANNEL } from "./channels.ts";
 import { tearDownAll } from "./guest_allocation_end.ts";
 import { askDxg, GuestAdapter } from "./guest_adapter.ts";
@@ -133,21 +133,15 @@ function handlersOf(
   { agreed, host, down, served }: Base,
   which: "global" | "vgpu",
 ): Omit<ChannelPlan, "name" | "interfaceType"> {
-  const stop = () => {
-    const channel = served.process?.transport.channels[which] ?? 0;
-    down.add(channel);
-    for (const adapter of served.process?.handles.adapters ?? []) adapter.isActive = false;
-  };
-  const closed = async (inside: Thread) => {
-    stop();
-    const { process } = served;
-    if (which === "global" && process !== null) await tearDownAll({ thread: inside, process });
-  };
   return {
     onPacket: packetHandler(context, { state: host, framing: agreed }),
-    onGuestSuspend: stop,
-    // Where the teardown is compiled out, all of it is.
-    onGuestClosed: agreed.tearsDown ? closed : null,
+    onGuestSuspend: async (inside) => {
+      const { process } = served;
+      if (process === null) return;
+      down.add(process.transport.channels[which]);
+      for (const adapter of process.handles.adapters) adapter.isActive = false;
+      if (which === "global" && agreed.tearsDown) await tearDownAll({ thread: inside, process });
+    },
     onHostSuspend: (inside, channel) => suspendHost(inside, host, channel),
     onHostClosed: (inside) => closeHost(inside, host, { isGlobal: which === "global" }),
   };

@@ -63,7 +63,7 @@ export async function tearDown(
   if (process.gpadls.delete(gpadl)) await deleteGpadl(thread, process, gpadl);
 }
 
-/** Takes every GPADL back: of a process that has ended, or of a channel, inside whose Closed they have to end (kmcl.md 2.1). */
+/** Takes every GPADL back: of a process that has ended, or of a channel, inside whose Closed they end at the latest (kmcl.md 2.1). */
 export async function tearDownAll({ thread, process }: Pick<Ioctl, "thread" | "process">): Promise<void> {
   while (process.sharing.count > 0) await thread.receive(process.sharing.done);
   for (const gpadl of [...process.gpadls]) {

@@ -13,7 +13,7 @@ import { assert, assertEquals } from "../support/assert.ts";
 const SEEDS = 12;
 /**
  * What no driver can help. A thread decided to send before Suspend came: nothing tells which of its calls have begun. And a
- * GPADL has to end inside Closed, though the host may still read the message that names it.
+ * GPADL has to end before its channel is closed, though the host may still read the message that names it.
  */
 const DECIDED_BEFORE: readonly string[] = ["packet-send-after-suspend", "gpadl-map-unknown"];
 const TAKE_DOWN: Readonly<Record<string, (context: ProgramContext, guest: OpenGuestAdapter) => Promise<unknown>>> = {
