@@ -95,7 +95,7 @@ async function roomForOne(place: Place): Promise<{ readonly words: string; reado
     Deno.removeSync(place.path("u"));
     return length;
   };
-  for (let seed = 1; seed <= 20; seed += 1) {
+  for (let seed = 1; seed <= 200; seed += 1) {
     const words = `record gpu-pv-leak --seed ${seed} --wall-clock off --sites`;
     // Its header says "findings", which is longer than "off".
     const first = "findings".length - "off".length + await sizeOf(`${words} off`);
