@@ -399,9 +399,17 @@ export function parseOption(options: ModelOptions, name: string, value: string):
     throw new RangeError(`Cannot set option ${name}: no such option; there are ${Object.keys(OPTIONS).join(", ")}`);
   }
   if (!accepts(option.values, value) || !inBounds(option.bounds, value)) {
-    throw new RangeError(`Cannot set option ${name} to "${value}": it takes ${option.values.join(" or ")}`);
+    throw new RangeError(`Cannot set option ${name} to "${value}": it takes ${choicesText(option)}`);
   }
   return { ...options, [name]: value };
+}
+
+const WHOLE = [1, 999_999_999] as const;
+
+/** The values that an option takes, in words. */
+function choicesText({ values, bounds: [least, most] = WHOLE }: OptionDeclaration): string {
+  const words = new Map([["number", `a number from ${least} to ${most}`], ["status", "the name of a failing status"]]);
+  return values.map((value) => words.get(value) ?? value).join(" or ");
 }
 
 function inBounds(bounds: OptionDeclaration["bounds"], value: string): boolean {
