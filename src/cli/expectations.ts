@@ -1,11 +1,12 @@
 // A scenario's `expect finding` lines against what the audit says of its trace. Record and audit are neighbours: they meet here.
 
 import { printObject } from "../api/mod.ts";
-import { audit, type Finding } from "../audit/mod.ts";
+import { audit, type Finding, RULES } from "../audit/mod.ts";
 import type { ScenarioReport } from "../driver/mod.ts";
 import { type BytesSink, bytesSource, openTrace } from "../trace/mod.ts";
 import type { Io } from "./io.ts";
 import { openInput } from "./paths.ts";
+import { unknownName } from "./suggest.ts";
 
 /** A line that does not hold. */
 export interface Failure {
@@ -43,7 +44,7 @@ export function compareFindings(
   const failures: Failure[] = [];
   for (const expected of expectedFindings) {
     const match = [...left].find((finding) => fits(finding, expected));
-    if (match === undefined) failures.push({ line: expected.line, message: `no such finding: ${describe(expected)}` });
+    if (match === undefined) failures.push({ line: expected.line, message: missing(expected) });
     else left.delete(match);
   }
   const severe = (severity: string) => severity === "error" || severity === "hang";
@@ -70,6 +71,13 @@ function fits({ rule, code, event, object, evidence }: Finding, expected: Expect
     return false;
   }
   return expected.object === null || (object !== null && expected.object === printObject(object));
+}
+
+/** A rule that there is not is told with its neighbours: nothing ever finds it. */
+function missing(expected: Expected): string {
+  const names = Object.entries(RULES).flatMap(([name, { code }]) => [name, code]);
+  const text = `no such finding: ${describe(expected)}`;
+  return names.includes(expected.rule) ? text : `${text}. ${unknownName("rule", expected.rule, names)}`;
 }
 
 function describe({ rule, event, object }: Expected): string {

@@ -36,6 +36,11 @@ const FALSE_LINES: readonly (readonly [why: string, lines: string, trouble: RegE
   ],
   ["a finding", "expect finding channel-leak", /^x\.calls:1: no such finding: channel-leak/],
   [
+    "a finding of no rule",
+    "expect finding channel-leek",
+    /no such finding: channel-leek\. .*Did you mean "channel-leak"/,
+  ],
+  [
     "no findings",
     "client VmbChannelAllocate(IsServer=false)\nexpect no findings",
     /^x\.calls:2: not expected: error channel-leak/,
