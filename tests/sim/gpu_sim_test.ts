@@ -1,6 +1,8 @@
 // A few simulated seeds of GPU virtual addresses, and that its oracles notice what does not hold.
 
+import type { Finding } from "../../src/audit/mod.ts";
 import { Engine } from "../../src/engine/mod.ts";
+import { argumentTroubles } from "../../tools/sim/gpu_argument_oracle.ts";
 import { gpuDisagreements } from "../../tools/sim/gpu_audit_oracle.ts";
 import { GPU_INVARIANTS } from "../../tools/sim/gpu_invariants.ts";
 import { GpuPages } from "../../tools/sim/gpu_pages.ts";
@@ -72,6 +74,43 @@ Deno.test("the oracle of the audit notices leaks and frees that an audit does no
   assert(told.some(({ about }) => about === "device"), told.map(({ about }) => about).join());
   assert(told.some(({ about }) => about.startsWith("gpuva-")), told.map(({ about }) => about).join());
 });
+
+Deno.test("the oracle of arguments notices each rule that an audit does not tell, and what it tells for nothing", () => {
+  const rules = new Set<string>();
+  for (let seed = 1; seed <= 6; seed += 1) {
+    const { simulation } = followed(seed, 400);
+    const options = GPU_VA_WORLD.optionsOf(seed);
+    const troubles = argumentTroubles(simulation.events, { findings: [], options });
+    for (const { about } of troubles) rules.add(about);
+    const map = simulation.events.find(({ plan, outcome }) =>
+      plan?.name === "D3DKMTMapGpuVirtualAddress" && outcome?.form === "status" && outcome.status < 0x8000_0000
+    );
+    assert(map !== undefined);
+    const untrue = { ...FINDING, rule: "gpuva-outside-space" as const, event: map.event };
+    const more = argumentTroubles(simulation.events, { findings: [untrue], options });
+    assertEquals(more.length, troubles.length + 1);
+  }
+  assertEquals([...rules].toSorted(), [
+    "gpuva-dead-constraint",
+    "gpuva-misaligned",
+    "gpuva-outside-space",
+    "gpuva-zero-with-allocation",
+  ]);
+});
+
+const FINDING: Finding = {
+  rule: "gpuva-outside-space",
+  code: "V-16",
+  severity: "error",
+  verdict: "certain",
+  message: "",
+  event: 0,
+  object: null,
+  fingerprint: "",
+  evidence: [],
+  siblings: null,
+  sizeBytes: 0,
+};
 
 Deno.test("invariants notice a queue that is ahead of its fence", () => {
   const { simulation } = followed(2, 300);

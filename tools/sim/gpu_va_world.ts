@@ -14,6 +14,7 @@ import type { World } from "../../src/engine/mod.ts";
 import type { TraceEvent } from "../../src/trace/mod.ts";
 import { GPU_INVARIANTS, GPU_PAGE_INVARIANTS, GPU_SLOW_INVARIANTS } from "./gpu_invariants.ts";
 import type { Finding } from "../../src/audit/mod.ts";
+import { argumentTroubles } from "./gpu_argument_oracle.ts";
 import { gpuDisagreements } from "./gpu_audit_oracle.ts";
 import { GpuPages } from "./gpu_pages.ts";
 import { gpuArguments } from "./gpu_va_words.ts";
@@ -138,10 +139,12 @@ class GpuVaWatcher implements Watcher {
   }
 
   disagreements(
-    _events: readonly TraceEvent[],
-    { findings }: { readonly findings: readonly Finding[] },
+    events: readonly TraceEvent[],
+    { findings, options }: { readonly findings: readonly Finding[]; readonly options: ModelOptions },
   ): readonly Disagreement[] {
-    return this.#world === null ? [] : gpuDisagreements(findings, { pages: this.#pages, world: this.#world });
+    const world = this.#world;
+    const state = world === null ? [] : gpuDisagreements(findings, { pages: this.#pages, world });
+    return [...state, ...argumentTroubles(events, { findings, options })];
   }
 
   check(world: World, { isSlow }: { readonly isSlow: boolean }): Trouble | null {
