@@ -33,13 +33,20 @@ export function* contentsOf(
   span: Span,
 ): IterableIterator<[page: number, content: Content]> {
   for (const { start, end, value } of space.walk(gpu, span)) {
-    for (const page of numbers({ start, end })) {
-      if (value === undefined) yield [page, "free"];
-      else if (value.state !== "mapped") yield [page, unbacked(value.state, value.driverProtection)];
-      else {
-        const { allocation, origin, protection: rights, driverProtection } = value;
-        yield [page, mapped(allocation, { page: page - origin, rights, driverProtection })];
-      }
-    }
+    for (const page of numbers({ start, end })) yield [page, value === undefined ? "free" : contentAt(page, value)];
   }
+}
+
+/** What a GPU will see of a page once all that is queued has run. */
+export function newestOf(space: AddressSpace, gpu: number, page: number): Content {
+  const [piece] = space.newestIn(gpu, { start: page, end: page + 1 });
+  return piece === undefined ? "free" : contentAt(page, piece.value);
+}
+
+function contentAt(
+  page: number,
+  { state, allocation, origin, protection: rights, driverProtection }: ReturnType<AddressSpace["newestIn"]>[0]["value"],
+): Content {
+  if (state !== "mapped") return unbacked(state, driverProtection);
+  return mapped(allocation, { page: page - origin, rights, driverProtection });
 }

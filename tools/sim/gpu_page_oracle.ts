@@ -210,13 +210,18 @@ export class PageOracle {
     return page === undefined ? "free" : seen(page, gpu);
   }
 
-  /** Takes over what somebody else says of a page. */
-  adopt(number: number, gpu: number, content: Content): void {
+  /**
+   * Takes over what somebody else says of a page: what it is, and what it will be. Before its operation ran, a page of a zero
+   * reservation is invalid whether or not it was made so: only what it will be tells, if nothing is queued for it.
+   */
+  adopt(number: number, gpu: number, { now, newest }: { readonly now: Content; readonly newest: Content }): void {
     const page = this.pages.get(number);
     if (page === undefined) return;
-    if (content === "free") this.#end(number, { isByAllocation: true });
-    else if (content === seen({ ...page, committed: new Map() }, gpu)) page.committed.delete(gpu);
-    else page.committed.set(gpu, content);
+    const { isZero, isDone } = page.obtained;
+    const isOwn = isZero && !isDone && page.pending.length === 0 && newest === now;
+    if (now === "free") this.#end(number, { isByAllocation: true });
+    else if (now === seen({ ...page, committed: new Map() }, gpu) && !isOwn) page.committed.delete(gpu);
+    else page.committed.set(gpu, now);
   }
 }
 

@@ -15,7 +15,7 @@ import {
 import type { World } from "../../src/engine/mod.ts";
 import type { TraceEvent } from "../../src/trace/mod.ts";
 import { isPages, numberOf, pageOf, spanOf, structsIn } from "./gpu_call_values.ts";
-import { contentsOf, pageDifference } from "./gpu_page_contents.ts";
+import { contentsOf, newestOf, pageDifference } from "./gpu_page_contents.ts";
 import { type Content, mapped, type Obtained, type Operation, PageOracle, unbacked } from "./gpu_page_oracle.ts";
 import { queueUpdate } from "./gpu_updates.ts";
 
@@ -375,8 +375,8 @@ export class GpuPages {
     this.#adopted += pages.size;
     for (const page of pages) {
       for (let gpu = 0; gpu < space.physicalAdapters; gpu += 1) {
-        for (const [, content] of contentsOf(space, gpu, { start: page, end: page + 1 })) {
-          this.#space(name).adopt(page, gpu, content);
+        for (const [, now] of contentsOf(space, gpu, { start: page, end: page + 1 })) {
+          this.#space(name).adopt(page, gpu, { now, newest: newestOf(space, gpu, page) });
         }
       }
     }

@@ -42,7 +42,8 @@ const UNMATCHED: Readonly<Record<string, readonly string[]>> = {
   VmbChannelUnmapGpadl: ["gpadl-unmatched-unmap", "gpadl-double-unmap", "gpadl-wrong-channel"],
   VmbChannelDeleteGpadl: ["gpadl-unmatched-delete", "gpadl-wrong-channel"],
   VmbPacketFree: ["packet-double-free", "packet-free-not-allocated", "packet-null-used", "packet-use-after-free"],
-  VmbChannelPacketComplete: ["packet-double-complete"],
+  // One that failed ended with that, where the option says so: to complete it is traffic after the failure.
+  VmbChannelPacketComplete: ["packet-double-complete", "packet-traffic-after-fail"],
   VmbChannelCleanup: ["channel-double-cleanup", "channel-use-after-cleanup"],
 };
 /** Rules about the caller's end or its channel: they come before what the call says of a pair. */
