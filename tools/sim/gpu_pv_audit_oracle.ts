@@ -120,7 +120,8 @@ class StoreOracle {
     { isDone, reply }: { readonly isDone: boolean; readonly reply: Value | undefined },
   ) {
     const command = buffer instanceof Uint8Array ? dxgCommandIn(buffer) : null;
-    if (command === null || !isDone || !(reply instanceof Uint8Array)) return;
+    // A host that could not read the message answers nothing.
+    if (command === null || !isDone || !(reply instanceof Uint8Array) || reply.length === 0) return;
     const { process, bytes } = command;
     const name = dxgCommandName(command.id);
     if (name === "CreateAllocation") this.#resourceOf(process, DXG_MESSAGES.CreateAllocation.reply.decode(reply));
