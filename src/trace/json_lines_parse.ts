@@ -23,6 +23,7 @@ import {
 } from "./event.ts";
 import { headerFromJson, Members, unknownHeader } from "./json_header.ts";
 import { JSON_LINES_SCHEMA } from "./json_lines.ts";
+import { BrokenLineError, JsonLinesError } from "./json_lines_error.ts";
 import {
   bytesFromJson,
   HandleBook,
@@ -33,21 +34,6 @@ import {
   valueFromJson,
   type ValueReading,
 } from "./json_values.ts";
-
-/** A line that is no event: which line (from 1), and what was wanted. */
-export class JsonLinesError extends Error {
-  override readonly name = "JsonLinesError";
-  /** From 1. */
-  readonly line: number;
-  /** The member's path, empty where the whole line is meant. */
-  readonly member: string;
-
-  constructor(line: number, member: string, what: string) {
-    super(`Cannot read line ${line}: ${what}`);
-    this.line = line;
-    this.member = member;
-  }
-}
 
 /** Members of a line or of the header that nobody declared: skipped, never an error, as arguments of calls are. */
 export interface IgnoredMembers {
@@ -60,6 +46,8 @@ export interface IgnoredMembers {
 export interface JsonLinesOptions {
   /** Finds a call's declaration; the catalogue's where left out. */
   readonly findPlan?: (name: string) => CallPlan | undefined;
+  /** Told of each line that is no JSON, which is then skipped; where left out, it is thrown. */
+  readonly onBroken?: (error: BrokenLineError) => void;
 }
 
 /** Longest line accepted, in characters. */
@@ -118,6 +106,7 @@ export class JsonLinesParser {
     try {
       return this.#read(text);
     } catch (error) {
+      if (error instanceof NoJsonError) throw new BrokenLineError(this.#line, "", error.message);
       if (!(error instanceof JsonValueError)) throw error;
       throw new JsonLinesError(this.#line, error.member, error.message);
     }
@@ -262,11 +251,13 @@ export class JsonLinesParser {
   }
 }
 
+class NoJsonError extends JsonValueError {}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new JsonValueError("", `it is not JSON (${error instanceof Error ? error.message : String(error)})`);
+    throw new NoJsonError("", `it is not JSON (${error instanceof Error ? error.message : String(error)})`);
   }
 }
 
@@ -352,14 +343,14 @@ export function parseJsonLines(lines: Iterable<string>, options: JsonLinesOption
   while (first === null && parser.header === null) {
     const next = source.next();
     if (next.done === true) break;
-    first = parser.line(next.value);
+    first = eventOf(parser, next.value, options);
   }
   return {
     header: parser.header ?? unknownHeader(),
     hasHeader: parser.header !== null,
     end: parser.end,
     isCut: parser.isCut,
-    events: eventsFrom(parser, { first, source }),
+    events: eventsFrom(parser, { first, source, options }),
     lineNumber: () => parser.lineNumber,
     ignored: () => parser.ignored,
   };
@@ -368,12 +359,24 @@ export function parseJsonLines(lines: Iterable<string>, options: JsonLinesOption
 interface Rest {
   readonly first: TraceEvent | null;
   readonly source: Iterator<string>;
+  readonly options: JsonLinesOptions;
 }
 
-function* eventsFrom(parser: JsonLinesParser, { first, source }: Rest): IterableIterator<TraceEvent> {
+function* eventsFrom(parser: JsonLinesParser, { first, source, options }: Rest): IterableIterator<TraceEvent> {
   if (first !== null) yield first;
   for (let next = source.next(); next.done !== true; next = source.next()) {
-    const event = parser.line(next.value);
+    const event = eventOf(parser, next.value, options);
     if (event !== null) yield event;
+  }
+}
+
+/** The line's event; null where it is none, and where it is broken and somebody is told. */
+function eventOf(parser: JsonLinesParser, line: string, { onBroken }: JsonLinesOptions): TraceEvent | null {
+  try {
+    return parser.line(line);
+  } catch (error) {
+    if (!(error instanceof BrokenLineError) || onBroken === undefined) throw error;
+    onBroken(error);
+    return null;
   }
 }

@@ -21,9 +21,9 @@ export {
   selectionFilter,
 } from "./filter.ts";
 export { eventToJson, headerToJson, JSON_LINES_SCHEMA, jsonLines, type JsonLinesSource } from "./json_lines.ts";
+export { BrokenLineError, JsonLinesError } from "./json_lines_error.ts";
 export {
   type IgnoredMembers,
-  JsonLinesError,
   type JsonLinesOptions,
   JsonLinesParser,
   MAX_LINE_LENGTH,

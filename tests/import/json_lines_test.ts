@@ -54,3 +54,35 @@ Deno.test("importJsonLines() refuses an answer to nothing, or to what it cannot 
     "Cannot read line 2: its cause is event 1, which is a note",
   );
 });
+
+Deno.test("importJsonLines() keeps what is good around lines that are no JSON, and says what they cost", () => {
+  const list = new EventList();
+  for (let event = 1; event <= 5; event += 1) list.call("client", "VmbChannelDisable", { Channel: ref("channel", 1) });
+  const end = { reason: "ended", message: "", events: 5 } as const;
+  const lines = [...jsonLines({ header: header(), end, events: () => list.events })];
+  const cutAt = (line: number) =>
+    lines.slice(0, line).map((text, index) => index === line - 1 ? text.slice(0, 60) : text);
+  const cut = importJsonLines(cutAt(5));
+  assertEquals([...cut.events].map(({ event }) => event), [1, 2, 3]);
+  assertEquals(cut.header.losses.map(({ what, firstEvent, lastEvent }) => [what, firstEvent, lastEvent]), [
+    ["line 5 is no JSON", 0, 0],
+    ["events 4 to 5 are not in the log: it was cut", 4, 5],
+  ]);
+  const damaged = importJsonLines(lines.map((text, index) => index === 2 || index === 3 ? text.slice(1) : text));
+  assertEquals([...damaged.events].map(({ event }) => event), [1, 4, 5]);
+  assertEquals(damaged.header.losses, [
+    { what: "2 of the lines 3 to 4 are no JSON: events 2 to 3 are lost", firstEvent: 2, lastEvent: 3, offsetBytes: -1 },
+  ]);
+  assertEquals(damaged.report.undecodable.map(({ count, firstOffset }) => [count, firstOffset]), [[2, 3]]);
+  const headless = importJsonLines(lines.map((text, index) => index === 0 ? text.slice(1) : text));
+  assertEquals([headless.header.maker, headless.header.losses.map(({ what }) => what)], ["json", [
+    "line 1 is no JSON",
+  ]]);
+  const torn = Array.from(
+    { length: 3000 },
+    (_, index) => index % 2 === 0 ? `{"kind":"note","event":${index + 1}}` : "{",
+  );
+  const { losses } = importJsonLines(torn).header;
+  assertEquals([losses.length, losses.at(-1)?.firstEvent, losses.at(-1)?.lastEvent], [256, 512, 2998]);
+  assertThrows(() => importJsonLines(['{"kind":', "nothing"]), Error, "Cannot read line 1: it is not JSON");
+});
