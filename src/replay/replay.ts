@@ -125,7 +125,7 @@ function keyframeBefore(trace: Trace, event: number): Keyframe | null {
 /** Null for bytes that are no state of this engine, or of none that holds together: a right checksum does not say that they are. */
 function restored(keyframe: Keyframe): Engine | null {
   try {
-    const state = decodeKeyframe(keyframe.state);
+    const state = decodeKeyframe(keyframe.state, keyframe.storedBytes);
     return isSnapshot(state) ? Engine.restore(state) : null;
   } catch (error) {
     if (error instanceof WireError || error instanceof RangeError || error instanceof TypeError) return null;

@@ -152,6 +152,8 @@ export interface TraceEnd {
 export interface Keyframe {
   readonly event: number;
   readonly state: Uint8Array;
+  /** How many bytes it takes in the file: it may not claim much more than these can hold. */
+  readonly storedBytes: number;
 }
 
 /** A trace, however it is kept; walking it holds one chunk at a time. */

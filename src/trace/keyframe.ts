@@ -9,6 +9,11 @@ const SET = 2;
 const MAX_DEPTH = 30;
 /** A range that lives takes 36 values: this is room for more of them than any other value needs. */
 const LIMITS = { values: 2 ** 24, maps: 2 ** 22 };
+/** What any state may hold, however few bytes it takes. */
+const FREE_LIMITS = { values: 2 ** 16, maps: 2 ** 13 };
+/** What a stored byte may hold beyond that; of 60,000 buffers that are all alike, a state has 5 values a byte. */
+const VALUES_A_BYTE = 32;
+const MAPS_A_BYTE = 4;
 
 /**
  * The bytes of plain data: null, booleans, finite numbers, strings, `bigint` of 64 bits, `Uint8Array`, arrays, `Map`,
@@ -21,9 +26,16 @@ export function encodeKeyframe(value: unknown): Uint8Array {
   return writer.view();
 }
 
-/** The data that `encodeKeyframe` made bytes of; objects have no prototype. `WireError` for other bytes. */
-export function decodeKeyframe(bytes: Uint8Array): unknown {
-  return fromUnpacked(unpack(bytes, LIMITS));
+/**
+ * The data that `encodeKeyframe` made bytes of; objects have no prototype. `WireError` for other bytes, and for more values than
+ * the bytes that they take in a file can tell apart: a state of zeros is small there, and fills the memory.
+ */
+export function decodeKeyframe(state: Uint8Array, storedBytes = state.length): unknown {
+  const limits = {
+    values: Math.min(LIMITS.values, FREE_LIMITS.values + VALUES_A_BYTE * storedBytes),
+    maps: Math.min(LIMITS.maps, FREE_LIMITS.maps + MAPS_A_BYTE * storedBytes),
+  };
+  return fromUnpacked(unpack(state, limits));
 }
 
 function write(writer: MessagePackWriter, value: unknown, depth: number): void {

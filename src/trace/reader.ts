@@ -107,7 +107,7 @@ class OpenTrace implements TraceFile {
     for (const block of directory.blocks) {
       if (block.tag !== TAGS.keyframe) continue;
       const state = this.#outline.attempt(block, () => readBlock(source, block, directory)[0]);
-      if (state !== undefined) yield { event: block.first, state };
+      if (state !== undefined) yield { event: block.first, state, storedBytes: block.sizeBytes };
     }
   }
 

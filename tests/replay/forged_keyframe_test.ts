@@ -26,7 +26,10 @@ function forged(trace: Trace, edit: Edit, of: (event: number) => boolean = () =>
     losses,
     events: (range) => trace.events(range),
     *keyframes() {
-      for (const { event, state } of trace.keyframes()) yield { event, state: of(event) ? edit(state) : state };
+      for (const { event, state } of trace.keyframes()) {
+        const forged = of(event) ? edit(state) : state;
+        yield { event, state: forged, storedBytes: forged.length };
+      }
     },
   };
 }
@@ -48,6 +51,7 @@ const NO_STATES: Readonly<Record<string, Edit>> = {
   "an extension": () => new Uint8Array([0xd4, 1, 1]),
   "cut": (state) => state.subarray(0, state.length - 5),
   "a number": () => pack(5),
+
   "another maker's": () => pack({ registers: [1, 2, 3] }),
   "objects that there are not": (state) =>
     withMember(state, "objects", (objects) => Object.assign({}, objects, { named: [2 ** 40] })),

@@ -96,7 +96,7 @@ Deno.test("with other options a replay starts at the start, whatever from says",
 
 Deno.test("a keyframe of another engine is none: the replay begins at the start", async () => {
   const { events } = await runEvents(churn(1).run);
-  const keyframe = { event: 4, state: new Uint8Array([0xc0]) };
+  const keyframe = { event: 4, state: new Uint8Array([0xc0]), storedBytes: 1 };
   const { startedAfter, divergence, stoppedEarly } = replay(
     plainTrace(events, { keyframes: () => [keyframe].values() }),
     {

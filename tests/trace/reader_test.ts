@@ -213,8 +213,10 @@ Deno.test("restorePlan() refuses structures that nest without end", () => {
   assertThrows(() => restorePlan(stored(new Map([["S0", new Map([["M", "in S0"]])]]))), WireError, "nests deeper");
 });
 
-Deno.test("decodeKeyframe() reads the states of large worlds: five million values", () => {
-  const state = decodeKeyframe(encodeKeyframe(new Uint32Array(5_000_000).fill(7).values().toArray()));
+Deno.test("decodeKeyframe() reads the states of large worlds: five million values, where the file has bytes for them", () => {
+  const bytes = encodeKeyframe(new Uint32Array(5_000_000).fill(7).values().toArray());
+  assertThrows(() => decodeKeyframe(bytes, 4096), WireError, "it holds more than 196608");
+  const state = decodeKeyframe(bytes, 200_000);
   assert(Array.isArray(state));
   assertEquals([state.length, state[4_999_999]], [5_000_000, 7]);
 });
