@@ -27,6 +27,9 @@ export const KMCL_CHANNEL = {
     source: "fn:channel_cleanup",
     params: { Channel: "in channel" },
     returns: "void",
+    refuses: [
+      ["a Disable has not returned", "refused"],
+    ],
     needs: { Channel: ["disabled"] },
     effects: ["destroy Channel"],
     irql: "PASSIVE_LEVEL",

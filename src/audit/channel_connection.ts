@@ -43,6 +43,8 @@ export interface ChannelRecord {
   isClosing: boolean;
   /** A Disable of this end has not returned. */
   isDisabling: boolean;
+  /** Disables of this end that have not returned: for the other end, they wait on when this one is down. */
+  waitingDisables: number;
   /** Packets that were delivered to it and not completed. */
   outstanding: number;
   readonly callbacks: Set<string>;
@@ -69,6 +71,7 @@ export function newChannel(about: Pick<ChannelRecord, "ref" | "isServer" | "sinc
     isPausing: false,
     isClosing: false,
     isDisabling: false,
+    waitingDisables: 0,
     outstanding: 0,
     image: null,
     forcesNew: false,

@@ -115,10 +115,11 @@ function stateMisuse(call: CallView, channels: ChannelStates, context: AuditCont
   return misuse(rule, { call, context }, `${plan.name} on ${stateText(record)}; wanted: ${wanted}`);
 }
 
-function stateRule({ plan, shape }: CallView, { state }: ChannelRecord): RuleName | null {
+function stateRule({ plan, shape }: CallView, { state, waitingDisables }: ChannelRecord): RuleName | null {
   const needs = shape.channelNeeds;
-  if (needs === null || needs.includes(state)) return null;
   const verb = shape.channelVerb;
+  if (verb === "destroy" && waitingDisables > 0) return "channel-cleanup-not-disabled";
+  if (needs === null || needs.includes(state)) return null;
   if (verb === "destroy") return "channel-cleanup-not-disabled";
   if (verb === "open") return "channel-double-enable";
   if (isInitSetter(plan)) return "channel-init-after-enable";
@@ -163,8 +164,10 @@ function stateCallbackOf(callback: TraceEvent | undefined, { ref }: ChannelRecor
   return refOf(callback.ins, "channel")?.number === ref.number ? callback : null;
 }
 
-function stateText({ ref, state, since }: ChannelRecord): string {
-  return `${printObject(ref)}, which is ${state} since @${since}`;
+function stateText({ ref, state, since, waitingDisables }: ChannelRecord): string {
+  const name = printObject(ref);
+  if (state === "disabled" && waitingDisables > 0) return `${name}, whose Disable has not returned`;
+  return `${name}, which is ${state} since @${since}`;
 }
 
 function misuse(

@@ -104,7 +104,10 @@ export class ChannelStates {
     const record = this.find(call.objectAt(at.channel));
     if (record === undefined) return;
     if (verb === "open") this.#enabled(record, event);
-    else if (verb === "close") this.#disabled(record, event);
+    else if (verb === "close") {
+      if (call.outcome === null) record.waitingDisables += 1;
+      this.#disabled(record, event);
+    }
     else if (isInitSetter(plan)) configure(record, call);
     else if (plan.name === START) {
       record.isActive = true;
@@ -120,7 +123,9 @@ export class ChannelStates {
     if (plan.name === UNLOAD) return this.#unloaded(returnedAt);
     const record = this.find(call.objectAt(shape.at.channel));
     if (record === undefined) return;
-    if (shape.channelVerb === "close") this.#disableReturned(record, returnedAt);
+    if (shape.channelVerb !== "close") return;
+    if (returnedAt !== call.event) record.waitingDisables -= 1;
+    this.#disableReturned(record, returnedAt);
   }
 
   /** Takes the beginning of a callback. */

@@ -164,7 +164,7 @@ export class Engine {
   /** Refusals in order: a planned fault, not modelled, a guest that is saved, the wrong end, a level too high, objects, their states. Null: it may go on. */
   #admit(compiled: CompiledCall, { side, ins }: CallInput): Reply | null {
     const fault = this.world.faults.length === 0 ? null : this.#takeFault(compiled.plan);
-    if (fault !== null) return compiled.returnsStatus ? answer(fault) : refuse("FailNext");
+    if (fault !== null) return failed(compiled, fault);
     if (!compiled.isModelled) {
       return this.#refusal(compiled, { reason: "not modelled", status: STATUS.STATUS_NOT_IMPLEMENTED });
     }
@@ -352,6 +352,12 @@ function behave(declared: Behaviour, scope: Scope, ins: readonly unknown[]): Rep
     default:
       return behaviour(scope, ...ins);
   }
+}
+
+/** What a call answers whose fault was planned: its status, NULL where that is how it fails, else that it was refused. */
+function failed({ plan, returnsStatus }: CompiledCall, status: number): Reply {
+  if (returnsStatus) return answer(status);
+  return plan.declaration.answers?.includes("NULL") === true ? returning(null) : refuse("FailNext");
 }
 
 /** Makes what the call's effects say, each with the first object among the arguments as its owner. */

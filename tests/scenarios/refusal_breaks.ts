@@ -129,7 +129,18 @@ export const BREAKS: Readonly<Record<string, Breaks>> = {
     side: "client",
     given: OPEN,
     args: { Channel: "$c" },
-    breaks: { "Channel in a wrong state": { says: /is open, not disabled$/ } },
+    breaks: {
+      "Channel in a wrong state": { says: /is open, not disabled$/ },
+      "a Disable has not returned": {
+        lines: [
+          "client VmbPacketAllocate(Channel=$c) -> $p",
+          "client VmbPacketSend(PacketObject=$p, Buffer=zero(8)) -> ok",
+          "client VmbChannelDisable(Channel=$c) -> blocked",
+        ],
+        mends: "Channel in a wrong state",
+        says: /^a Disable of channel#2 has not returned$/,
+      },
+    },
   },
   VmbChannelEnable: {
     side: "client",
