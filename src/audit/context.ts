@@ -65,6 +65,10 @@ export class Context implements AuditContext {
     this.#firstLost = firstLost(trace);
   }
 
+  get isFromStart(): boolean {
+    return this.header.maker === "engine" && this.header.startsAfter === 0;
+  }
+
   runningCallback(event: number): TraceEvent | undefined {
     return this.running.get(event);
   }
@@ -76,7 +80,7 @@ export class Context implements AuditContext {
   }
 
   historyVerdict(): Verdict {
-    if (this.header.maker !== "engine" || this.header.startsAfter > 0) return "pre-existing";
+    if (!this.isFromStart) return "pre-existing";
     if (this.header.leftOut.length > 0) return "unproven";
     return this.position < this.#firstLost ? "certain" : "unproven";
   }

@@ -77,6 +77,8 @@ export interface AuditContext {
   readonly strictRemap: boolean;
   /** The callback event of this number while it runs, or undefined. */
   runningCallback(event: number): TraceEvent | undefined;
+  /** Whether the trace began with the world: what it does not show to have been made was not there. */
+  readonly isFromStart: boolean;
   /** What a leak at the trace's end is worth: certain only where the program ended and nothing was lost. */
   leakVerdict(): Verdict;
   /** What an end without a start is worth: certain only where the trace began with the world and nothing was lost. */

@@ -100,13 +100,16 @@ function misusesOf(verb: string, call: CallView, scene: Scene): readonly Finding
 }
 
 /** A GPADL belongs to its creator's channel, and to the server's end of it (G-13). */
-function wrongChannel(call: CallView, { gpadl }: Scene): FindingDraft | null {
+function wrongChannel(call: CallView, { gpadl, context }: Scene): FindingDraft | null {
   const channel = call.objectAt(call.shape.at.channel);
   if (gpadl === undefined || channel === null) return null;
   const own = call.shape.gpadlVerb === "destroy" ? gpadl.channel : gpadl.server;
   if (own === 0 || own === channel.number) return null;
   const text = `${call.plan.name} on ${printObject(channel)}, but ${printObject(gpadl.ref)} belongs to channel#${own}`;
-  return about(gpadl, "gpadl-wrong-channel", { call, role: "used", text });
+  const draft = about(gpadl, "gpadl-wrong-channel", { call, role: "used", text });
+  // A server from before the trace may be the peer of the creator, and not the one that the trace shows.
+  const isGuess = own === gpadl.server && context.objects.find(channel) === undefined;
+  return isGuess ? { ...draft, verdict: context.historyVerdict() } : draft;
 }
 
 function mapMisuses(call: CallView, scene: Scene): readonly FindingDraft[] {
@@ -159,6 +162,9 @@ function unmapMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | 
 function deleteMisuse(call: CallView, { gpadl, context }: Scene): FindingDraft | null {
   if (gpadl === undefined) return unknown("gpadl-unmatched-delete", call, context);
   if (!gpadl.isDying) return null;
+  // Channels from before the trace may still be up, and the host has not begun to let go of GPADLs.
+  const isByUnload = gpadl.deletedAt === 0 && gpadl.deletion?.began.call === UNLOAD;
+  if (isByUnload && !context.isFromStart) return null;
   const state = gpadl.deletedAt > 0
     ? `it was deleted${deletedText(gpadl)}`
     : `its delete is waiting${deletedText(gpadl)}`;

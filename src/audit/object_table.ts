@@ -260,20 +260,23 @@ export class ObjectTable {
     for (const kind of owners) {
       for (const made of madeWithIt) if (made.kind === kind) return made;
       const named = call.object(kind);
-      const table = named === null ? undefined : this.#kinds.get(kind);
-      const row = named === null || table === undefined ? -1 : liveRow(table, named.number);
-      if (named !== null && table !== undefined && row >= 0) {
-        const handle = table.rows.cells[row + COLUMN.handle] ?? 0;
-        return handle === named.handle ? named : { kind, number: named.number, handle };
-      }
+      if (named === null) continue;
+      const table = this.#kinds.get(kind);
+      // One from before the trace is an owner too: what it takes along ends with it.
+      if (table === undefined || table.rows.find(named.number) < 0) return named;
+      const row = liveRow(table, named.number);
+      if (row < 0) continue;
+      const handle = table.rows.cells[row + COLUMN.handle] ?? 0;
+      return handle === named.handle ? named : { kind, number: named.number, handle };
     }
     return null;
   }
 
-  /** Ends what goes along first, then the object: `ended` takes them in that order. */
+  /** Ends what goes along first, then the object: `ended` takes them in that order. Of one from before the trace what goes along. */
   #end(ref: Ref, how: HowEnded, ended: Ended[]): void {
     const own = this.#endOne(ref, how, (object) => this.#endChildren(object, how, ended));
     if (own !== null) ended.push(own);
+    else this.#endChildren(ref, how, ended);
   }
 
   /** Ends an object; null: it does not live. It is dead already while `along` ends what goes along. */

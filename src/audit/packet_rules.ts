@@ -130,10 +130,10 @@ function deadPacket(
 function liveMisuse(
   call: CallView,
   { role }: PacketShape,
-  { packet, packets }: Scene & { readonly packet: PacketRecord },
+  { packet, packets, context }: Scene & { readonly packet: PacketRecord },
 ): FindingDraft | null {
   const flight = flightText(packet);
-  const verdict = flightVerdict(packet, packets);
+  const verdict = flightVerdict(packet, packets, context);
   switch (role) {
     case "free":
       if (!packet.isAllocated) {
@@ -217,14 +217,15 @@ function flightText({ flight }: PacketRecord): string | null {
 
 /**
  * What "its transaction goes on" is worth: a routine of the driver's would have begun; else it is certain before the first
- * rings, and with WAIT_FOR_COMPLETION while the connection is up, for its peer's completion would have been seen.
+ * rings, and with WAIT_FOR_COMPLETION while the connection is up, for its peer's completion would have been seen. Of a peer
+ * from before the trace nothing is.
  */
-function flightVerdict(packet: PacketRecord, packets: Packets): Verdict {
+function flightVerdict(packet: PacketRecord, packets: Packets, { isFromStart }: AuditContext): Verdict {
   const { flight, routine } = packet;
   if (flight === null || routine !== "default") return "certain";
   const channel = packets.channelOf(packet);
   if (channel === undefined || channel.connection !== flight.connection) return "unproven";
-  if (flight.isCompleted) return "unproven";
+  if (flight.isCompleted || (!isFromStart && channel.peer === null)) return "unproven";
   const isBeforeRings = channel.connection === 0 || channel.phase === "opening";
   return isBeforeRings || (flight.waits && channel.isUp && !channel.isClosing) ? "certain" : "unproven";
 }

@@ -125,16 +125,20 @@ export class Packets {
     }
   }
 
-  /** Takes the beginning of a send or a request, whole or waiting: what it sends may arrive before it returns. */
+  /**
+   * Takes the beginning of a send or a request, whole or waiting: what it sends may arrive before it returns. Of an endpoint
+   * from before the trace nobody knows whether it transmits.
+   */
   called(call: CallView, shape: PacketShape, context: AuditContext): void {
     if (shape.role !== "send" && shape.role !== "request") return;
     if (call.outcome !== null && !call.succeeded) return;
     const ref = call.objectAt(shape.packet);
     const packet = ref === null ? null : this.find(ref) ?? null;
     const end = packet === null ? this.#channels.find(call.objectAt(call.shape.at.channel)) : this.channelOf(packet);
-    if (end === undefined || (shape.role === "send" && packet === null)) return;
+    if (shape.role === "send" && packet === null) return;
     const sending = this.#send(call, shape, { packet, end });
     if (call.outcome === null) this.#waiting.set(call.event, sending);
+    if (end === undefined) return;
     if (packet?.routine === "default" && !sending.waits && !sending.isQueued && this.#isAlone(end)) {
       this.#end(packet, { event: call.event, how: "default-routine", context });
     }
@@ -228,7 +232,7 @@ export class Packets {
   #send(
     call: CallView,
     shape: PacketShape,
-    { packet, end }: { readonly packet: PacketRecord | null; readonly end: ChannelRecord },
+    { packet, end }: { readonly packet: PacketRecord | null; readonly end: ChannelRecord | undefined },
   ): Sending {
     const bytes = call.ins[shape.buffer];
     const sending: Sending = {
@@ -237,8 +241,8 @@ export class Packets {
       waits: packet === null || (call.numberAt(shape.flags) & WAIT_FOR_COMPLETION) !== 0,
       bytes: bytes instanceof Uint8Array ? bytes : null,
       length: call.numberAt(shape.length),
-      isQueued: !isTransmitting(end),
-      connection: end.connection,
+      isQueued: end !== undefined && !isTransmitting(end),
+      connection: end?.connection ?? 0,
       isRestored: false,
       isDelivered: false,
       isCompleted: false,

@@ -12,7 +12,7 @@
 
 import { type CallbackName, printObject, type Ref, STATUS, statusName } from "../api/mod.ts";
 import { isJudged, START } from "./call_shapes.ts";
-import { handleMisuse } from "./channel_rules.ts";
+import { handleMisuse, isProofOfState } from "./channel_rules.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
 import { aboutCall, aboutPacket } from "./packet_drafts.ts";
@@ -80,7 +80,7 @@ function misuseOf(call: CallView, scene: Scene): FindingDraft | null {
 function saveMisuse(
   call: CallView,
   role: SaveRole,
-  { saves, channel }: Scene & { readonly channel: Ref },
+  { saves, channel, context }: Scene & { readonly channel: Ref },
 ): FindingDraft | null {
   const save = saves.openOf(channel);
   const name = printObject(channel);
@@ -90,7 +90,9 @@ function saveMisuse(
   }
   if (role === "continue" && save === undefined) {
     const text = `${call.plan.name} of ${name}, of which no save was begun`;
-    return aboutCall("save-continue-without-begin", call, { text, object: channel });
+    const isKnown = context.objects.find(channel) !== undefined;
+    const draft = aboutCall("save-continue-without-begin", call, { text, object: channel });
+    return isKnown ? draft : { ...draft, verdict: context.historyVerdict() };
   }
   return role === "end" && save !== undefined ? incomplete(call, save) : null;
 }
@@ -114,7 +116,10 @@ function misplacedRestore(call: CallView, { packets, context }: Scene): FindingD
   const ref = shape === null ? null : call.objectAt(shape.packet);
   const packet = ref === null ? undefined : packets.find(ref);
   if (packet === undefined) return null;
-  const isInside = context.runningCallback(call.insideCallback)?.plan?.name === RESTORE_PACKET;
+  const inside = context.runningCallback(call.insideCallback);
+  // A callback that began before the trace did may be the one, and what was let in was inside it.
+  const isUnseen = inside === undefined && isProofOfState(call, context);
+  const isInside = isUnseen || inside?.plan?.name === RESTORE_PACKET;
   if (isInside && !packet.wasUsed) return null;
   const text = isInside
     ? "was restored, but it was used before: a restore wants a packet that was just allocated"

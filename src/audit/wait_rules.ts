@@ -13,7 +13,8 @@ import { isRef, printObject, type Ref } from "../api/mod.ts";
 import { PAUSE, refOf, UNLOAD } from "./call_shapes.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { Deliveries } from "./delivery_states.ts";
-import type { CallView, Detector, FindingDraft } from "./detector.ts";
+import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
+import type { Verdict } from "./finding.ts";
 import { evidenceOf } from "./join.ts";
 import { packetShapeOf } from "./packet_shapes.ts";
 import type { Packets } from "./packet_states.ts";
@@ -34,9 +35,15 @@ export interface WaitFolds {
 export function waitDetector(folds: WaitFolds): Detector {
   return {
     end(context) {
-      for (const draft of hangs(folds)) context.report({ ...draft, verdict: context.leakVerdict() });
+      for (const draft of hangs(folds)) context.report({ ...draft, verdict: verdictOf(draft, context) });
     },
   };
+}
+
+/** What nothing in the trace holds may be held by what was there before it began. */
+function verdictOf({ shape }: FindingDraft, context: AuditContext): Verdict {
+  const verdict = context.leakVerdict();
+  return shape === "alone" && verdict === "certain" ? context.historyVerdict() : verdict;
 }
 
 /** What becomes of a wait: it is this rule's, another's, or ends by itself. */

@@ -296,6 +296,7 @@ class Oracle {
     const made = outcome.form === "value" ? outcome.value : outs[0];
     if (name === "VmbPacketAllocate" || name === "VmbPacketInitialize") {
       const isAllocated = name === "VmbPacketAllocate";
+      if (!isRef(made)) return;
       if (!isAllocated) this.#packets.delete(nameOf(ins[1]));
       this.#packets.set(nameOf(made), { isAllocated, hasRoutine: false, wasSent: false });
     } else if (name === "VmbPacketFree") this.#packets.delete(nameOf(first));
