@@ -69,3 +69,11 @@ export function numberIn(call: CallView, word: string): number {
   const value = call.in(word);
   return typeof value === "number" || typeof value === "bigint" ? Number(value) : 0;
 }
+
+/**
+ * The engine lets nothing in that is made in a wrong state. Of a trace that begins in the middle of its run, as a ring's does, a
+ * fold may not know how an endpoint came to be where it is, for its peer is older than the trace: such a call is the proof.
+ */
+export function isLetIn({ outcome, succeeded }: CallView, { header, isFromStart }: AuditContext): boolean {
+  return header.maker === "engine" && !isFromStart && outcome !== null && succeeded;
+}

@@ -7,6 +7,7 @@ import type { TraceEvent } from "../trace/mod.ts";
 import {
   isForOneEnd,
   isInitSetter,
+  isLetIn,
   isModelled,
   isOfGuest,
   isStateCallback,
@@ -106,21 +107,13 @@ function otherEndsChannel(ref: Ref, channel: Tracked, { call, context }: Place):
 
 function stateMisuse(call: CallView, channels: ChannelStates, context: AuditContext): FindingDraft | null {
   const record = channels.find(call.objectAt(call.shape.at.channel));
-  if (record === undefined || isProofOfState(call, context)) return null;
+  if (record === undefined || isLetIn(call, context)) return null;
   const { plan } = call;
   if (plan.name === START || plan.name === PAUSE) return windowMisuse(call, record, context);
   const rule = stateRule(call, record);
   if (rule === null) return null;
   const wanted = (call.shape.channelNeeds ?? []).join(" or ");
   return misuse(rule, { call, context }, `${plan.name} on ${stateText(record)}; wanted: ${wanted}`);
-}
-
-/**
- * The engine lets nothing in that is made in a wrong state. Of a trace that begins in the middle of its run the fold may not
- * know how an endpoint came to be where it is, for its peer is older than the trace.
- */
-export function isProofOfState({ outcome, succeeded }: CallView, { header, isFromStart }: AuditContext): boolean {
-  return header.maker === "engine" && !isFromStart && outcome !== null && succeeded;
 }
 
 function stateRule({ plan, shape }: CallView, { state, waitingDisables }: ChannelRecord): RuleName | null {

@@ -107,8 +107,7 @@ export class ChannelStates {
     else if (verb === "close") {
       if (call.outcome === null) record.waitingDisables += 1;
       this.#disabled(record, event);
-    }
-    else if (isInitSetter(plan)) configure(record, call);
+    } else if (isInitSetter(plan)) configure(record, call);
     else if (plan.name === START) {
       record.isActive = true;
       this.#advance(record, event);

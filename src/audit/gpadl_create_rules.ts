@@ -2,6 +2,7 @@
 // Conditions: kmcl.md 2.9, 5.2, 5.7.
 
 import { printObject } from "../api/mod.ts";
+import { isLetIn } from "./call_shapes.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
 import { badFlags, drafted } from "./gpadl_drafts.ts";
@@ -27,10 +28,11 @@ export function createMisuses(call: CallView, scene: CreateScene): readonly Find
   return drafted(badFlags(call), outsideOpen(call, scene), rangeMisuse(call, scene), handleReused(call, scene));
 }
 
-function outsideOpen(call: CallView, { folds }: CreateScene): FindingDraft | null {
+function outsideOpen(call: CallView, { folds, context }: CreateScene): FindingDraft | null {
   const record = folds.channels.numbered(call.objectNumberAt(call.shape.at.channel));
   const needs = call.shape.channelNeeds;
   if (record === undefined || needs === null || needs.includes(record.state)) return null;
+  if (isLetIn(call, context)) return null;
   const state = `${printObject(record.ref)}, which is ${record.state} since @${record.since}`;
   const text = `${call.plan.name} on ${state}; wanted: from its Opened callback until its Closed returned`;
   return { ...draft("gpadl-create-outside-open", call, text), object: record.ref };

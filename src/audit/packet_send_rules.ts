@@ -11,7 +11,7 @@
 // - P-20, P-22: a request with a Timeout of 0 and without WAIT_FOR_COMPLETION does not wait.
 
 import { isArray, PAGE_BYTES, printObject, type Ref } from "../api/mod.ts";
-import { refOf } from "./call_shapes.ts";
+import { isLetIn, refOf } from "./call_shapes.ts";
 import type { ChannelRecord, ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
 import { slicePieces } from "./extents.ts";
@@ -164,7 +164,8 @@ function forcedPastPage(call: CallView, send: Send): FindingDraft | null {
 
 /** The receiving end said how much it takes. */
 function tooMuchExternal(call: CallView, send: Send): FindingDraft | null {
-  const { end, packets } = send;
+  const { end, packets, context } = send;
+  if (isLetIn(call, context)) return null;
   const peer = end?.isUp === true ? end.peer : null;
   if (peer === null) return null;
   const { maximumExternalBytes, maximumChainLength } = packets.trafficOf(peer.ref.number);

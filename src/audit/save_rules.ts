@@ -11,8 +11,8 @@
 //   restore, or the trace ends.
 
 import { type CallbackName, printObject, type Ref, STATUS, statusName } from "../api/mod.ts";
-import { isJudged, START } from "./call_shapes.ts";
-import { handleMisuse, isProofOfState } from "./channel_rules.ts";
+import { isJudged, isLetIn, START } from "./call_shapes.ts";
+import { handleMisuse } from "./channel_rules.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
 import { aboutCall, aboutPacket } from "./packet_drafts.ts";
@@ -118,7 +118,7 @@ function misplacedRestore(call: CallView, { packets, context }: Scene): FindingD
   if (packet === undefined) return null;
   const inside = context.runningCallback(call.insideCallback);
   // A callback that began before the trace did may be the one, and what was let in was inside it.
-  const isUnseen = inside === undefined && isProofOfState(call, context);
+  const isUnseen = inside === undefined && isLetIn(call, context);
   const isInside = isUnseen || inside?.plan?.name === RESTORE_PACKET;
   if (isInside && !packet.wasUsed) return null;
   const text = isInside

@@ -64,3 +64,20 @@ client VmbPacketAllocate(Channel=$c)`,
     "packet-leak",
   ]);
 });
+
+Deno.test("an endpoint that opens without callbacks is open as soon as something needs that: its peer may be older than the trace", async () => {
+  const { trace } = await runScenarioText(
+    `!option initial-callbacks=none${OPEN}
+guest AllocateBuffer(ByteCount=4096) -> $b
+client VmbChannelCreateGpadlFromBuffer(Channel=$c, Buffer=$b, ByteCount=4096) -> ok {GpadlHandle=$g}
+client VmbChannelGetMmioSpace(Channel=$c) -> void
+client VmbChannelDeleteGpadl(Channel=$c, GpadlHandle=$g) -> void
+client VmbChannelDisable(Channel=$c) -> void
+client VmbChannelCleanup(Channel=$c) -> void
+server VmbChannelDisable(Channel=$s) -> void
+server VmbChannelCleanup(Channel=$s) -> void`,
+    "quiet.calls",
+  );
+  const events = [...trace.events()];
+  for (const { event } of events) assertEquals(accusations(events, event, trace.header), []);
+});
