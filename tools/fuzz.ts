@@ -1,6 +1,6 @@
 // Mutates traces at random and says where reading them goes wrong: another error than a refusal, an event that was never
-// written, a loss that nothing states, reading without end, too much memory. Exit code 1 if there is any. A failing
-// mutation is printed with its seed, its steps and its bytes.
+// written, a loss that nothing states, reading without end, too much memory, a verb that fails on what was read. Exit code 1
+// if there is any. A failing mutation is printed with its seed, its steps and its bytes.
 // Usage: deno run --allow-read tools/fuzz.ts
 //   [--seed N] [--mutations N] [--seconds N] [--again SEED]
 

@@ -26,6 +26,7 @@ import {
 import { WireError } from "../wire/mod.ts";
 import { answersAlike, areAlike, compareEvents, type FieldDifference } from "./compare.ts";
 import { describeObject } from "./describe.ts";
+import { ownPlan } from "./own_plan.ts";
 import { describeRecorded } from "./recorded_objects.ts";
 
 /** How to replay. */
@@ -157,8 +158,8 @@ class Replayer implements EventSink {
   /** What it made besides; the first `#met` of them have met their recorded events. */
   readonly #outputs: TraceEvent[] = [];
   #met = 0;
-  /** Declarations that the engine can make, by id: asked once. */
-  readonly #makeable: CallPlan[] = [];
+  /** Declarations of the trace that the engine can make, by id, with this version's of the same call: asked once. */
+  readonly #makeable: { readonly recorded: CallPlan; readonly own: CallPlan }[] = [];
   readonly #skipped = new Map<string, number>();
   readonly #startedAfter: number;
   #calls = 0;
@@ -221,7 +222,7 @@ class Replayer implements EventSink {
     this.#events += 1;
     if ((this.#events & 0xffff) === 0) this.#options.onProgress?.(event.event);
     this.#divergence = this.#step(event);
-    return this.#divergence === null;
+    return this.#divergence === null && this.#stoppedEarly === "";
   }
 
   /** Behind the last event: some may be lost there, and a trace that is whole holds everything that was made. */
@@ -245,10 +246,12 @@ class Replayer implements EventSink {
     if (extra !== undefined) {
       return this.#diverge(event.keep(), { field: "kind", recorded: labelOf(event), replayed: labelOf(extra) });
     }
-    if (event.kind === "note" || !this.#isMakeable(event.plan)) return this.#skip(event);
+    if (event.plan === null || isObserved(event.plan)) return this.#skip(event);
+    const plan = this.#ownPlan(event.plan);
+    if (plan === null) return this.#stop(event);
     this.#answer = null;
     this.#isAlike = false;
-    const trouble = this.#feed(event);
+    const trouble = this.#feed(event, plan);
     if (this.#isAlike) return null;
     return trouble === null ? this.#check(event.keep(), this.#answer) : this.#diverge(event.keep(), trouble);
   }
@@ -277,12 +280,20 @@ class Replayer implements EventSink {
     return output;
   }
 
-  /** Not what a capture observed of another system. */
-  #isMakeable(plan: CallPlan | null): boolean {
-    if (plan === null || this.#makeable[plan.id] === plan) return true;
-    if (plan.declaration.observes !== undefined || plan.level === "wire") return false;
-    this.#makeable[plan.id] = plan;
-    return true;
+  /** This version's declaration of a recorded call; null: its engine has no such call. */
+  #ownPlan(recorded: CallPlan): CallPlan | null {
+    const known = this.#makeable[recorded.id];
+    if (known?.recorded === recorded) return known.own;
+    const own = ownPlan(recorded);
+    if (own !== null) this.#makeable[recorded.id] = { recorded, own };
+    return own;
+  }
+
+  #stop(event: EventView): null {
+    this.#events -= 1;
+    this.#stoppedEarly =
+      `@${event.event} ${event.plan?.name}: this version has no call of that name and these parameters`;
+    return null;
   }
 
   #skip(event: EventView): null {
@@ -291,9 +302,8 @@ class Replayer implements EventSink {
     return null;
   }
 
-  #feed(event: EventView): FieldDifference | null {
-    const { kind, plan, cause } = event;
-    if (plan === null) return null;
+  #feed(event: EventView, plan: CallPlan): FieldDifference | null {
+    const { kind, cause } = event;
     if (kind === "callback") return this.#deliver(event);
     if (kind === "return") return this.#finish(event);
     if (cause !== 0 && !this.#session.isInside(cause)) {
@@ -361,6 +371,11 @@ class Replayer implements EventSink {
       `@${event.event} ${event.side} ${call}: ${field} was recorded as ${recorded}, replayed as ${replayed}`;
     return { event: event.event, call, field, recorded, replayed, message, objects };
   }
+}
+
+/** What a capture saw another system do. */
+function isObserved({ declaration, level }: CallPlan): boolean {
+  return declaration.observes !== undefined || level === "wire";
 }
 
 function lostText(first: number, last: number): string {

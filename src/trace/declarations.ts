@@ -15,6 +15,7 @@ import {
   type TypeTable,
 } from "../api/mod.ts";
 import { Fields, pack, type Packable, sameBytes, WireError } from "../wire/mod.ts";
+import { fittingFields, hasNeededFields } from "./declaration_forms.ts";
 import { LEVELS } from "./event.ts";
 
 const STORAGES = ["u8", "u16", "u32", "i32", "u64", "i64", "bool", "function", "text", "guid", "bytes"] as const;
@@ -129,15 +130,15 @@ function checkedName(name: string): string {
   throw new WireError(`Cannot read declaration: "${name.slice(0, 40)}" is no name`, 0);
 }
 
-/** The declaration as an object; fields that this version does not know are kept. */
+/** The declaration as an object; fields that this version does not know are kept, those that it knows otherwise are not. */
 function restoreDeclaration(fields: Fields): Declaration {
   const specs = fields.fields("params");
   if (specs.map.size > MAX_PARAMS) {
     throw new WireError(`Cannot read declaration: more than ${MAX_PARAMS} parameters`, 0);
   }
   const plain = Object.fromEntries([...fields.map].map(([name, value]) => [String(name), plainOf(value)]));
-  const declaration: unknown = {
-    ...plain,
+  const declaration = {
+    ...fittingFields(plain),
     id: fields.count("id"),
     doc: "(from the trace)",
     returns: fields.text("returns"),
@@ -153,12 +154,7 @@ function plainOf(value: unknown): unknown {
   return Array.isArray(value) ? value.map(plainOf) : value;
 }
 
-/** Whether the fields that compiling looks at have the right form; the specs themselves are checked as they compile. */
-function isDeclaration(value: unknown): value is Declaration {
-  if (typeof value !== "object" || value === null || !("params" in value) || !("endpoint" in value)) return false;
-  const { params, endpoint } = value;
-  const effects = "effects" in value ? value.effects : [];
-  const isText = (each: unknown): boolean => typeof each === "string";
-  return typeof params === "object" && params !== null && Object.values(params).every(isText) && isText(endpoint) &&
-    Array.isArray(effects) && effects.every(isText);
+/** Types that only a cast could tell: the forms are checked, the specs themselves as they compile. */
+function isDeclaration(fields: object): fields is Declaration {
+  return hasNeededFields({ ...fields });
 }

@@ -6,6 +6,7 @@ import { damageBlocks, damageBytes, joined } from "./damage.ts";
 import { claimBlocks, fitIndex, forgeBlock, forgeHeader } from "./forge.ts";
 import { type Attempt, judge, type Verdict } from "./judge.ts";
 import type { Subject } from "./subjects.ts";
+import { VERB_NAMES } from "./verbs.ts";
 
 /** What one seed makes: bytes and how they were made. */
 export interface Mutation extends Attempt {
@@ -85,7 +86,8 @@ export function mutationOf(subjects: readonly Subject[], seed: number): Mutation
     bytes = damaged.value;
     steps.push(damaged.step);
   }
-  return { bytes, subject, donor, isForged, isSummaryFirst: random.below(2) === 0, seed, steps };
+  const isSummaryFirst = random.below(2) === 0;
+  return { bytes, subject, donor, isForged, isSummaryFirst, verb: random.pick(VERB_NAMES), seed, steps };
 }
 
 /** A subject of which blocks or the header lie. */
