@@ -7,6 +7,7 @@
 import { judge } from "./fuzz/judge.ts";
 import { type Failure, fuzz, type FuzzResult, mutationOf } from "./fuzz/run.ts";
 import { type Subject, subjectOf, syntheticSubjects } from "./fuzz/subjects.ts";
+import { runVerb } from "./fuzz/verbs.ts";
 
 const TRACES = new URL("../traces/", import.meta.url);
 
@@ -53,7 +54,8 @@ function main(): void {
   if (again !== null) {
     const mutation = mutationOf(subjects, again);
     const { outcome, what } = judge(mutation);
-    return printFailure({ mutation, what: `${outcome} ${what}` });
+    const verb = runVerb(mutation.verb, mutation.bytes);
+    return printFailure({ mutation, what: `${outcome} ${what}; ${mutation.verb}: ${verb === "" ? "right" : verb}` });
   }
   const ends = performance.now() + 1000 * (numberOf("seconds") ?? Infinity);
   const mutations = numberOf("mutations") ?? 10_000;

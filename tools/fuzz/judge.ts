@@ -5,7 +5,6 @@ import { equalValues, type Value } from "../../src/api/mod.ts";
 import { sameBytes } from "../../src/wire/mod.ts";
 import {
   type ByteSource,
-  bytesSource,
   decodeKeyframe,
   openTrace,
   type TraceEvent,
@@ -15,7 +14,6 @@ import {
 } from "../../src/trace/mod.ts";
 import { WireError } from "../../src/wire/mod.ts";
 import type { Subject } from "./subjects.ts";
-import { VERBS } from "./verbs.ts";
 
 /** Bytes to judge. */
 export interface Attempt {
@@ -28,8 +26,6 @@ export interface Attempt {
   readonly isForged: boolean;
   /** Whether the summary is asked for before the events are walked. */
   readonly isSummaryFirst: boolean;
-  /** What a user goes on to do with it. */
-  readonly verb: keyof typeof VERBS;
 }
 
 /** What became of an attempt. */
@@ -59,7 +55,6 @@ export function judge(attempt: Attempt): Verdict {
     checkKeyframes(trace, attempt);
     checkValid(trace, read);
     if (!attempt.isForged) checkAgainst(attempt, trace, read);
-    VERBS[attempt.verb](() => openTrace(bytesSource(attempt.bytes)));
     return { outcome: trace.complete ? "complete" : "incomplete", what: "", events };
   } catch (error) {
     if (error instanceof TraceFormatError) return { outcome: "refused", what: "", events };

@@ -6,12 +6,14 @@ import { damageBlocks, damageBytes, joined } from "./damage.ts";
 import { claimBlocks, fitIndex, forgeBlock, forgeHeader } from "./forge.ts";
 import { type Attempt, judge, type Verdict } from "./judge.ts";
 import type { Subject } from "./subjects.ts";
-import { VERB_NAMES } from "./verbs.ts";
+import { runVerb, VERB_NAMES, type VERBS } from "./verbs.ts";
 
 /** What one seed makes: bytes and how they were made. */
 export interface Mutation extends Attempt {
   readonly seed: number;
   readonly steps: readonly string[];
+  /** What a user goes on to do with it. */
+  readonly verb: keyof typeof VERBS;
 }
 
 /** A mutation that a reader got wrong. */
@@ -61,8 +63,15 @@ export function fuzz(subjects: readonly Subject[], { seed, mutations, isOver, me
     outcomes.set(verdict.outcome, (outcomes.get(verdict.outcome) ?? 0) + 1);
     if (verdict.outcome === "wrong") failures.push({ mutation, what: verdict.what });
     else if (taken > MEMORY_LIMIT_BYTES) failures.push({ mutation, what: `it took ${taken} bytes of memory` });
+    else if (verdict.outcome !== "refused") failures.push(...failedVerb(mutation));
   }
   return { outcomes, mutations: done, events, mostBytes, failures };
+}
+
+/** Not part of what reading takes: a verb may keep what it read. */
+function failedVerb(mutation: Mutation): readonly Failure[] {
+  const what = runVerb(mutation.verb, mutation.bytes);
+  return what === "" ? [] : [{ mutation, what: `${mutation.verb}: ${what}` }];
 }
 
 /** What a seed makes of these subjects. */

@@ -4,7 +4,7 @@
 import { audit } from "../../src/audit/mod.ts";
 import { diff } from "../../src/diff/mod.ts";
 import { replay } from "../../src/replay/mod.ts";
-import { jsonLines, type TraceFile } from "../../src/trace/mod.ts";
+import { bytesSource, jsonLines, openTrace, type TraceFile, TraceFormatError } from "../../src/trace/mod.ts";
 import { dumpLines } from "../../src/view/mod.ts";
 
 /** A verb as a function of a trace that is opened anew each time it is asked for. */
@@ -28,6 +28,17 @@ export const VERBS = {
 
 /** Names of the verbs. */
 export const VERB_NAMES = ["audit", "replay", "replay from the last keyframe", "diff", "dump", "dump --json"] as const;
+
+/** Why a verb fails on a trace that can be opened; empty: it does not. */
+export function runVerb(verb: keyof typeof VERBS, bytes: Uint8Array): string {
+  try {
+    VERBS[verb](() => openTrace(bytesSource(bytes)));
+    return "";
+  } catch (error) {
+    if (error instanceof TraceFormatError) return "";
+    return error instanceof Error ? error.stack ?? error.message : String(error);
+  }
+}
 
 function drain(lines: Iterable<string>): void {
   for (const _ of lines);
