@@ -149,6 +149,11 @@ export class ChannelStates {
     this.#advance(record, event);
   }
 
+  /** Endpoints that are part of a connection and not down, oldest first: what an unload waits for. */
+  *up(): IterableIterator<ChannelRecord> {
+    for (const record of this.#records.values()) if (record.isUp) yield record;
+  }
+
   /** All live endpoints of the guest, oldest first. */
   *clients(): IterableIterator<ChannelRecord> {
     for (const record of this.#records.values()) if (!record.isServer) yield record;
@@ -239,10 +244,10 @@ export class ChannelStates {
     this.#unload = null;
   }
 
-  /** When the last connection is down at both ends, the host begins to let go of GPADLs. */
+  /** When the last connection is down at both ends, whoever its client is by now, the host begins to let go of GPADLs. */
   #sendUnload(): void {
     if (this.#unload === null || this.#unload.isSent) return;
-    for (const client of this.clients()) if (client.isUp || livePeer(client) !== null) return;
+    for (const record of this.#records.values()) if (record.isUp) return;
     this.#unload.isSent = true;
   }
 

@@ -214,11 +214,10 @@ class DeliveryWatch {
     return own.length > 0 || peer === null || call.plan.name === PAUSE ? own : this.#outstandingAt(peer);
   }
 
-  /** An unload closes every channel of the guest: packets at either end hold it. */
+  /** An unload waits for every connection: packets at either end hold it. */
   #holdersOfUnload({ plan }: CallView): readonly DeliveryRecord[] {
     if (plan.name !== UNLOAD || this.#channels.unload?.isSent === true) return [];
-    const ends = [...this.#channels.clients()].flatMap(({ ref, peer }) => peer === null ? [ref] : [ref, peer.ref]);
-    return ends.flatMap((end) => this.#outstandingAt(end));
+    return [...this.#channels.up()].flatMap(({ ref }) => this.#outstandingAt(ref));
   }
 
   #outstandingAt(channel: Ref): readonly DeliveryRecord[] {

@@ -181,8 +181,7 @@ export class WaitGraph {
   #heldUnload(): readonly Node[] {
     const { channels, gpadls } = this.#folds;
     if (channels.unload?.isSent === true) return gpadls.live().flatMap(mappingNodes);
-    const ends = [...channels.clients()].flatMap(({ ref, peer }) => peer === null ? [ref] : [ref, peer.ref]);
-    return ends.flatMap((end) => [...this.#callbacksOf(end), ...this.#deliveriesTo(end)]);
+    return [...channels.up()].flatMap(({ ref }) => [...this.#callbacksOf(ref), ...this.#deliveriesTo(ref)]);
   }
 
   /** Who answers a request: the peer that has it; before that, its own Started has to return, or what the peer works on. */

@@ -90,8 +90,7 @@ function fateOf(call: CallView, folds: WaitFolds): Fate {
 
 function isUnloadTold({ channels, deliveries }: WaitFolds): boolean {
   if (channels.unload?.isSent === true) return true;
-  const numbers = new Set([...channels.clients()].flatMap(({ ref, peer }) => [ref.number, peer?.ref.number ?? 0]));
-  return [...deliveries.live()].some(({ channel }) => numbers.has(channel.number));
+  return [...deliveries.live()].some(({ channel }) => channels.find(channel)?.isUp === true);
 }
 
 function areOutstanding(channel: Ref, withPeer: boolean, { channels, deliveries }: WaitFolds): boolean {

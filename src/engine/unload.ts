@@ -17,7 +17,10 @@ function unload(scope: Scope): Reply {
     for (const client of clients(world)) tearDown(scope, client);
   }
   if (world.wire.unload === "closing") {
-    if (clients(world).some((client) => isConnectionUp(world, { channel: client, ...client.data }))) return blocked();
+    // Also a server whose client has gone on without it: it still has the rings of their connection.
+    for (const channel of world.all("channel")) {
+      if (isConnectionUp(world, { channel, ...channel.data })) return blocked();
+    }
     world.wire.unload = "sent";
     sendUnload(world);
     for (const gpadl of world.all("gpadl")) {

@@ -202,8 +202,19 @@ function advanceLink(world: World, link: Link | undefined): void {
     say(world, "GPADL_TEARDOWN", [channelId, ringGpadl]);
   }
   if (!link.isTornDown || !link.isServerDown) return;
-  say(world, "GPADL_TORNDOWN", [ringGpadl]);
+  sayOf(world, channelId, ["GPADL_TORNDOWN", [ringGpadl]]);
   world.wire.links.delete(connection);
+}
+
+/**
+ * A message about the teardown of a GPADL, while the guest holds its channel's id: when that went back, the host lets go of
+ * GPADLs by itself, and answers nobody (kmcl.md 5.6).
+ */
+function sayOf(world: World, channelId: number, [name, values]: readonly [MessageName, readonly Value[]]): void {
+  const { wire } = world;
+  if (!isOn(world)) return;
+  const isOffered = [...wire.offers.values()].includes(channelId);
+  if (isOffered || [...wire.held.values()].some((held) => held.channelId === channelId)) say(world, name, values);
 }
 
 function isRescinded({ wire }: World, { server, channelId }: Link): boolean {
@@ -250,7 +261,7 @@ function sendDescription(world: World, { channelId, gpadl, ranges, status }: Des
 /** A driver takes a GPADL back. */
 export function sendTeardown(world: World, { number, ref }: EngineObject<"gpadl">): void {
   const channelId = world.wire.gpadls.get(number);
-  if (channelId !== undefined) say(world, "GPADL_TEARDOWN", [channelId, ref]);
+  if (channelId !== undefined) sayOf(world, channelId, ["GPADL_TEARDOWN", [channelId, ref]]);
 }
 
 /** A GPADL is gone; `isAnswered` false: no teardown asked for it, as the host took the channel back before. */
@@ -259,7 +270,10 @@ export function sendTorndown(
   { number, ref }: EngineObject<"gpadl">,
   { isAnswered }: { readonly isAnswered: boolean },
 ): void {
-  if (world.wire.gpadls.delete(number) && isAnswered) say(world, "GPADL_TORNDOWN", [ref]);
+  const channelId = world.wire.gpadls.get(number);
+  if (channelId === undefined) return;
+  world.wire.gpadls.delete(number);
+  if (isAnswered) sayOf(world, channelId, ["GPADL_TORNDOWN", [ref]]);
 }
 
 /** The guest leaves the bus. */
@@ -279,8 +293,8 @@ export function takeOffers(world: World, client: Channel): void {
   if (!isOn(world)) return;
   releaseOffer(world, client);
   for (const server of world.all("channel")) {
-    if (server.data.isServer && server.state !== "disabled" && !world.wire.offers.has(server.number)) {
-      sendOffer(world, server);
-    }
+    const { isServer, isDisabling } = server.data;
+    const isOnOffer = isServer && !isDisabling && server.state !== "disabled";
+    if (isOnOffer && !world.wire.offers.has(server.number)) sendOffer(world, server);
   }
 }

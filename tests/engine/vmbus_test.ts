@@ -175,6 +175,45 @@ Deno.test("a server that rescinds before it answered an open never answers it", 
   assertEquals(pair.said(), ["GPADL_TORNDOWN ring"]);
 });
 
+Deno.test("of an id that went back nothing is torn down any more: the host let go of what was left", () => {
+  const pair = new Wire().open();
+  const left = numberOf(pair.gpadl(4096).outs.GpadlHandle);
+  pair.disable("server");
+  pair.said();
+  pair.call("client", "VmbChannelEnable", { Channel: pair.client });
+  assertEquals(pair.said(), ["REL_ID_RELEASED 1"]);
+  pair.delete(left);
+  assertEquals(pair.said(), []);
+});
+
+/** The server's Closed is still to come, the client has enabled itself anew. */
+function leftByClient(): Wire {
+  const pair = new Wire().open();
+  pair.disable("server", false);
+  const due = () => pair.engine.deliverable().find(({ side }) => side === "client");
+  for (let next = due(); next !== undefined; next = due()) pair.deliver(next.id);
+  pair.said();
+  pair.call("client", "VmbChannelEnable", { Channel: pair.client }, false);
+  return pair;
+}
+
+Deno.test("a ring's teardown is not answered when the id went back before the server was down", () => {
+  const pair = leftByClient();
+  assertEquals(pair.said(), ["REL_ID_RELEASED 1"]);
+  pair.drain();
+  assertEquals([pair.said(), pair.engine.world.wire.links.size], [[], 0]);
+});
+
+Deno.test("an unload waits for a server that is not down yet, though its client has gone on: its ring is a GPADL too", () => {
+  const pair = leftByClient();
+  pair.call("client", "VmbChannelDisable", { Channel: pair.client }, false);
+  pair.said();
+  const unload = pair.call("machine", "UnloadVmbus", {}, false);
+  assertEquals([unload.blocked, pair.said()], [true, []]);
+  pair.drain();
+  assertEquals(pair.said(), ["UNLOAD", "UNLOAD_RESPONSE"]);
+});
+
 Deno.test("a server that a failed open disables is rescinded", () => {
   const pair = new Wire({ "opened-failure": "disabled" });
   pair.handler = ({ name, side }) => side === "server" && name === "EvtVmbChannelOpened" ? REFUSED : 0;
