@@ -125,6 +125,10 @@ class Runner {
   readonly #answers = new Map<number, Answer>();
   /** The leave events of calls that waited, by their enter. */
   readonly #leaves = new Map<number, number>();
+  /** Calls that were made inside a callback and waited, by the callback's event. */
+  readonly #waiting = new Map<number, number[]>();
+  /** Callbacks that are over but for a call that waits inside them, oldest first. */
+  #held: { readonly event: number; readonly returning: Returning }[] = [];
   #noFindingsLine = 0;
 
   constructor(scenario: Scenario, session: Session, wantsSite: SitePolicy["wants"]) {
@@ -178,6 +182,10 @@ class Runner {
     this.#events.set(statement, event);
     if (statement.label !== null) this.#labels.set(statement.label, event);
     if (answer !== null) this.#learn(event, answer);
+    else if (insideCallback !== 0) {
+      this.#waiting.set(insideCallback, [...this.#waiting.get(insideCallback) ?? [], event]);
+    }
+    this.#finishHeld();
     this.#runUnder(statement, children, event);
     this.#checkOutcome(statement.outcome, statement, line);
   }
@@ -230,7 +238,23 @@ class Runner {
     this.#events.set(statement, running.event);
     if (statement.label !== null) this.#labels.set(statement.label, running.event);
     for (const child of children) this.run(child, running.event);
-    if (!statement.blocked) this.#finish(running.event, statement);
+    if (statement.blocked) return;
+    if (!this.#writtenOnly && this.#isInCall(running.event)) {
+      this.#held.push({ event: running.event, returning: statement });
+    } else this.#finish(running.event, statement);
+  }
+
+  /** Whether a call that was made inside a callback waits: its driver is in that call, and cannot return. */
+  #isInCall(callback: number): boolean {
+    return this.#waiting.get(callback)?.some((event) => !this.#answers.has(event)) === true;
+  }
+
+  /** What waited inside them has returned, and so do they. */
+  #finishHeld(): void {
+    const next = this.#held.find(({ event }) => !this.#isInCall(event));
+    if (next === undefined) return;
+    this.#held = this.#held.filter((each) => each !== next);
+    this.#finish(next.event, next.returning);
   }
 
   /** Callbacks that a line may mean: the next that its call made, else the next one made further out that a blocked call waits for. */
@@ -246,6 +270,7 @@ class Runner {
   #finish(event: number, { side, plan, returns, outs }: Returning): void {
     const given = this.#session.bindOuts(plan, evaluateOuts(outs, plan, this.#names));
     this.#session.finish(event, { outcome: evaluateReturn(returns, plan, this.#names), outs: given, actor: side });
+    this.#finishHeld();
   }
 
   #leave({ of, outcome, label, line }: LeaveStatement, { children }: Node): void {
