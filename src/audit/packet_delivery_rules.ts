@@ -3,7 +3,7 @@
 //
 // Decisions where the documents leave room:
 // - P-06 is looked for at the end: a Pause, Disable or unload waits, and packets that were delivered to that end, else to its peer,
-//   are not completed. Those packets are not P-23 as well, nor is the packet of a request that waits for ever (X-06).
+//   are not completed. Those packets are not P-23 as well. That of a request is, and says that the request waits for ever.
 // - A packet that will be delivered again (deferred, STATUS_PENDING) is not the driver's to complete: no P-23.
 // - P-24 is also a PacketFail after the completion; P-25 also a GetExternalData after it. A defer after it is P-27.
 // - P-28: a delivery on a channel between PacketFail and its next connection; on the failed packet itself all but one
@@ -104,9 +104,8 @@ class DeliveryWatch {
     for (const call of this.#waits.values()) this.#reportHang(call, blamed, context);
     for (const record of this.#deliveries.live()) {
       const isLeft = mustBeCompleted(record, context);
-      if (isLeft && this.#graph.isHeldRequest(record)) blamed.add(record);
       context.pairing.left("completion", isLeft && verdict === "certain");
-      if (isLeft && !blamed.has(record)) context.report({ ...neverCompleted(record), verdict });
+      if (isLeft && !blamed.has(record)) context.report({ ...neverCompleted(record, this.#graph), verdict });
     }
     for (const raise of this.#deliveries.raises()) {
       context.report({ ...heldRaise(raise, "the trace ended"), verdict });
@@ -321,14 +320,17 @@ function heldRaise({ raised, from, to, channel }: Raise, until: string): Finding
   };
 }
 
-function mustBeCompleted({ deferred, pending, failed }: DeliveryRecord, { header }: AuditContext): boolean {
+/** Whether the driver has to complete it: it is not the library's, which will deliver it again. */
+export function mustBeCompleted({ deferred, pending, failed }: DeliveryRecord, { header }: AuditContext): boolean {
   return deferred === null && pending === null && (failed === null || header.maker === "engine");
 }
 
-function neverCompleted(record: DeliveryRecord): FindingDraft {
+function neverCompleted(record: DeliveryRecord, waits: WaitGraph): FindingDraft {
+  const request = waits.requestHeldBy(record);
+  const held = request === null ? "" : `: ${request.plan.name} ${placeText(request)} waits for it for ever`;
   return {
     rule: "packet-never-completed",
-    message: `${deliveryText(record)}, was never completed`,
+    message: `${deliveryText(record)}, was never completed${held}`,
     event: record.delivered.event,
     object: record.ref,
     evidence: historyOf(record),

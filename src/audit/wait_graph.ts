@@ -95,13 +95,13 @@ export class WaitGraph {
     return this.#running.get(event);
   }
 
-  /** Whether a delivered packet is that of a request which waits for ever. */
-  isHeldRequest({ sending }: DeliveryRecord): boolean {
+  /** The request without a time-out that waits for the completion of this packet; null: none does. */
+  requestHeldBy({ sending }: DeliveryRecord): CallView | null {
     const call = sending === null ? undefined : this.#waits.get(sending.sent.event);
     const packet = call === undefined ? null : packetShapeOf(call.shape);
-    if (call === undefined || packet?.role !== "request") return false;
+    if (call === undefined || packet?.role !== "request") return null;
     const timeout = call.ins[packet.timeout];
-    return !Array.isArray(timeout) || timeout.length === 0;
+    return Array.isArray(timeout) && timeout.length > 0 ? null : call;
   }
 
   /** What a call that waits comes down to. */

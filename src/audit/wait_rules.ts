@@ -4,10 +4,10 @@
 //
 // One misuse is one finding:
 // - Waits that have rules of their own are those rules': a delete (G-09), packets that are not completed (P-06), a Disable inside
-//   the channel's own callback (L-08), a request inside Started (P-22). So are all waits behind which one of these stands.
+//   the channel's own callback (L-08), a request inside Started (P-22), one whose packet was delivered (P-23), unless it waits
+//   for itself in the end. So are all waits behind which one of these stands.
 // - Of waits that hold each other the oldest is told; of those that one callback holds, the oldest too.
 // - A request with a time-out ends by itself, and so does what waits for it.
-// - A packet that holds a request is told here, not by P-23.
 
 import { isRef, printObject, type Ref } from "../api/mod.ts";
 import { PAUSE, refOf, UNLOAD } from "./call_shapes.ts";
@@ -16,6 +16,7 @@ import type { Deliveries } from "./delivery_states.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
 import { evidenceOf } from "./join.ts";
+import { mustBeCompleted } from "./packet_delivery_rules.ts";
 import { packetShapeOf } from "./packet_shapes.ts";
 import type { Packets } from "./packet_states.ts";
 import type { WaitEnd, WaitGraph } from "./wait_graph.ts";
@@ -35,7 +36,7 @@ export interface WaitFolds {
 export function waitDetector(folds: WaitFolds): Detector {
   return {
     end(context) {
-      for (const draft of hangs(folds)) context.report({ ...draft, verdict: verdictOf(draft, context) });
+      for (const draft of hangs(folds, context)) context.report({ ...draft, verdict: verdictOf(draft, context) });
     },
   };
 }
@@ -49,9 +50,9 @@ function verdictOf({ shape }: FindingDraft, context: AuditContext): Verdict {
 /** What becomes of a wait: it is this rule's, another's, or ends by itself. */
 type Fate = "hang" | "told" | "ends";
 
-function hangs(folds: WaitFolds): readonly FindingDraft[] {
+function hangs(folds: WaitFolds, context: AuditContext): readonly FindingDraft[] {
   const calls = [...folds.waits.waiting()].filter(({ plan }) => plan.level === "kmcl" || plan.name === UNLOAD);
-  const fates = new Map(calls.map((call) => [call.event, fateOf(call, folds)]));
+  const fates = new Map(calls.map((call) => [call.event, fateOf(call, folds, context)]));
   const toldRoots = new Set<string>();
   return calls.flatMap((call) => {
     if (fates.get(call.event) !== "hang") return [];
@@ -71,7 +72,7 @@ function isFirst({ event }: CallView, { waits }: WaitEnd, fates: ReadonlyMap<num
   return others.length === 0 || (waits.has(event) && others.every((each) => each > event));
 }
 
-function fateOf(call: CallView, folds: WaitFolds): Fate {
+function fateOf(call: CallView, folds: WaitFolds, context: AuditContext): Fate {
   const { shape, plan } = call;
   if (shape.gpadlVerb === "destroy") return "told";
   if (plan.name === UNLOAD) return isUnloadTold(folds) ? "told" : "hang";
@@ -81,11 +82,17 @@ function fateOf(call: CallView, folds: WaitFolds): Fate {
   if (packet?.role === "request") {
     if (isInOwnStarted(call, channel, folds)) return "told";
     const timeout = call.ins[packet.timeout];
-    return Array.isArray(timeout) && timeout.length > 0 ? "ends" : "hang";
+    if (Array.isArray(timeout) && timeout.length > 0) return "ends";
+    return isDelivered(call, folds, context) && folds.waits.cycleOf(call.event) === null ? "told" : "hang";
   }
   const isClose = shape.channelVerb === "close";
   if (isClose && isInOwnCallback(call, channel, folds)) return "told";
   return (isClose || plan.name === PAUSE) && areOutstanding(channel, isClose, folds) ? "told" : "hang";
+}
+
+/** The peer has the packet of this request, and has to complete it. */
+function isDelivered({ event }: CallView, { deliveries }: WaitFolds, context: AuditContext): boolean {
+  return [...deliveries.live()].some((each) => each.sending?.sent.event === event && mustBeCompleted(each, context));
 }
 
 function isUnloadTold({ channels, deliveries }: WaitFolds): boolean {
