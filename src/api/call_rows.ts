@@ -100,6 +100,16 @@ export class CallRows {
     return this.#outs.number(place);
   }
 
+  /** As `inObject`, of the out parameter at a place. */
+  outObject(place: number): number {
+    return this.#outs.object(place);
+  }
+
+  /** The value of that object's handle, 0 where there is none. */
+  outHandle(place: number): number {
+    return this.#outs.handle(place);
+  }
+
   #all(): readonly ValueRows[] {
     return [...this.#ins.all, ...this.#outs.all, ...(this.#returned === null ? [] : [this.#returned])];
   }
@@ -152,6 +162,10 @@ class ParamRows {
 
   object(place: number): number {
     return this.all[place]?.objectNumber ?? -1;
+  }
+
+  handle(place: number): number {
+    return this.all[place]?.objectHandle ?? 0;
   }
 
   /** Arrays are made in one piece: one that grows takes room for many more. */

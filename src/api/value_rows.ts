@@ -176,6 +176,11 @@ export class ValueRows {
     return this.#index < 0 || this.#objects === null ? -1 : this.#objects.numberAt(this.#index);
   }
 
+  /** The value of its handle, 0: none. */
+  get objectHandle(): number {
+    return this.#index < 0 || this.#objects === null ? 0 : this.#objects.handleAt(this.#index);
+  }
+
   #at(row: number): number {
     const words = this.#words ?? (this.#words = this.#values.words());
     return words[row] ?? 0;

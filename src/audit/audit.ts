@@ -1,14 +1,21 @@
 // The audit: one pass that joins calls, keeps the table of objects and asks every detector; then, where something was
 // found, a second one for evidence. It knows no rule: detectors do. Memory is bound to what lives.
 
-import { type CallPlan, type ObjectKind, objectKind, OBJECTS, operandRefs, type Ref } from "../api/mod.ts";
+import { type CallPlan, type ObjectKind, operandRefs, type Ref } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
 import { UNLOAD } from "./call_shapes.ts";
 import { channelDetector } from "./channel_rules.ts";
 import { ChannelStates } from "./channel_states.ts";
 import { Context, defectOf, type ReportedDraft, severityOf } from "./context.ts";
 import { Deliveries } from "./delivery_states.ts";
-import type { Detector } from "./detector.ts";
+import {
+  type CallHook,
+  type CallQuestion,
+  type CallView,
+  type Detector,
+  type Listener,
+  listenerOf,
+} from "./detector.ts";
 import { EVIDENCE_LIMIT, withEvidence } from "./evidence.ts";
 import { exerciseDetector } from "./exercised.ts";
 import type { AuditResult, Finding } from "./finding.ts";
@@ -31,13 +38,14 @@ import { irqlDetector } from "./irql_rules.ts";
 import { type JoinedCall, walk, type Walker } from "./join.ts";
 import { leakRateDetector } from "./leak_rate.ts";
 import { rulesOfLeftOut } from "./left_out.ts";
-import { memoryDetector } from "./memory_rules.ts";
+import { memoryDetector, MemoryWatch } from "./memory_rules.ts";
 import type { Ended, ObjectTable } from "./object_table.ts";
 import { observationDetector, observationLimits } from "./observation_rules.ts";
 import { deliveryDetector } from "./packet_delivery_rules.ts";
 import { packetDetector } from "./packet_rules.ts";
 import { Packets } from "./packet_states.ts";
-import type { PlanShape } from "./plan_shape.ts";
+import { thingOf } from "./pairing.ts";
+import { ByShape, type PlanShape } from "./plan_shape.ts";
 import type { Repeats } from "./repeats.ts";
 import { type RuleName, RULES, SEVERITIES } from "./rules.ts";
 import { saveDetector } from "./save_rules.ts";
@@ -70,7 +78,7 @@ export function audit(trace: Trace, options: AuditOptions = {}): AuditResult {
   }
   const rules = options.rules ?? (() => true);
   const context = new Context(trace, { strictRemap: options.strictRemap === true, rules });
-  const first = new FirstPass(context, detectorsFor(trace, options));
+  const first = new FirstPass(context, detectorsFor(context, options));
   walk(trace, first, onProgress === undefined ? {} : { onProgress });
   first.end();
   const findings = findingsOf(context).sort(bySeverity);
@@ -87,11 +95,12 @@ export function audit(trace: Trace, options: AuditOptions = {}): AuditResult {
  * Every detector, in the order that they are asked: those that keep states stand before those that ask for them, and after
  * those that ask how things were before a call.
  */
-function detectorsFor({ header }: Trace, { onClause }: AuditOptions): readonly Detector[] {
+function detectorsFor({ header, objects }: Context, { onClause }: AuditOptions): readonly Detector[] {
   const channels = new ChannelStates(header);
-  const gpadls = new Gpadls();
+  const gpadls = new Gpadls(objects);
   const stores = new Stores({ channels, gpadls });
-  const pages = new GuestPages();
+  const pages = new GuestPages(objects);
+  const memory = new MemoryWatch({ gpadls, pages, objects });
   const packets = new Packets(channels, header);
   const deliveries = new Deliveries({ channels, packets, header });
   const saves = new Saves();
@@ -104,8 +113,8 @@ function detectorsFor({ header }: Trace, { onClause }: AuditOptions): readonly D
     channelDetector(channels),
     waits.detector(),
     sysmemDetector({ channels, gpadls, stores }),
-    gpadlDetector({ channels, gpadls, pages, stores, waits }),
-    memoryDetector(gpadls, pages),
+    gpadlDetector({ channels, gpadls, pages, stores, waits, memory, objects }),
+    memoryDetector(memory),
     packetDetector({ channels, packets, pages }),
     waitDetector({ channels, deliveries, packets, waits }),
     deliveryDetector(channels, deliveries, waits),
@@ -132,41 +141,37 @@ function rulesOff(trace: Trace): AuditResult["off"] {
   return [{ rule: "guest-page-reused-while-shared", reason }, ...observationLimits(trace.header)];
 }
 
-/** Kinds that begin or end without a call's effect. */
-const COUNTED_BY_DETECTORS: ReadonlySet<ObjectKind> = new Set<ObjectKind>(["gpadl", "packet", "completion"]);
 /** Kinds that break a rule where they are left; buffers and MDLs go with their partition. */
 const LEAKED: ReadonlySet<ObjectKind> = new Set<ObjectKind>(["channel", "kernelHandle", "interface"]);
 
-/** Kinds as `pairing` names them: `kernel-handle`; null: a detector counts their starts and ends itself. */
-const THINGS: ReadonlyMap<ObjectKind, string | null> = new Map(
-  Object.keys(OBJECTS).flatMap((name) => {
-    const kind = objectKind(name);
-    if (kind === null) return [];
-    const isCountedElsewhere = COUNTED_BY_DETECTORS.has(kind) || OBJECTS[kind].handles === "d3dkmt";
-    const thing = kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    return [[kind, isCountedElsewhere ? null : thing] as const];
-  }),
-);
+/** What is told of calls. */
+interface Hooks {
+  readonly called: readonly CallHook[];
+  readonly returned: readonly CallHook[];
+}
 
 /** Who hears calls of a shape, and what they do by themselves: most calls matter to few families. */
 interface Route {
-  readonly called: readonly Detector[];
-  readonly returned: readonly Detector[];
-  readonly creates: boolean;
+  /** Of a whole call; of one that waits, where more may hear of it. */
+  readonly whole: Hooks;
+  readonly waiting: Hooks;
+  /** Takes what it makes, null: nothing. */
+  readonly make: ((call: CallView) => void) | null;
   readonly ends: boolean;
+  /** What it ends may be of a kind that no detector counts. */
+  readonly isCounted: boolean;
   readonly isExit: boolean;
   readonly isUnload: boolean;
+  /** Who takes a call that is nothing out of the ordinary, and who has to agree; null: nobody. */
+  readonly plain: { readonly take: CallQuestion; readonly idle: readonly CallQuestion[] } | null;
 }
 
 class FirstPass implements Walker {
   readonly hearsMemory = false;
   readonly #context: Context;
   readonly #detectors: readonly Detector[];
-  readonly #routes = new WeakMap<PlanShape, Route>();
+  readonly #routes = new ByShape((shape) => this.#compile(shape));
   readonly #enders = new Map<ObjectKind, readonly Detector[]>();
-  /** The route of the newest shape: calls come in runs. */
-  #shape: PlanShape | null = null;
-  #route: Route | null = null;
 
   /** The CPU wrote to memory, so that somebody can have written it last. */
   hasWrites = false;
@@ -177,8 +182,8 @@ class FirstPass implements Walker {
   }
 
   hears(shape: PlanShape): boolean {
-    const { called, returned, creates, ends, isExit } = this.#routeOf(shape);
-    return called.length + returned.length > 0 || creates || ends || isExit || shape.isWrite;
+    const { waiting: { called, returned }, make, ends, isExit } = this.#routes.of(shape.plan);
+    return called.length + returned.length > 0 || make !== null || ends || isExit || shape.isWrite;
   }
 
   hearsCallback(plan: CallPlan): boolean {
@@ -187,29 +192,42 @@ class FirstPass implements Walker {
     );
   }
 
+  take(call: JoinedCall): boolean {
+    const context = this.#context;
+    const { plain } = this.#routes.of(call.plan);
+    if (plain === null || !call.succeeded) return false;
+    context.position = call.event;
+    const { idle, take } = plain;
+    for (let index = 0; index < idle.length; index += 1) if (idle[index]?.(call, context) !== true) return false;
+    return take(call, context);
+  }
+
   called(call: JoinedCall): void {
     const context = this.#context;
     context.position = call.event;
-    const route = this.#routeOf(call.shape);
-    if (route.creates && call.succeeded) this.#create(call);
-    for (const detector of route.called) detector.called?.(call, context);
+    const { make, whole, waiting } = this.#routes.of(call.plan);
+    if (make !== null && call.succeeded) make(call);
+    const { called } = call.returnedAt === 0 ? waiting : whole;
+    for (let index = 0; index < called.length; index += 1) called[index]?.(call, context);
   }
 
   returned(call: JoinedCall): void {
     const context = this.#context;
     const { returnedAt, succeeded } = call;
     context.position = returnedAt;
-    const route = this.#routeOf(call.shape);
-    if (route.creates && succeeded && returnedAt !== call.event) this.#create(call);
-    for (const detector of route.returned) detector.returned?.(call, context);
+    const { make, ends, isCounted, isExit, isUnload, whole, waiting } = this.#routes.of(call.plan);
+    const isWhole = returnedAt === call.event;
+    if (make !== null && succeeded && !isWhole) make(call);
+    const { returned } = isWhole ? whole : waiting;
+    for (let index = 0; index < returned.length; index += 1) returned[index]?.(call, context);
     if (!succeeded) return;
     if (call.shape.isWrite) this.hasWrites = true;
-    if (route.ends) {
-      this.#countUnmatched(call);
+    if (ends) {
+      if (isCounted) this.#countUnmatched(call);
       this.#ended(context.objects.destroy(call), call);
     }
-    if (route.isExit) this.#exited(call);
-    if (route.isUnload) this.#unloaded(call);
+    if (isExit) this.#exited(call);
+    if (isUnload) this.#unloaded(call);
   }
 
   callback(event: TraceEvent): void {
@@ -231,7 +249,7 @@ class FirstPass implements Walker {
     for (const detector of this.#detectors) detector.end?.(this.#context);
     const isCertain = this.#context.leakVerdict() === "certain";
     for (const kind of this.#context.objects.kinds()) {
-      const thing = THINGS.get(kind) ?? null;
+      const thing = thingOf(kind);
       if (thing === null) continue;
       const isLeaked = isCertain && LEAKED.has(kind);
       for (let left = this.#context.objects.count(kind); left > 0; left -= 1) {
@@ -240,42 +258,28 @@ class FirstPass implements Walker {
     }
   }
 
-  #routeOf(shape: PlanShape): Route {
-    if (this.#shape === shape && this.#route !== null) return this.#route;
-    const route = this.#routes.get(shape) ?? this.#compile(shape);
-    this.#shape = shape;
-    this.#route = route;
-    return route;
-  }
-
   #compile(shape: PlanShape): Route {
-    const hearers = this.#detectors.filter((detector) => detector.hears?.(shape) ?? true);
-    const route = {
-      called: hearers.filter(({ called }) => called !== undefined),
-      returned: hearers.filter(({ returned }) => returned !== undefined),
-      creates: shape.creates.length > 0,
+    const heard = this.#detectors.flatMap((detector) => {
+      const listener = listenerOf(detector, shape);
+      return listener === null ? [] : [{ detector, listener }];
+    });
+    const listeners = heard.map(({ listener }) => listener);
+    const enders = shape.destroys.flatMap(({ param: { kind } }) => kind === null ? [] : this.#endersOfKind(kind));
+    const isHeardAtEnds = enders.every((ender) => heard.some(({ detector }) => detector === ender));
+    return {
+      whole: hooksOf(listeners.filter(({ isOfWaits }) => isOfWaits !== true)),
+      waiting: hooksOf(listeners),
+      make: shape.creates.length === 0 ? null : this.#context.objects.maker(shape),
       ends: shape.destroys.length > 0,
+      isCounted: shape.destroys.some(({ param: { kind } }) => kind === null || thingOf(kind) !== null),
       isExit: isProcessExit(shape.plan),
       isUnload: shape.plan.name === UNLOAD,
+      plain: isHeardAtEnds ? plainOf(listeners.filter(({ isOfWaits }) => isOfWaits !== true)) : null,
     };
-    this.#routes.set(shape, route);
-    return route;
-  }
-
-  #create(call: JoinedCall): void {
-    for (const { kind } of this.#context.objects.create(call)) this.#count(kind, "start");
-  }
-
-  #count(kind: ObjectKind, edge: "start" | "pair"): void {
-    const thing = THINGS.get(kind) ?? null;
-    if (thing === null) return;
-    if (edge === "start") this.#context.pairing.start(thing);
-    else this.#context.pairing.pair(thing);
   }
 
   #ended(objects: readonly Ended[], call: JoinedCall): void {
     if (objects.length === 0) return;
-    for (const { ref } of objects) this.#count(ref.kind, "pair");
     for (const detector of this.#endersOf(objects)) detector.ended?.(objects, this.#context, call);
   }
 
@@ -297,11 +301,9 @@ class FirstPass implements Walker {
 
   /** An end that succeeded, of an object that was never seen to begin. */
   #countUnmatched(call: JoinedCall): void {
-    for (const { subject, param } of call.shape.destroys) {
-      // Most ends are of kinds that a detector counts.
-      if (param.kind !== null && THINGS.get(param.kind) === null) continue;
+    for (const { subject } of call.shape.destroys) {
       for (const ref of operandRefs(call, subject)) {
-        const thing = THINGS.get(ref.kind) ?? null;
+        const thing = thingOf(ref.kind);
         if (thing === null || this.#context.objects.find(ref) !== undefined) continue;
         this.#context.pairing.unmatchedEnd(thing, this.#context.historyVerdict() !== "certain");
       }
@@ -317,6 +319,21 @@ class FirstPass implements Walker {
     const side = exitedSide(call);
     if (side !== null) this.#ended(this.#context.objects.endProcess(side, call.returnedAt), call);
   }
+}
+
+/** Who takes plain calls, where all others can say that they are idle. */
+function plainOf(listeners: readonly Listener[]): Route["plain"] {
+  const taker = listeners.find(({ take }) => take !== undefined);
+  const others = listeners.filter((each) => each !== taker && (each.called ?? each.returned) !== undefined);
+  const idle = others.flatMap(({ isIdle }) => isIdle ?? []);
+  return taker?.take === undefined || idle.length < others.length ? null : { take: taker.take, idle };
+}
+
+function hooksOf(listeners: readonly Listener[]): Hooks {
+  return {
+    called: listeners.flatMap(({ called }) => called ?? []),
+    returned: listeners.flatMap(({ returned }) => returned ?? []),
+  };
 }
 
 /**

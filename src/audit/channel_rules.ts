@@ -16,9 +16,10 @@ import {
   START,
   wrongEnd,
 } from "./call_shapes.ts";
-import type { ChannelRecord, ChannelStates } from "./channel_states.ts";
+import { type ChannelRecord, ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import { creationOf, type Tracked } from "./object_table.ts";
+import type { PlanShape } from "./plan_shape.ts";
 import type { RuleName } from "./rules.ts";
 import { placeText } from "./wording.ts";
 
@@ -27,15 +28,20 @@ const SET_MMIO: CallName = "VmbServerChannelInitSetMmioMegabytes";
 /** Watches channels; it also keeps the states that other rules ask for. */
 export function channelDetector(channels: ChannelStates): Detector {
   return {
-    hears: (shape) => shape.names("channel") || isForOneEnd(shape.plan) || isOfGuest(shape.plan),
-    hearsCallback: isStateCallback,
-    called(call, context) {
-      const misuse = handleMisuse(call, context) ?? stateMisuse(call, channels, context) ??
-        disagreement(call, channels, context);
-      if (misuse !== null && isModelled(call.plan)) context.report(misuse);
-      channels.called(call);
+    listen(shape) {
+      if (!shape.names("channel") && !isForOneEnd(shape.plan) && !isOfGuest(shape.plan)) return null;
+      const right = isJudgedByState(shape) ? new RightUse(channels) : null;
+      const isActing = ChannelStates.hears(shape);
+      return {
+        called(call, context) {
+          if (right === null || !right.isAgain(call)) judge(call, channels, { right, context });
+          if (isActing) channels.called(call);
+        },
+        ...(right !== null && !isActing && { isIdle: (call) => right.isAgain(call) }),
+        ...(isActing && { returned: (call) => channels.returned(call) }),
+      };
     },
-    returned: (call) => channels.returned(call),
+    hearsCallback: isStateCallback,
     callback: (event) => channels.callback(event),
     callbackReturned: (callback, _context, returned) => channels.callbackReturned(callback, returned),
     hearsEnd: (kind) => kind === "channel",
@@ -46,6 +52,55 @@ export function channelDetector(channels: ChannelStates): Detector {
       for (const channel of context.objects.all("channel")) context.report(leak(channel, context));
     },
   };
+}
+
+function judge(
+  call: CallView,
+  channels: ChannelStates,
+  { right, context }: { readonly right: RightUse | null; readonly context: AuditContext },
+): void {
+  const misuse = handleMisuse(call, context) ?? stateMisuse(call, channels, context) ??
+    disagreement(call, channels, context);
+  if (misuse === null) {
+    // What is right because it was let in says nothing of the next one.
+    const state = channels.numbered(call.objectNumberAt(call.shape.at.channel))?.state;
+    const isInState = state === undefined || (call.shape.channelNeeds?.includes(state) ?? true);
+    if (isInState || !isLetIn(call, context)) right?.note(call);
+  } else if (isModelled(call.plan)) context.report(misuse);
+}
+
+/** Whether rules look at nothing of a call but its side, and its channel and that one's state. */
+function isJudgedByState({ plan: { name }, channelVerb }: PlanShape): boolean {
+  return channelVerb === null && name !== START && name !== PAUSE && name !== SET_MMIO;
+}
+
+/**
+ * The newest call of a shape that was at its end and in time: another one by the same side on the same channel, which is in the
+ * same state, is so too. Most calls are like the one before.
+ */
+export class RightUse {
+  readonly #channels: ChannelStates;
+  #record: ChannelRecord | undefined = undefined;
+  #state = "";
+  #side = "";
+
+  constructor(channels: ChannelStates) {
+    this.#channels = channels;
+  }
+
+  /** Whether a call is like that one. */
+  isAgain(call: CallView): boolean {
+    const record = this.#record;
+    return record !== undefined && record.state === this.#state && call.side === this.#side &&
+      this.#channels.numbered(call.objectNumberAt(call.shape.at.channel)) === record;
+  }
+
+  /** Notes a call; one on a channel that is not known is like no other. */
+  note(call: CallView): void {
+    this.#record = this.#channels.numbered(call.objectNumberAt(call.shape.at.channel));
+    this.#state = this.#record?.state ?? "";
+    this.#side = call.side;
+  }
 }
 
 /** A call at the wrong end, or on a channel that is dead or another end's (L-09, L-03, L-04); null: none. */

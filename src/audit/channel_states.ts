@@ -15,6 +15,7 @@ import {
 import type { TraceEvent, TraceHeader } from "../trace/mod.ts";
 import {
   isInitSetter,
+  isOfGuest,
   isStateCallback,
   PAUSE,
   refOf,
@@ -38,10 +39,14 @@ import {
   newChannel,
 } from "./channel_connection.ts";
 import type { CallView } from "./detector.ts";
+import type { PlanShape } from "./plan_shape.ts";
 
 export type { ChannelRecord } from "./channel_connection.ts";
 
 const CALLBACKS_STRUCT = "VMB_CHANNEL_STATE_CHANGE_CALLBACKS";
+
+/** Calls that change a channel though no effect says so. */
+const ACTING: ReadonlySet<string> = new Set([RESTORE, START, PAUSE]);
 
 /** A guest that leaves the bus. */
 export interface Unload {
@@ -90,6 +95,11 @@ export class ChannelStates {
   /** All of them, in the order in which they were allocated. */
   all(): IterableIterator<ChannelRecord> {
     return this.#records.values();
+  }
+
+  /** Whether calls of a shape can change what is known of channels. */
+  static hears({ plan, channelVerb }: PlanShape): boolean {
+    return channelVerb !== null || ACTING.has(plan.name) || isOfGuest(plan) || isInitSetter(plan);
   }
 
   /** Takes the beginning of a call, whole or waiting: all of them act at once. */

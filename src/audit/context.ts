@@ -1,14 +1,16 @@
 // What detectors share while a trace is walked, and where their findings are collected.
 // It judges nothing itself but how much the trace can prove.
 
+import type { ObjectKind } from "../api/mod.ts";
 import type { Trace, TraceEvent, TraceHeader } from "../trace/mod.ts";
 import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
 import type { Evidence, Verdict } from "./finding.ts";
 import { Fingerprints } from "./fingerprint.ts";
 import { evidenceOf } from "./join.ts";
 import { needsLeftOut } from "./left_out.ts";
+import type { Counter } from "./kind_table.ts";
 import { ObjectTable } from "./object_table.ts";
-import { Pairing } from "./pairing.ts";
+import { Pairing, thingOf } from "./pairing.ts";
 import { NoteBook } from "./repeats.ts";
 import { type RuleName, RULES, type Severity } from "./rules.ts";
 
@@ -41,8 +43,8 @@ export function severityOf({ rule, severity }: FindingDraft): Severity {
 /** The context of one audit. */
 export class Context implements AuditContext {
   readonly header: TraceHeader;
-  readonly objects = new ObjectTable();
   readonly pairing = new Pairing();
+  readonly objects = new ObjectTable((kind) => this.#counterOf(kind));
   readonly strictRemap: boolean;
   /** What was reported so far and is listed, each with what was left out in place. */
   readonly drafts: ReportedDraft[] = [];
@@ -105,6 +107,11 @@ export class Context implements AuditContext {
     const fingerprint = this.#fingerprints.ofCall(rule, shape, { call: plan.name, site });
     const verdict = this.#isSure(rule) ? "certain" : "unproven";
     return this.notes.count(rule, { defect: defectOf(fingerprint, verdict), event });
+  }
+
+  #counterOf(kind: ObjectKind): Counter | null {
+    const thing = thingOf(kind);
+    return thing === null ? null : this.pairing.counter(thing);
   }
 
   #isSure(rule: RuleName): boolean {

@@ -308,6 +308,6 @@ export class Deliveries {
     const row = this.#deadMdls.row(mdl.number);
     this.#deadMdls.put(row, MDL.completion, completion);
     this.#deadMdls.put(row, MDL.event, event);
-    if (context.objects.end(mdl, event).length > 0) context.pairing.pair("mdl");
+    context.objects.end(mdl, event);
   }
 }

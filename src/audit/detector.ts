@@ -42,6 +42,9 @@ export interface CallView {
   numberAt(place: number): number;
   /** The number of the object at a place of `shape.at`, -1: none. */
   objectNumberAt(place: number): number;
+  /** The number of the object at a place of the outs, -1: none; and the value of its handle. */
+  madeNumberAt(place: number): number;
+  madeHandleAt(place: number): number;
   /** The object at a place of the outs, or null. */
   madeAt(place: number): Ref | null;
   /** The out value at a place as `numberAt` gives it. */
@@ -90,8 +93,35 @@ export interface AuditContext {
   evidence(call: CallView, role: string): Evidence;
 }
 
+/** Told of a call: while it looks at it, the call is as `CallView` says. */
+export type CallHook = (call: CallView, context: AuditContext) => void;
+
+/** Says yes or no of a call. */
+export type CallQuestion = (call: CallView, context: AuditContext) => boolean;
+
+/** What is done at calls of one shape. */
+export interface Listener {
+  /** As `Detector.called` and `Detector.returned`. */
+  readonly called?: CallHook;
+  readonly returned?: CallHook;
+  /** Only calls that wait matter to it: it is told of enters and leaves. Default: whole calls matter too. */
+  readonly isOfWaits?: boolean;
+  /** Whether a whole call that succeeded means nothing to it, but for what `take` of another notes. Left out: it has to be told of each. */
+  readonly isIdle?: CallQuestion;
+  /**
+   * Takes a whole call that succeeded, to which all others that listen are idle, at once: all that it makes, changes and ends, in
+   * place of all hooks. False where anything about it is out of the ordinary: then nothing is done yet, and all are told.
+   */
+  readonly take?: CallQuestion;
+}
+
 /** Watches a trace for the rules of one family. Every hook is optional; objects that a call creates are in the table already, those it destroys still are. */
 export interface Detector {
+  /**
+   * What it does at calls of this shape, null: nothing; in place of `hears`, `called` and `returned`. Asked once per declaration, so
+   * that what the declaration tells is worked out once: where an argument stands, and what such a call can do at all.
+   */
+  listen?(shape: PlanShape): Listener | null;
   /** Whether calls of this shape can matter to it; asked once per declaration. Left out: all do. */
   hears?(shape: PlanShape): boolean;
   /** Whether callbacks of this shape can matter to it, and who is inside one; asked once per declaration. Left out: all do. */
@@ -109,4 +139,14 @@ export interface Detector {
   ended?(objects: readonly Ended[], context: AuditContext, call: CallView): void;
   /** The trace is over. */
   end?(context: AuditContext): void;
+}
+
+/** What a detector does at calls of a shape; null: nothing. */
+export function listenerOf(detector: Detector, shape: PlanShape): Listener | null {
+  if (detector.listen !== undefined) return detector.listen(shape);
+  if (detector.hears?.(shape) === false) return null;
+  return {
+    ...(detector.called !== undefined && { called: (call, context) => detector.called?.(call, context) }),
+    ...(detector.returned !== undefined && { returned: (call, context) => detector.returned?.(call, context) }),
+  };
 }

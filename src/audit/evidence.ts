@@ -54,10 +54,10 @@ class SecondPass implements Walker {
   readonly #hasMemory: boolean;
   readonly #watched = new Map<string, Watched>();
   readonly #byUser: Watched[] = [];
-  readonly #pages = new GuestPages();
-  readonly #users = new PageUsers();
   /** Objects, to know what ends with what. */
   readonly #objects = new ObjectTable();
+  readonly #pages = new GuestPages(this.#objects);
+  readonly #users = new PageUsers();
   /** Positions to be looked up, with what stands there once it was seen. */
   readonly #wanted = new Map<number, Pick<Evidence, "call" | "site" | "side"> | null>();
 

@@ -22,6 +22,34 @@ export interface Extent {
   readonly sources: readonly Ref[];
 }
 
+/** A whole buffer; the things that describe it are made when somebody asks: for most nobody does. */
+export class WholeBuffer implements Extent {
+  readonly byteCount: number;
+  readonly #ref: Ref;
+  readonly #runs: readonly PageRun[];
+  readonly #byteOffset: number;
+
+  constructor(ref: Ref, { runs, byteOffset, byteCount }: Pick<Piece, "runs" | "byteOffset" | "byteCount">) {
+    this.byteCount = byteCount;
+    this.#ref = ref;
+    this.#runs = runs;
+    this.#byteOffset = byteOffset;
+  }
+
+  get pieces(): readonly Piece[] {
+    const { byteCount } = this;
+    return [{ runs: this.#runs, byteOffset: this.#byteOffset, byteCount, buffer: this.#ref.number }];
+  }
+
+  get buffers(): readonly number[] {
+    return [this.#ref.number];
+  }
+
+  get sources(): readonly Ref[] {
+    return [this.#ref];
+  }
+}
+
 /** A part of another extent; its pieces are worked out when somebody asks: for most nobody does. */
 export class Slice implements Extent {
   readonly byteCount: number;
@@ -32,7 +60,7 @@ export class Slice implements Extent {
 
   constructor(
     whole: Pick<Extent, "pieces" | "buffers">,
-    { offset, length, sources }: Pick<Request, "offset" | "length" | "sources">,
+    { offset, length, sources }: Pick<Request, "offset" | "length"> & Pick<Extent, "sources">,
   ) {
     this.#whole = whole;
     this.#offset = offset;
@@ -54,27 +82,27 @@ export class Slice implements Extent {
 export interface Request {
   readonly offset: number;
   readonly length: number;
-  /** Bytes that there are. */
+  /** Bytes that there are, and in how many pieces. */
   readonly total: number;
-  readonly pieces: readonly Piece[];
-  readonly buffers: readonly number[];
-  readonly sources: readonly Ref[];
+  readonly pieceCount: number;
+  /** What they are bytes of. */
+  readonly whole: Extent;
 }
 
 /**
  * Not less than `descriptionBytes`, found without looking at pages: a piece that lies badly touches two pages more than
  * its bytes fill.
  */
-export function descriptionBound({ pieces, length }: Request): number {
-  return 24 * pieces.length + 8 * Math.ceil(length / PAGE_BYTES);
+export function descriptionBound({ pieceCount, length }: Request): number {
+  return 24 * pieceCount + 8 * Math.ceil(length / PAGE_BYTES);
 }
 
 /** A request for a part of what there is. */
 export function requestOf(
-  { pieces, buffers, sources, byteCount }: Extent,
+  whole: Extent,
   { offset, length }: { readonly offset: number; readonly length: number },
 ): Request {
-  return { offset, length, total: byteCount, pieces, buffers, sources };
+  return { offset, length, total: whole.byteCount, pieceCount: whole.pieces.length, whole };
 }
 
 /** The part of a byte string over pieces; what reaches outside is cut off, but not inside the last page. */
@@ -122,6 +150,6 @@ export function runsOf(pieces: readonly Piece[]): readonly PageRun[] {
 }
 
 /** A description on the wire, in bytes: a header of 8 per piece and 8 per page (kmcl.md 5.7). */
-export function descriptionBytes({ pieces, offset, length }: Request): number {
-  return slicePieces(pieces, { offset, length }).reduce((sum, piece) => sum + 8 + 8 * pagesIn(piece), 0);
+export function descriptionBytes({ whole, offset, length }: Request): number {
+  return slicePieces(whole.pieces, { offset, length }).reduce((sum, piece) => sum + 8 + 8 * pagesIn(piece), 0);
 }

@@ -6,7 +6,7 @@ import { isLetIn } from "./call_shapes.ts";
 import type { ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
 import { badFlags, drafted } from "./gpadl_drafts.ts";
-import type { Gpadls } from "./gpadl_states.ts";
+import { type Gpadls, READ_ONLY } from "./gpadl_states.ts";
 import { descriptionBound, descriptionBytes, type Request } from "./extents.ts";
 import { type GuestPages } from "./guest_pages.ts";
 import { creationOf } from "./object_table.ts";
@@ -28,11 +28,24 @@ export function createMisuses(call: CallView, scene: CreateScene): readonly Find
   return drafted(badFlags(call), outsideOpen(call, scene), rangeMisuse(call, scene), handleReused(call, scene));
 }
 
+/** Whether a create breaks nothing where its channel is right and it is made in time: nearly all. It allocates nothing. */
+export function isPlainCreate(call: CallView, { gpadls, pages }: CreateScene["folds"]): boolean {
+  if ((call.numberAt(call.shape.at.gpadlFlags) & ~READ_ONLY) !== 0) return false;
+  const request = pages.request(call);
+  if (request === null || request.length === 0 || request.offset + request.length > request.total) return false;
+  return descriptionBound(request) <= MAX_DESCRIPTION_BYTES && holderOf(call, gpadls) === undefined;
+}
+
+/** Whether a create is made while GPADLs can be. */
+export function isInTime(call: CallView, { channels }: CreateScene["folds"]): boolean {
+  const record = channels.numbered(call.objectNumberAt(call.shape.at.channel));
+  const needs = call.shape.channelNeeds;
+  return record === undefined || needs === null || needs.includes(record.state);
+}
+
 function outsideOpen(call: CallView, { folds, context }: CreateScene): FindingDraft | null {
   const record = folds.channels.numbered(call.objectNumberAt(call.shape.at.channel));
-  const needs = call.shape.channelNeeds;
-  if (record === undefined || needs === null || needs.includes(record.state)) return null;
-  if (isLetIn(call, context)) return null;
+  if (record === undefined || isInTime(call, folds) || isLetIn(call, context)) return null;
   const state = `${printObject(record.ref)}, which is ${record.state} since @${record.since}`;
   const text = `${call.plan.name} on ${state}; wanted: from its Opened callback until its Closed returned`;
   return { ...draft("gpadl-create-outside-open", call, text), object: record.ref };
@@ -81,7 +94,7 @@ function sourced(
     readonly scene: CreateScene;
   },
 ): FindingDraft {
-  const sources = request.sources.flatMap((ref) => scene.context.objects.live(ref) ?? []);
+  const sources = request.whole.sources.flatMap((ref) => scene.context.objects.live(ref) ?? []);
   const evidence = sources.map((source) => creationOf(source, "source"));
   const found = draft(rule, call, text);
   return {
@@ -99,12 +112,10 @@ function sourceText(call: CallView): string {
 
 /** A handle value is its GPADL's until the delete returned (G-21). */
 function handleReused(call: CallView, { folds: { gpadls }, context }: CreateScene): FindingDraft | null {
-  const made = call.succeeded ? call.madeAt(call.shape.at.madeGpadl) : null;
-  if (made === null) return null;
-  const channel = Math.max(0, call.objectNumberAt(call.shape.at.channel));
-  const holder = gpadls.named(channel, made.handle);
-  const gpadl = holder === undefined || holder === made.number ? undefined : gpadls.numbered(holder);
-  if (gpadl === undefined) return null;
+  const made = call.madeAt(call.shape.at.madeGpadl);
+  const holder = holderOf(call, gpadls);
+  const gpadl = holder === undefined ? undefined : gpadls.numbered(holder);
+  if (made === null || gpadl === undefined) return null;
   const handle = hexText(made.handle);
   const text = `${printObject(made)} got handle ${handle}, which ${printObject(gpadl.ref)} has since ${
     placeText(gpadl.created)
@@ -114,6 +125,15 @@ function handleReused(call: CallView, { folds: { gpadls }, context }: CreateScen
     object: made,
     evidence: [{ ...gpadl.created, role: "holder" }, context.evidence(call, "created")],
   };
+}
+
+/** The live GPADL that had the handle value which a create was answered. */
+function holderOf(call: CallView, gpadls: Gpadls): number | undefined {
+  const made = call.succeeded ? call.madeNumberAt(call.shape.at.madeGpadl) : -1;
+  if (made < 0) return undefined;
+  const channel = Math.max(0, call.objectNumberAt(call.shape.at.channel));
+  const holder = gpadls.named(channel, call.madeHandleAt(call.shape.at.madeGpadl));
+  return holder === made ? undefined : holder;
 }
 
 function draft(rule: RuleName, call: CallView, message: string): FindingDraft & { readonly object: null } {

@@ -1,11 +1,13 @@
-// What is kept of GPADLs, as rows of numbers: a hundred thousand GPADLs are one thing for the garbage collector, and a
-// call touches one place in memory. A row holds a GPADL and its newest mapping; what a rule asks of it is made when it asks.
+// What is kept of GPADLs, as numbers in the rows that the table of objects has of them: a hundred thousand GPADLs are one thing
+// for the garbage collector, and a call touches one place in memory. A row holds a GPADL and its newest mapping; what a rule asks of it is made when it asks.
 // It judges nothing.
 
 import type { Ref } from "../api/mod.ts";
+import type { CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
-import { ObjectRows } from "./object_rows.ts";
-import { Places } from "./places.ts";
+import type { RowShare } from "./object_rows.ts";
+import type { ObjectTable } from "./object_table.ts";
+import type { Places } from "./places.ts";
 
 /** Columns of a row; `mapping` is where those of a mapping begin. What happened once is an event, 0 for never, and a place. */
 export const GPADL = {
@@ -29,7 +31,12 @@ export const FLAGS = { isReadOnly: 1, isReported: 2, isThere: 4, hasMdl: 8, isSp
 
 /** Whether a GPADL is one that rules can still ask for: alive, or outlived by a mapping. */
 export function isWanted(cells: Float64Array, row: number): boolean {
-  return cells[row + GPADL.deletedAt] === 0 || isMapped(cells, row);
+  return isKnown(cells, row) && (cells[row + GPADL.deletedAt] === 0 || isMapped(cells, row));
+}
+
+/** Whether a row is that of a GPADL whose creation was seen. */
+export function isKnown(cells: Float64Array, row: number): boolean {
+  return cells[row + GPADL.created] !== 0;
 }
 
 /** Whether the newest mapping of a row is there and was not unmapped; one that is spilled is looked up elsewhere. */
@@ -41,10 +48,21 @@ export function isMapped(cells: Float64Array, row: number): boolean {
 
 /** The rows of one audit, and the places and threads that they name by number. */
 export class GpadlRows {
-  readonly rows = new ObjectRows(GPADL.mapping + MAPPING_COLUMNS, isWanted);
-  readonly #places = new Places();
+  readonly rows: RowShare;
+  readonly #places: Places;
   readonly #actors: string[] = [];
   readonly #actorNumbers = new Map<string, number>();
+
+  constructor(objects: ObjectTable) {
+    this.rows = objects.rowsOf("gpadl").share(GPADL.mapping + MAPPING_COLUMNS, isWanted);
+    this.#places = objects.places;
+  }
+
+  /** Puts down where and when a call was made. */
+  putCall(cells: Float64Array, at: number, call: CallView): void {
+    cells[at] = call.event;
+    cells[at + 1] = this.#places.numberOfCall(call);
+  }
 
   /** Puts down where and when something happened. */
   putMoment(cells: Float64Array, at: number, { event, call, site, side }: Omit<Evidence, "role">): void {
@@ -225,6 +243,11 @@ export class GpadlRecord {
     return isThere ? new NewestMapping(this, this.#all) : null;
   }
 
+  /** Whether its mappings are kept elsewhere. */
+  get isSpilled(): boolean {
+    return (this.#at(GPADL.flags) & FLAGS.isSpilled) !== 0;
+  }
+
   get isReported(): boolean {
     return (this.#at(GPADL.flags) & FLAGS.isReported) !== 0;
   }
@@ -235,7 +258,7 @@ export class GpadlRecord {
   }
 
   #spilledHere(): Spilled | undefined {
-    return (this.#at(GPADL.flags) & FLAGS.isSpilled) === 0 ? undefined : this.#spilled.get(this.number);
+    return this.isSpilled ? this.#spilled.get(this.number) : undefined;
   }
 
   #row(): number {

@@ -12,16 +12,19 @@
 //   before. A view that holds the unload up is G-09.
 // - A mapping that outlives its GPADL (`rescind-delete=returns`) still wants its unmap.
 
-import { isRef, printObject, type Ref } from "../api/mod.ts";
+import { type EffectPlan, isRef, printObject, type Ref } from "../api/mod.ts";
 import { isStateCallback, refOf, UNLOAD } from "./call_shapes.ts";
-import { handleMisuse } from "./channel_rules.ts";
+import { handleMisuse, RightUse } from "./channel_rules.ts";
 import type { ChannelStates } from "./channel_states.ts";
-import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
-import { createMisuses } from "./gpadl_create_rules.ts";
+import type { AuditContext, CallQuestion, CallView, Detector, FindingDraft, Listener } from "./detector.ts";
+import { createMisuses, isInTime, isPlainCreate } from "./gpadl_create_rules.ts";
 import { about, badFlags, drafted, endingText, sized } from "./gpadl_drafts.ts";
 import { left, leftBehind, mappedAfterClosed } from "./gpadl_leaks.ts";
 import { type GpadlRecord, type Gpadls, historyOf, READ_ONLY } from "./gpadl_states.ts";
 import type { GuestPages } from "./guest_pages.ts";
+import type { MemoryWatch } from "./memory_rules.ts";
+import type { ObjectTable } from "./object_table.ts";
+import type { PlanShape } from "./plan_shape.ts";
 import type { RuleName } from "./rules.ts";
 import type { Stores } from "./sysmem_states.ts";
 import type { WaitGraph } from "./wait_graph.ts";
@@ -34,6 +37,8 @@ export interface GpadlFolds {
   readonly pages: GuestPages;
   readonly stores: Stores;
   readonly waits: WaitGraph;
+  readonly memory: MemoryWatch;
+  readonly objects: ObjectTable;
 }
 
 /** The callback in which a client must have deleted its GPADLs. */
@@ -43,10 +48,11 @@ const CLOSED = "EvtVmbChannelClosed";
 export function gpadlDetector(folds: GpadlFolds): Detector {
   folds.channels.onTakeOver = (ends) => folds.gpadls.tookOver(ends);
   return {
-    hears: (shape) => shape.gpadlVerb !== null || shape.plan.name === UNLOAD,
+    listen(shape) {
+      if (shape.plan.name === UNLOAD) return ofUnload(folds);
+      return shape.gpadlVerb === null ? null : ofCalls(shape, shape.gpadlVerb, folds);
+    },
     hearsCallback: isStateCallback,
-    called: (call, context) => called(call, folds, context),
-    returned: (call, context) => returned(call, folds, context),
     callbackReturned(callback, context, { event }) {
       const isClosed = callback.plan !== null && isStateCallback(callback.plan) && callback.plan.name === CLOSED;
       if (isClosed) afterClosed(refOf(callback.ins, "channel"), folds, { context, event });
@@ -71,11 +77,112 @@ function unloading({ channels, gpadls }: GpadlFolds): void {
   for (const gpadl of gpadls.live()) gpadls.deleteBegan(channels.unload.call, gpadl);
 }
 
-function called(call: CallView, folds: GpadlFolds, context: AuditContext): void {
-  unloading(folds);
-  const verb = call.shape.gpadlVerb;
-  if (verb === null) return;
+function ofUnload(folds: GpadlFolds): Listener {
+  return {
+    called: () => unloading(folds),
+    returned(call, context) {
+      if (!call.succeeded) return;
+      for (const gpadl of folds.gpadls.live()) deleted(call, gpadl, { gpadls: folds.gpadls, context });
+    },
+  };
+}
+
+/** Most calls are made by the right end, in time, and of a GPADL in the state that they want: no more is looked at. */
+function ofCalls(shape: PlanShape, verb: Verb, folds: GpadlFolds): Listener {
+  const right = new RightUse(folds.channels);
+  const { gpadls } = folds;
+  const take = isPlain(shape) ? takerOf(shape, verb, folds) : null;
+  return {
+    ...(take !== null && {
+      take: (call, context) => right.isAgain(call) && isExpected(verb, call, folds) && take(call, context),
+    }),
+    called(call, context) {
+      unloading(folds);
+      if (right.isAgain(call) && isExpected(verb, call, folds)) {
+        const record = verb === "destroy" ? recordOf(call, gpadls) : undefined;
+        if (record !== undefined && call.outcome?.form !== "refused") gpadls.deleteBegan(call, record);
+      } else lookedAt(verb, call, { folds, right, context });
+    },
+    returned(call, context) {
+      if (call.succeeded) returned(verb, call, { folds, context });
+    },
+  };
+}
+
+type Verb = EffectPlan["verb"];
+
+/** Whether a call does nothing but what is done to a GPADL, and to the MDL that a map makes. */
+function isPlain({ plan, range, returnsPages }: PlanShape): boolean {
+  return range === null && !returnsPages &&
+    plan.effects.every(({ param: { kind, isArray }, subject: { member } }) =>
+      (kind === "gpadl" || kind === "mdl") && !isArray && member === null
+    );
+}
+
+/** Takes a call that finds everything as it should be, for those who keep objects and pages too. */
+function takerOf(shape: PlanShape, verb: Verb, folds: GpadlFolds): CallQuestion | null {
+  const { channels, gpadls, pages, memory, objects } = folds;
+  const make = objects.maker(shape);
+  const { at } = shape;
+  switch (verb) {
+    case "create":
+      return (call, context) => {
+        if (channels.unload !== null || !memory.describesAlone(call)) return false;
+        make(call);
+        returned(verb, call, { folds, context });
+        pages.returned(call);
+        return true;
+      };
+    case "map":
+      return (call, context) => {
+        if (channels.unload !== null) return false;
+        make(call);
+        returned(verb, call, { folds, context });
+        pages.returned(call);
+        return true;
+      };
+    case "unmap":
+      return (call, context) => {
+        if (channels.unload !== null) return false;
+        returned(verb, call, { folds, context });
+        return true;
+      };
+    case "destroy":
+      return (call, context) => {
+        const gpadl = recordOf(call, gpadls);
+        if (channels.unload !== null || gpadl === undefined || gpadl.isMapped) return false;
+        const number = call.objectNumberAt(at.gpadl);
+        if (!objects.isAlone("gpadl", number) || !memory.endsAlone(number)) return false;
+        deleted(call, gpadl, { gpadls, context });
+        objects.endAlone("gpadl", number, call.returnedAt);
+        pages.endedGpadl(number);
+        return true;
+      };
+    default:
+      return null;
+  }
+}
+
+/** Whether what a call is about is as the call wants it, where the channel and its state are right. */
+function isExpected(verb: Verb, call: CallView, folds: GpadlFolds): boolean {
+  const { at } = call.shape;
+  const { gpadls } = folds;
+  if (verb === "create") return isPlainCreate(call, folds);
+  const gpadl = call.objectNumberAt(at.gpadl);
+  const channel = call.objectNumberAt(at.channel);
+  if (verb === "unmap") return gpadls.isUnmappable(gpadl, channel);
+  if (verb === "destroy") return gpadls.isDeletable(gpadl, channel);
+  const flags = call.numberAt(at.gpadlFlags);
+  return verb === "map" && (flags & ~READ_ONLY) === 0 && gpadls.isMappable(gpadl, { channel, flags });
+}
+
+function lookedAt(
+  verb: Verb,
+  call: CallView,
+  { folds, right, context }: { readonly folds: GpadlFolds; readonly right: RightUse; readonly context: AuditContext },
+): void {
   const isElsewhere = handleMisuse(call, context) !== null;
+  if (!isElsewhere && (verb !== "create" || isInTime(call, folds))) right.note(call);
   const gpadl = recordOf(call, folds.gpadls);
   if (!isElsewhere) {
     for (const draft of misusesOf(verb, call, { folds, gpadl, context })) context.report(draft);
@@ -214,12 +321,11 @@ function countUnmatched(
   }
 }
 
-function returned(call: CallView, { channels, gpadls, pages }: GpadlFolds, context: AuditContext): void {
-  if (call.plan.name === UNLOAD && call.succeeded) {
-    for (const gpadl of gpadls.live()) deleted(call, gpadl, { gpadls, context });
-  }
-  const verb = call.shape.gpadlVerb;
-  if (verb === null || !call.succeeded) return;
+function returned(
+  verb: Verb,
+  call: CallView,
+  { folds: { channels, gpadls, pages }, context }: { readonly folds: GpadlFolds; readonly context: AuditContext },
+): void {
   if (verb === "create") {
     const byteCount = pages.request(call)?.length ?? call.numberAt(call.shape.at.byteCount);
     if (gpadls.created(call, { channels, byteCount })) context.pairing.start("gpadl");
@@ -246,7 +352,7 @@ function unmapped(
   context.pairing.pair("gpadl-mapping");
   if (mdl === null) return;
   pages.ended(mdl);
-  if (context.objects.end(mdl, call.returnedAt).length > 0) context.pairing.pair("mdl");
+  context.objects.end(mdl, call.returnedAt);
 }
 
 function deleted(

@@ -10,6 +10,7 @@ import {
   GPADL,
   GpadlRecord,
   GpadlRows,
+  isKnown,
   isMapped,
   isWanted,
   MAPPING,
@@ -18,7 +19,8 @@ import {
 } from "./gpadl_rows.ts";
 import { evidenceOf } from "./join.ts";
 import { NumberMap } from "./number_map.ts";
-import { ObjectRows } from "./object_rows.ts";
+import type { RowShare } from "./object_rows.ts";
+import type { ObjectTable } from "./object_table.ts";
 import { PastMappings } from "./past_mappings.ts";
 
 export { type Deletion, GpadlRecord, type Mapping } from "./gpadl_rows.ts";
@@ -26,26 +28,35 @@ export { type Deletion, GpadlRecord, type Mapping } from "./gpadl_rows.ts";
 /** The one flag that there is. */
 export const { READ_ONLY } = SYMBOLS.gpadlFlags;
 
-/** Columns of an MDL that a map made: the GPADL, and whether the mapping is over. */
-const MDL = { gpadl: 0, isOver: 1 } as const;
+/** Columns of an MDL that a map made: the GPADL, and how the mapping is; of other MDLs both are 0. */
+const MDL = { gpadl: 0, mapping: 1 } as const;
+const OPEN = 1;
+const OVER = 2;
 
 function isOpen(cells: Float64Array, row: number): boolean {
-  return cells[row + MDL.isOver] === 0;
+  return cells[row + MDL.mapping] === OPEN;
 }
 
 /** All GPADLs. */
 export class Gpadls {
-  readonly #all = new GpadlRows();
+  readonly #all: GpadlRows;
   /** By GPADL, where a row has no room for all that is to be known of its mappings. */
   readonly #spilled = new Map<number, Spilled>();
-  readonly #mdls = new ObjectRows(2, isOpen);
+  readonly #mdls: RowShare;
   /** Mappings that are over and that a newer one of their GPADL came after. */
-  readonly #past = new PastMappings(this.#all);
+  readonly #past: PastMappings;
   #newest: GpadlRecord | null = null;
   /** Live ones by channel and handle value. */
   readonly #handles = new Map<number, NumberMap<number>>();
   /** How many are alive or mapped, by each channel that is an end of theirs. */
   readonly #ends = new NumberMap<number>();
+
+  /** What it keeps stands beside what the table of objects keeps of GPADLs and MDLs. */
+  constructor(objects: ObjectTable) {
+    this.#all = new GpadlRows(objects);
+    this.#mdls = objects.rowsOf("mdl").share(2, isOpen);
+    this.#past = new PastMappings(this.#all);
+  }
 
   /** The record, alive or among the newest dead; undefined where its creation was not seen. */
   find(ref: Ref): GpadlRecord | undefined {
@@ -54,7 +65,37 @@ export class Gpadls {
 
   /** The same by number. */
   numbered(number: number): GpadlRecord | undefined {
-    return this.#all.rows.find(number) < 0 ? undefined : this.#record(number);
+    return this.#rowOf(number) < 0 ? undefined : this.#record(number);
+  }
+
+  /** Whether a map, on this channel and with flags that exist, finds what it should: a live GPADL of that channel, not mapped. */
+  isMappable(number: number, { channel, flags }: { readonly channel: number; readonly flags: number }): boolean {
+    const row = this.#rowOf(number);
+    const { cells } = this.#all.rows;
+    if (row < 0 || cells[row + GPADL.began] !== 0 || isMapped(cells, row)) return false;
+    const isRefused = ((cells[row + GPADL.flags] ?? 0) & FLAGS.isReadOnly) !== 0 && (flags & READ_ONLY) === 0;
+    return !isRefused && isEnd(cells[row + GPADL.server], channel);
+  }
+
+  /** The same of an unmap: a mapped GPADL of that channel. */
+  isUnmappable(number: number, channel: number): boolean {
+    const row = this.#rowOf(number);
+    const { cells } = this.#all.rows;
+    const isSpilled = row >= 0 && ((cells[row + GPADL.flags] ?? 0) & FLAGS.isSpilled) !== 0;
+    return row >= 0 && !isSpilled && isMapped(cells, row) && isEnd(cells[row + GPADL.server], channel);
+  }
+
+  /** The same of a delete: a live GPADL of that channel, which nobody deletes. */
+  isDeletable(number: number, channel: number): boolean {
+    const row = this.#rowOf(number);
+    const { cells } = this.#all.rows;
+    return row >= 0 && cells[row + GPADL.began] === 0 && isEnd(cells[row + GPADL.channel], channel);
+  }
+
+  /** The row of one that is known, -1: it is not. */
+  #rowOf(number: number): number {
+    const row = number < 0 ? -1 : this.#all.rows.find(number);
+    return row >= 0 && isKnown(this.#all.rows.cells, row) ? row : -1;
   }
 
   /** The live one that this handle value names on a channel, by number; the newest where there are two. */
@@ -89,7 +130,8 @@ export class Gpadls {
   /** The mapping that this MDL is or was, among the newest. */
   mappingOf(mdl: Ref): Mapping | undefined {
     const row = this.#mdls.find(mdl.number);
-    const gpadl = row < 0 ? undefined : this.numbered(this.#mdls.cells[row + MDL.gpadl] ?? 0);
+    const isMapping = row >= 0 && this.#mdls.cells[row + MDL.mapping] !== 0;
+    const gpadl = isMapping ? this.numbered(this.#mdls.cells[row + MDL.gpadl] ?? 0) : undefined;
     if (gpadl === undefined) return undefined;
     const { lastMapping } = gpadl;
     if (lastMapping !== null && lastMapping.mdl?.number === mdl.number) return lastMapping;
@@ -99,76 +141,83 @@ export class Gpadls {
   /** Takes a create that succeeded; whether it made one. */
   created(call: CallView, about: { readonly channels: ChannelStates; readonly byteCount: number }): boolean {
     const { at } = call.shape;
-    const ref = call.madeAt(at.madeGpadl);
-    if (ref === null) return false;
-    const channel = call.objectNumberAt(at.channel);
+    const number = call.madeNumberAt(at.madeGpadl);
+    if (number < 0) return false;
+    const handle = call.madeHandleAt(at.madeGpadl);
+    const channel = Math.max(0, call.objectNumberAt(at.channel));
     const isReadOnly = (call.numberAt(at.gpadlFlags) & READ_ONLY) !== 0;
-    const known = this.#all.rows.find(ref.number);
+    const known = this.#rowOf(number);
     const isNew = known < 0 || !isWanted(this.#all.rows.cells, known);
-    const row = this.#all.rows.add(ref.number);
+    const row = this.#all.rows.add(number);
     const { cells } = this.#all.rows;
-    cells[row + GPADL.handle] = ref.handle;
-    cells[row + GPADL.channel] = Math.max(0, channel);
-    cells[row + GPADL.server] = about.channels.numbered(channel)?.peer?.ref.number ?? 0;
+    const server = about.channels.numbered(channel)?.peer?.ref.number ?? 0;
+    cells[row + GPADL.handle] = handle;
+    cells[row + GPADL.channel] = channel;
+    cells[row + GPADL.server] = server;
     cells[row + GPADL.byteCount] = about.byteCount;
-    this.#putMoment(cells, row + GPADL.created, call);
+    this.#all.putCall(cells, row + GPADL.created, call);
     cells[row + GPADL.deletedAt] = 0;
     cells[row + GPADL.began] = 0;
     cells[row + GPADL.flags] = isReadOnly ? FLAGS.isReadOnly : 0;
     cells[row + GPADL.mapping + MAPPING.flags] = 0;
-    const handles = this.#handles.get(Math.max(0, channel)) ?? new NumberMap<number>();
-    if (handles.size === 0) this.#handles.set(Math.max(0, channel), handles);
-    handles.set(ref.handle, ref.number);
-    if (isNew) this.#count(this.#record(ref.number), 1);
+    const handles = this.#handles.get(channel) ?? new NumberMap<number>();
+    if (handles.size === 0) this.#handles.set(channel, handles);
+    handles.set(handle, number);
+    if (isNew) this.#count(channel, server, 1);
     return true;
   }
 
   /** Takes a map that succeeded. */
   mapped(call: CallView, gpadl: GpadlRecord): void {
     const { number } = gpadl;
-    const { rows } = this.#all;
-    const row = rows.find(number);
-    const { cells } = rows;
-    const mdl = call.madeAt(call.shape.at.madeMdl);
-    if (mdl !== null) this.#noteMdl(mdl, number);
-    const isReadOnly = (call.numberAt(call.shape.at.gpadlFlags) & READ_ONLY) !== 0;
-    if (isMapped(cells, row)) {
-      const { actor } = call;
-      const about = { gpadl, mdl, mapped: evidenceOf(call, "mapped"), actor, isReadOnly };
-      const mapping = { ...about, unmapped: null, isReported: false };
-      const spilled = this.#spill(gpadl);
-      if (spilled === null) return;
-      if (spilled.newest.unmapped !== null) this.#past.bury(spilled.newest);
-      spilled.newest = mapping;
-      spilled.live.push(mapping);
-      return;
-    }
-    const at = row + GPADL.mapping;
-    if (((cells[at + MAPPING.flags] ?? 0) & FLAGS.isThere) !== 0 && gpadl.lastMapping !== null) {
+    const row = this.#all.rows.find(number);
+    const { cells } = this.#all.rows;
+    if (isMapped(cells, row)) return this.#mappedAgain(call, gpadl);
+    const { at } = call.shape;
+    const mdl = call.madeNumberAt(at.madeMdl);
+    if (mdl >= 0) this.#noteMdl(mdl, number);
+    const isReadOnly = (call.numberAt(at.gpadlFlags) & READ_ONLY) !== 0;
+    const first = row + GPADL.mapping;
+    if (((cells[first + MAPPING.flags] ?? 0) & FLAGS.isThere) !== 0 && gpadl.lastMapping !== null) {
       this.#past.bury(gpadl.lastMapping);
     }
-    cells[at + MAPPING.mdl] = mdl === null ? 0 : mdl.number;
-    cells[at + MAPPING.mdlHandle] = mdl === null ? 0 : mdl.handle;
-    this.#putMoment(cells, at + MAPPING.mapped, call);
-    cells[at + MAPPING.unmapped] = 0;
-    cells[at + MAPPING.actor] = this.#all.actorNumber(call.actor);
-    cells[at + MAPPING.flags] = FLAGS.isThere | (isReadOnly ? FLAGS.isReadOnly : 0) | (mdl === null ? 0 : FLAGS.hasMdl);
+    cells[first + MAPPING.mdl] = Math.max(0, mdl);
+    cells[first + MAPPING.mdlHandle] = call.madeHandleAt(at.madeMdl);
+    this.#all.putCall(cells, first + MAPPING.mapped, call);
+    cells[first + MAPPING.unmapped] = 0;
+    cells[first + MAPPING.actor] = this.#all.actorNumber(call.actor);
+    cells[first + MAPPING.flags] = FLAGS.isThere | (isReadOnly ? FLAGS.isReadOnly : 0) | (mdl < 0 ? 0 : FLAGS.hasMdl);
+  }
+
+  /** A second mapping beside the first: a row has no room for it. */
+  #mappedAgain(call: CallView, gpadl: GpadlRecord): void {
+    const mdl = call.madeAt(call.shape.at.madeMdl);
+    if (mdl !== null) this.#noteMdl(mdl.number, gpadl.number);
+    const isReadOnly = (call.numberAt(call.shape.at.gpadlFlags) & READ_ONLY) !== 0;
+    const { actor } = call;
+    const about = { gpadl, mdl, mapped: evidenceOf(call, "mapped"), actor, isReadOnly };
+    const mapping = { ...about, unmapped: null, isReported: false };
+    const spilled = this.#spill(gpadl);
+    if (spilled === null) return;
+    if (spilled.newest.unmapped !== null) this.#past.bury(spilled.newest);
+    spilled.newest = mapping;
+    spilled.live.push(mapping);
   }
 
   /** Takes an unmap that succeeded; where there are many mappings the oldest goes. Returns its MDL; null: it had none, or there was no mapping. */
   unmapped(call: CallView, gpadl: GpadlRecord): Ref | null {
     if (!gpadl.isMapped) return null;
     const { number } = gpadl;
-    const spilled = this.#spilled.get(number);
+    const spilled = gpadl.isSpilled ? this.#spilled.get(number) : undefined;
     const mdl = spilled === undefined ? gpadl.mappedMdl : spilled.live[0]?.mdl ?? null;
     if (mdl !== null) {
       const row = this.#mdls.find(mdl.number);
-      if (row >= 0) this.#mdls.cells[row + MDL.isOver] = 1;
+      if (row >= 0) this.#mdls.cells[row + MDL.mapping] = OVER;
       this.#mdls.settle(mdl.number);
     }
     if (spilled === undefined) {
       const { cells } = this.#all.rows;
-      this.#putMoment(cells, this.#all.rows.find(number) + GPADL.mapping + MAPPING.unmapped, call);
+      this.#all.putCall(cells, this.#all.rows.find(number) + GPADL.mapping + MAPPING.unmapped, call);
     } else {
       const oldest = spilled.live.shift();
       if (oldest !== undefined) oldest.unmapped = evidenceOf(call, "unmapped");
@@ -182,7 +231,7 @@ export class Gpadls {
   deleteBegan(call: CallView, gpadl: GpadlRecord): void {
     if (gpadl.isDying) return;
     const { cells } = this.#all.rows;
-    this.#putMoment(cells, this.#all.rows.find(gpadl.number) + GPADL.began, call);
+    this.#all.putCall(cells, this.#all.rows.find(gpadl.number) + GPADL.began, call);
     const spilled = gpadl.isMapped ? this.#spill(gpadl) : null;
     if (spilled !== null) spilled.waitsFor = spilled.live[0] ?? null;
   }
@@ -205,9 +254,9 @@ export class Gpadls {
   tookOver({ client, server }: { readonly client: Ref; readonly server: Ref }): void {
     for (const gpadl of this.#wanted()) {
       if (gpadl.channel !== client.number) continue;
-      this.#count(gpadl, -1);
+      this.#count(gpadl.channel, gpadl.server, -1);
       this.#all.rows.cells[this.#all.rows.find(gpadl.number) + GPADL.server] = server.number;
-      this.#count(gpadl, 1);
+      this.#count(gpadl.channel, gpadl.server, 1);
     }
   }
 
@@ -226,20 +275,15 @@ export class Gpadls {
   }
 
   /** One more or fewer is alive or mapped at the ends of a channel. */
-  #count(gpadl: GpadlRecord, more: 1 | -1): void {
-    const { channel, server } = gpadl;
+  #count(channel: number, server: number, more: 1 | -1): void {
     addTo(this.#ends, channel, more);
     if (server !== channel) addTo(this.#ends, server, more);
   }
 
-  #putMoment(cells: Float64Array, at: number, { event, plan, site, side }: CallView): void {
-    this.#all.putMoment(cells, at, { event, call: plan.name, site, side });
-  }
-
-  #noteMdl({ number }: Ref, gpadl: number): void {
-    const row = this.#mdls.add(number);
+  #noteMdl(mdl: number, gpadl: number): void {
+    const row = this.#mdls.add(mdl);
     this.#mdls.cells[row + MDL.gpadl] = gpadl;
-    this.#mdls.cells[row + MDL.isOver] = 0;
+    this.#mdls.cells[row + MDL.mapping] = OPEN;
   }
 
   /** Makes things of a GPADL's mappings; null: it never had one. */
@@ -260,7 +304,7 @@ export class Gpadls {
   #settle(gpadl: GpadlRecord): void {
     if (gpadl.isMapped) return;
     const { number } = gpadl;
-    const spilled = this.#spilled.get(number);
+    const spilled = gpadl.isSpilled ? this.#spilled.get(number) : undefined;
     if (spilled !== undefined) {
       const { cells } = this.#all.rows;
       const row = this.#all.rows.find(number);
@@ -269,12 +313,17 @@ export class Gpadls {
       this.#all.putMapping(cells, row + GPADL.mapping, spilled.newest);
     }
     this.#all.rows.settle(number);
-    this.#count(gpadl, -1);
+    this.#count(gpadl.channel, gpadl.server, -1);
   }
 }
 
 const NONE: readonly GpadlRecord[] = [];
 const NO_MAPPINGS: readonly Mapping[] = [];
+
+/** Whether a channel is an end of a GPADL; one that is not known may be any. */
+function isEnd(own: number | undefined, channel: number): boolean {
+  return own === 0 || own === channel;
+}
 
 /** Adds to a count; one of 0 is none. */
 function addTo(counts: NumberMap<number>, key: number, more: number): void {

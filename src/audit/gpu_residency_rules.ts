@@ -52,8 +52,7 @@ class GpuResidencyDetector implements Detector {
   }
 
   hears(shape: PlanShape): boolean {
-    return ROLES.has(shape.plan.name) || shape.object("context") >= 0 || shape.destroys.length > 0 ||
-      isProcessExit(shape.plan);
+    return ROLES.has(shape.plan.name) || shape.object("context") >= 0;
   }
 
   returned(call: CallView, context: AuditContext): void {

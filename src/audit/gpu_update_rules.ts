@@ -11,7 +11,7 @@ import { type ObjectKind, printObject, type Ref, SYMBOLS } from "../api/mod.ts";
 import { type Range, RANGE_LIMIT } from "../range/mod.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import type { Verdict } from "./finding.ts";
-import { bigintOf, isProcessExit, spanText, u64In } from "./gpu_call_values.ts";
+import { bigintOf, isGpuKind, isProcessExit, spanText, u64In } from "./gpu_call_values.ts";
 import { gaps } from "./gpu_page_table.ts";
 import { isUpdate, type Operation, operationsOf } from "./gpu_update_operations.ts";
 import type { GpuVaSpace, PageMapping, PageSpan } from "./gpu_va_fold.ts";
@@ -49,8 +49,9 @@ class GpuUpdateDetector implements Detector {
     this.#world = world;
   }
 
-  hears({ plan }: PlanShape): boolean {
-    return isUpdate(plan) || isProcessExit(plan) || plan.effects.some(({ verb }) => verb === "destroy");
+  hears({ plan, destroys }: PlanShape): boolean {
+    return isUpdate(plan) || isProcessExit(plan) ||
+      destroys.some(({ param: { kind } }) => kind === null || isGpuKind(kind));
   }
 
   called(call: CallView, context: AuditContext): void {

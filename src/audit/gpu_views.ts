@@ -53,7 +53,7 @@ export class GpuViews {
   /** Takes a call that succeeded; returns the views that it gave addresses to for the first time since they had none. */
   returned(call: CallView, context: AuditContext): readonly GpuView[] {
     const { creates, range } = call.shape;
-    if (creates.length > 0) this.#open(call);
+    if (creates.length > 0 && opens(call)) this.#open(call);
     if (this.#views.size === 0) return NO_VIEWS;
     if (isUpdate(call.plan)) return this.#updated(call, context);
     const view = range === null ? null : this.#ranged(call, range, context);
@@ -171,6 +171,11 @@ export class GpuViews {
     this.#spaces.set(space, made);
     return made;
   }
+}
+
+/** Whether a call can open a way to addresses. */
+function opens({ shape }: CallView): boolean {
+  return shape.in("luid") >= 0 || shape.in("physicalAdapterIndex") >= 0 || shape.in("engineAffinity") >= 0;
 }
 
 const NO_VIEWS: readonly GpuView[] = [];

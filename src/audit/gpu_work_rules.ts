@@ -2,10 +2,10 @@
 // work uses it (V-29). It tells the page tables which updates have run.
 // Decision: only work that has not run as far as the trace tells counts; where nothing tells how far the GPU is, unproven.
 
-import { heldRefs, printObject, type Ref, STATUS, SYMBOLS } from "../api/mod.ts";
+import { heldRefs, type ObjectKind, printObject, type Ref, STATUS, SYMBOLS } from "../api/mod.ts";
 import type { CallName } from "../api/mod.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
-import { accessesOf, bigintOf, createdBy, destroyedBy, pagesTouched, u64In } from "./gpu_call_values.ts";
+import { accessesOf, bigintOf, createdBy, destroyedBy, isGpuKind, pagesTouched, u64In } from "./gpu_call_values.ts";
 import { pairsOf, reachedPairs } from "./gpu_paging_fences.ts";
 import type { SubmittedWork, WorkRules } from "./gpu_work_states.ts";
 import type { GpuWorld } from "./gpu_world.ts";
@@ -58,6 +58,10 @@ class GpuWorkDetector implements Detector {
     if (role !== undefined) this.#take(call, role, context);
     for (const ref of destroyedBy(call)) if (ref.kind === "pagingQueue") fences.finish(ref);
     if (!work.isIdle) this.#settle(context);
+  }
+
+  hearsEnd(kind: ObjectKind): boolean {
+    return isGpuKind(kind);
   }
 
   ended(objects: readonly Ended[], context: AuditContext): void {

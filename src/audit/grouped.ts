@@ -1,10 +1,16 @@
 // Values by key, where most keys have one value: only a second one makes a set. It must not know what it keeps.
 
 import { NumberMap } from "./number_map.ts";
+import type { ValuesByNumber } from "./row_values.ts";
 
 /** Values by key, each once, those that came first first. A value must not be a set itself. */
 export class Grouped<V> {
-  readonly #groups = new NumberMap<V | Set<V>>();
+  readonly #groups: ValuesByNumber<V | Set<V>>;
+
+  /** `groups`: where the values stand. */
+  constructor(groups: ValuesByNumber<V | Set<V>> = new NumberMap<V | Set<V>>()) {
+    this.#groups = groups;
+  }
 
   /** Adds a value to a key's. */
   add(key: number, value: V): void {

@@ -13,7 +13,7 @@ import {
 } from "../trace/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
-import { type PlanShape, shapeOf } from "./plan_shape.ts";
+import { ByShape, type PlanShape, shapeOf } from "./plan_shape.ts";
 
 /** What a walk tells, in the order of the trace, and what it has to tell. */
 export interface Walker {
@@ -21,6 +21,8 @@ export interface Walker {
   hears(shape: PlanShape): boolean;
   hearsCallback(plan: CallPlan): boolean;
   readonly hearsMemory: boolean;
+  /** Takes a whole call at once; false, or left out: it is told as called and returned. */
+  take?(call: JoinedCall): boolean;
   called(call: JoinedCall): void;
   returned(call: JoinedCall): void;
   callback(event: TraceEvent): void;
@@ -129,6 +131,14 @@ export class JoinedCall implements CallView {
     return place < 0 ? 0 : this.#began.inNumber(place);
   }
 
+  madeNumberAt(place: number): number {
+    return place < 0 || this.#returned === null ? -1 : this.#returned.outObject(place);
+  }
+
+  madeHandleAt(place: number): number {
+    return place < 0 || this.#returned === null ? 0 : this.#returned.outHandle(place);
+  }
+
   madeAt(place: number): Ref | null {
     return place < 0 || this.#returned === null ? null : this.#returned.outRef(place);
   }
@@ -188,9 +198,7 @@ class Joiner {
   readonly #running = new Map<number, TraceEvent>();
   /** All whole calls, one after the other. */
   #whole: JoinedCall | null = null;
-  /** The newest call's: calls come in runs. */
-  #plan: CallPlan | null = null;
-  #shape: PlanShape | null = null;
+  readonly #shapes = new ByShape((shape) => shape);
 
   constructor(walker: Walker) {
     this.#walker = walker;
@@ -221,15 +229,11 @@ class Joiner {
   }
 
   #call(event: EventView, plan: CallPlan): void {
-    let shape = this.#shape;
-    if (plan !== this.#plan || shape === null) {
-      this.#plan = plan;
-      shape = shapeOf(plan);
-      this.#shape = shape;
-    }
+    const shape = this.#shapes.of(plan);
     const call = this.#whole ?? (this.#whole = new JoinedCall(event, plan, 0, shape));
     call.become(event, plan, shape);
     if (event.cause !== 0) call.insideCallback = this.#inside(event);
+    if (this.#walker.take?.(call) === true) return;
     this.#walker.called(call);
     this.#walker.returned(call);
   }

@@ -12,29 +12,45 @@ import { isModelled } from "./call_shapes.ts";
 import type { AuditContext, CallView, Detector } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import { about, sized } from "./gpadl_drafts.ts";
-import { type GpadlRecord, type Gpadls, historyOf } from "./gpadl_states.ts";
+import { type GpadlRecord, type Gpadls, historyOf, READ_ONLY } from "./gpadl_states.ts";
+import { isUpdate } from "./gpu_update_operations.ts";
 import { type GpuView, GpuViews } from "./gpu_views.ts";
 import type { Extent } from "./extents.ts";
 import type { GuestPages } from "./guest_pages.ts";
-import { evidenceOf, operandRef } from "./join.ts";
+import { evidenceOf } from "./join.ts";
 import { Newest } from "./newest.ts";
 import { NumberMap } from "./number_map.ts";
-import { creationOf, type Ended } from "./object_table.ts";
-import { PieceUsers } from "./piece_users.ts";
+import { creationOf, type Ended, type ObjectTable } from "./object_table.ts";
+import { type Crowd, PieceUsers } from "./piece_users.ts";
 import type { PlanShape } from "./plan_shape.ts";
+import { RowValues } from "./row_values.ts";
 import { countText, placeText } from "./wording.ts";
 import { writeOutside } from "./write_outside.ts";
 
 /** Others that one finding names, at most. */
 const MAX_OTHERS = 8;
 
+/** What rules of memory look at, and where they keep what they know of objects. */
+export interface MemoryFolds {
+  readonly gpadls: Gpadls;
+  readonly pages: GuestPages;
+  readonly objects: ObjectTable;
+}
+
 /** Watches memory behind GPADLs. It must stand after the detector of GPADLs, whose states it asks. */
-export function memoryDetector(gpadls: Gpadls, pages: GuestPages): Detector {
-  const watch = new MemoryWatch(gpadls, pages);
+export function memoryDetector(watch: MemoryWatch): Detector {
   return {
-    hears: isOfMemory,
-    called: (call, context) => watch.called(call, context),
-    returned: (call, context) => watch.returned(call, context),
+    listen(shape) {
+      if (!isOfMemory(shape)) return null;
+      const namesMdl = shape.at.mdl >= 0 && isModelled(shape.plan);
+      const frees = shape.destroys.some(({ param: { kind } }) => kind === null || kind === "buffer" || kind === "mdl");
+      return {
+        ...((namesMdl || frees) && { called: (call, context) => watch.called(call, { namesMdl, context }) }),
+        // Whoever takes a plain call of a GPADL notes its pages.
+        ...(shape.gpadlVerb !== null && !namesMdl && { isIdle: () => true }),
+        ...(watch.hearsReturn(shape) && { returned: (call, context) => watch.returned(call, context) }),
+      };
+    },
     hearsEnd: (kind) => MEMORY.has(kind),
     ended: (objects) => watch.ended(objects),
   };
@@ -48,7 +64,8 @@ function isOfMemory(shape: PlanShape): boolean {
   return shape.range !== null || KINDS.some((kind) => shape.names(kind));
 }
 
-class MemoryWatch {
+/** What is known of memory behind GPADLs and of who uses it. */
+export class MemoryWatch {
   readonly #gpadls: Gpadls;
   readonly #pages: GuestPages;
   readonly #gpadlPages: PieceUsers;
@@ -60,7 +77,7 @@ class MemoryWatch {
   /** Where a source was freed under its users. */
   readonly #freed = new Newest<number, Evidence>();
 
-  constructor(gpadls: Gpadls, pages: GuestPages) {
+  constructor({ gpadls, pages, objects }: MemoryFolds) {
     this.#gpadls = gpadls;
     this.#pages = pages;
     const isLive = (buffer: number): boolean => pages.hasBuffer(buffer);
@@ -68,17 +85,17 @@ class MemoryWatch {
       isLive,
       extentOf: (gpadl) => pages.extentOfGpadl(gpadl),
       orderOf: (gpadl) => gpadls.numbered(gpadl)?.createdAt ?? 0,
-    });
+    }, new RowValues<Crowd>(objects.rowsOf("buffer")));
     this.#allocationPages = new PieceUsers({
       isLive,
       extentOf: (allocation) => pages.extentOfAllocation(allocation),
       orderOf: (allocation) => this.#followed.get(allocation) ?? 0,
-    });
+    }, new RowValues<Crowd>(objects.rowsOf("buffer")));
   }
 
-  called(call: CallView, context: AuditContext): void {
-    const mdl = call.objectAt(call.shape.at.mdl);
-    if (mdl !== null && isModelled(call.plan)) this.#mappingUsed(call, mdl, context);
+  called(call: CallView, { namesMdl, context }: { readonly namesMdl: boolean; readonly context: AuditContext }): void {
+    const mdl = namesMdl ? call.objectAt(call.shape.at.mdl) : null;
+    if (mdl !== null) this.#mappingUsed(call, mdl, context);
     for (const { subject, param } of call.shape.destroys) {
       if (param.kind === "gpadl") continue;
       for (const ref of operandRefs(call, subject)) {
@@ -87,32 +104,55 @@ class MemoryWatch {
     }
   }
 
+  /** Whether calls of a shape, once they have returned, change what stands for pages or what the GPU reaches. */
+  hearsReturn(shape: PlanShape): boolean {
+    const { creates, range, gpadlVerb, returnsPages } = shape;
+    return returnsPages || creates.length > 0 || range !== null || gpadlVerb === "map" || isUpdate(shape.plan);
+  }
+
   returned(call: CallView, context: AuditContext): void {
     if (!call.succeeded) return;
     this.#pages.returned(call);
-    const { outcome } = call;
-    const made = outcome?.form === "value" ? outcome.value : null;
+    const { outcome, shape } = call;
+    const made = shape.returnsPages && outcome?.form === "value" ? outcome.value : null;
     if (isRef(made) && made.kind === "buffer") this.#allocated(call, made, context);
-    for (const { subject, param } of call.shape.creates) {
-      if (param.kind === "mdl") continue;
-      const only = operandRef(call, subject);
-      if (only !== null) this.#made(call, only, context);
-      else for (const ref of operandRefs(call, subject)) this.#made(call, ref, context);
-    }
+    if (shape.creates.length > 0) this.#made(call, context);
     for (const view of this.#views.returned(call, context)) this.#viewed(call, view, context);
   }
 
-  #made(call: CallView, ref: Ref, context: AuditContext): void {
-    if (ref.kind === "gpadl") this.#described(call, ref, context);
-    else if (ref.kind === "allocation") this.#follow(ref);
+  #made(call: CallView, context: AuditContext): void {
+    for (const { subject, param } of call.shape.creates) {
+      if (param.kind === "mdl") continue;
+      for (const ref of operandRefs(call, subject)) {
+        if (ref.kind === "gpadl") this.#described(call, ref, context);
+        else if (ref.kind === "allocation") this.#follow(ref);
+      }
+    }
+  }
+
+  /**
+   * Takes a GPADL that a call made of a live buffer which nothing else describes, as for most: nobody shares its pages. False, and
+   * nothing is done, where that is not so.
+   */
+  describesAlone(call: CallView): boolean {
+    const { madeGpadl, gpadlFlags, buffer: place } = call.shape.at;
+    const gpadl = call.madeNumberAt(madeGpadl);
+    const buffer = call.objectNumberAt(place);
+    if (gpadl < 0 || buffer < 0 || !this.#allocationPages.isEmpty || !this.#pages.hasBuffer(buffer)) return false;
+    const isMarked = (call.numberAt(gpadlFlags) & READ_ONLY) === 0;
+    return this.#gpadlPages.addAlone(buffer, gpadl, { isMarked });
+  }
+
+  /** Takes the end of a GPADL that is like that still; false, and nothing is done, where it is not. */
+  endsAlone(gpadl: number): boolean {
+    const buffer = this.#pages.bufferOfGpadl(gpadl);
+    return buffer >= 0 && this.#gpadlPages.removeAlone(buffer, gpadl);
   }
 
   ended(objects: readonly Ended[]): void {
     for (const { ref } of objects) {
-      if (ref.kind === "gpadl") {
-        const extent = this.#pages.extentOf(ref);
-        if (extent !== undefined) this.#gpadlPages.remove(ref.number, extent);
-      } else if (ref.kind === "allocation") {
+      if (ref.kind === "gpadl") this.#noLonger(ref.number);
+      else if (ref.kind === "allocation") {
         const extent = this.#pages.extentOf(ref);
         if (extent !== undefined) this.#allocationPages.remove(ref.number, extent);
         this.#followed.delete(ref.number);
@@ -123,6 +163,13 @@ class MemoryWatch {
       this.#gpadlPages.freed(ref.number);
       this.#allocationPages.freed(ref.number);
     }
+  }
+
+  /** A GPADL describes nothing any more. */
+  #noLonger(gpadl: number): void {
+    if (this.endsAlone(gpadl)) return;
+    const extent = this.#pages.extentOfGpadl(gpadl);
+    if (extent !== undefined) this.#gpadlPages.remove(gpadl, extent);
   }
 
   /** A mapping's MDL: not after the unmap, not to write where it was mapped READ_ONLY, not to be freed. */

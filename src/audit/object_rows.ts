@@ -9,13 +9,16 @@ import { Queue } from "./queue.ts";
 
 const FIRST_ROWS = 256;
 
+/** Whether a row is still wanted when another object wants its place; `row` is where the columns of who says so begin. */
+export type IsKept = (cells: Float64Array, row: number) => boolean;
+
 /** Columns of one kind of object. A row is where its cells begin; it holds until the next `add`. */
 export class ObjectRows {
   /** Cells of a row; the first is its number + 1, 0: it is empty. */
-  readonly #width: number;
+  #width: number;
   readonly #limit: number;
-  /** Whether a row is still wanted when another object wants its place. */
-  readonly #isKept: (cells: Float64Array, row: number) => boolean;
+  /** Who wants rows: one that nobody does makes room. */
+  readonly #keepers: { readonly from: number; readonly isKept: IsKept }[];
   #cells: Float64Array;
   #mask: number;
   /** Rows that had to make room, behind all others. */
@@ -30,16 +33,27 @@ export class ObjectRows {
   /** `width`: numbers in a row. `limit`: rows of the newest numbers, a power of 2, and as many again of older ones that nobody keeps. */
   constructor(
     width: number,
-    isKept: (cells: Float64Array, row: number) => boolean,
+    isKept: IsKept,
     limit: number = NEWEST_KEPT,
   ) {
     this.#width = width + 1;
-    this.#isKept = isKept;
+    this.#keepers = [{ from: 0, isKept }];
     this.#limit = limit;
     const rows = Math.min(FIRST_ROWS, limit);
     this.#cells = new Float64Array(rows * this.#width);
     this.#mask = rows - 1;
     this.#end = this.#cells.length;
+  }
+
+  /** Columns for somebody else who keeps something of the same objects: one look finds all of them. Before the first row. */
+  share(width: number, isKept: IsKept): RowShare {
+    if (this.#taken > 0) throw new Error("rows can be shared until the first is there");
+    const from = this.#width - 1;
+    this.#width += width;
+    this.#keepers.push({ from, isKept });
+    this.#cells = new Float64Array((this.#mask + 1) * this.#width);
+    this.#end = this.#cells.length;
+    return new RowShare(this, from);
   }
 
   /** The cells of all rows: column `c` of a row stands at `row + c`. They hold until the next `add`. */
@@ -66,21 +80,22 @@ export class ObjectRows {
     }
     if (this.#cells[slot] === 0) this.#taken += 1;
     else {
-      if (this.#isKept(this.#cells, slot + 1)) this.#moveBehind(slot);
+      if (this.#isKept(slot + 1)) this.#moveBehind(slot);
       this.#cells.fill(0, slot, slot + this.#width);
     }
     this.#cells[slot] = number + 1;
     return slot + 1;
   }
 
-  /** A row that was kept is not any more: of those that had to make room only the newest stay. */
+  /** A row may be kept no more: of those that had to make room only the newest stay. */
   settle(number: number): void {
-    if (this.#behind.size === 0 || !this.#behind.has(number)) return;
+    const settled = this.#behind.size === 0 ? undefined : this.#behind.get(number);
+    if (settled === undefined || this.#isKept(settled)) return;
     this.#settled.push(number);
     if (this.#settled.size <= this.#limit) return;
     const oldest = this.#settled.shift() ?? 0;
     const row = this.#behind.get(oldest);
-    if (row === undefined || this.#isKept(this.#cells, row)) return;
+    if (row === undefined || this.#isKept(row)) return;
     this.#behind.delete(oldest);
     this.#idle.push(row - 1);
   }
@@ -93,6 +108,11 @@ export class ObjectRows {
       if (key !== 0) numbers.push(key - 1);
     }
     return numbers.sort((left, right) => left - right);
+  }
+
+  #isKept(row: number): boolean {
+    for (const { from, isKept } of this.#keepers) if (isKept(this.#cells, row + from)) return true;
+    return false;
   }
 
   #moveBehind(slot: number): void {
@@ -135,5 +155,42 @@ export class ObjectRows {
     for (const index of this.#idle.keys()) this.#idle[index] = (this.#idle[index] ?? 0) + more;
     this.#cells = cells;
     this.#end += more;
+  }
+}
+
+/** Somebody's columns of rows that others have columns of too: as if the rows were its own. */
+export class RowShare {
+  readonly #rows: ObjectRows;
+  readonly #from: number;
+
+  constructor(rows: ObjectRows, from: number) {
+    this.#rows = rows;
+    this.#from = from;
+  }
+
+  /** See `ObjectRows`. */
+  get cells(): Float64Array {
+    return this.#rows.cells;
+  }
+
+  /** Where its columns of a number's row begin; -1 where there is no row. */
+  find(number: number): number {
+    const row = this.#rows.find(number);
+    return row < 0 ? -1 : row + this.#from;
+  }
+
+  /** The row of a number: the one that there is, or one of zeros. */
+  add(number: number): number {
+    return this.#rows.add(number) + this.#from;
+  }
+
+  /** It wants a row no more; as long as somebody else does, it stays. */
+  settle(number: number): void {
+    this.#rows.settle(number);
+  }
+
+  /** The numbers of all rows, whoever made them, ascending. */
+  numbers(): readonly number[] {
+    return this.#rows.numbers();
   }
 }

@@ -1,14 +1,16 @@
 // The objects of a trace, folded from `create` and `destroy` effects: who made each, where, who owns it.
 // Memory is bound to what lives: of the dead only the newest are kept, and per birthplace a count.
 
-import { type CallPlan, type ObjectKind, objectKind, OBJECTS, operandRefs, type Ref } from "../api/mod.ts";
-import { Grouped } from "./grouped.ts";
-import { operandRef } from "./join.ts";
+import { type CallPlan, type ObjectKind, OBJECTS, operandRefs, type Ref } from "../api/mod.ts";
 import type { Site } from "../trace/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence, Siblings } from "./finding.ts";
+import { operandRef } from "./join.ts";
+import { COLUMN, COLUMNS, type Counter, isAlive, KINDS, KindTable } from "./kind_table.ts";
 import { ObjectRows } from "./object_rows.ts";
-import { type Place, Places } from "./places.ts";
+import { linksOf, Owned } from "./owned.ts";
+import { Places } from "./places.ts";
+import type { PlanShape } from "./plan_shape.ts";
 
 /** An object, from its creation on. */
 export interface Tracked {
@@ -26,26 +28,6 @@ export interface Tracked {
 /** An object that ended. */
 export type Ended = Pick<Tracked, "ref" | "endedAt">;
 
-interface Birthplace {
-  created: number;
-  released: number;
-  example: Siblings["example"];
-}
-
-/** What is kept of an object, by column; `place` is its place's number and, below it, its owner's kind, 0 for none. */
-const COLUMN = { handle: 0, createdAt: 1, endedAt: 2, place: 3, owner: 4, ownerHandle: 5, order: 6 } as const;
-const COLUMNS = Object.keys(COLUMN).length;
-/** Numbers of kinds below a place's number. */
-const KINDS_ROOM = 256;
-
-function isAlive(cells: Float64Array, row: number): boolean {
-  return cells[row + COLUMN.endedAt] === 0;
-}
-
-/** Kinds by the numbers that rows hold; 0 stands for none. */
-const KINDS: readonly (ObjectKind | null)[] = [null, ...Object.keys(OBJECTS).map(objectKind)];
-const KIND_NUMBERS: ReadonlyMap<ObjectKind | null, number> = new Map(KINDS.map((kind, number) => [kind, number]));
-
 /** Kinds that end with an owner of a kind. */
 const GOES_WITH: ReadonlyMap<ObjectKind, readonly ObjectKind[]> = new Map(
   KINDS.flatMap((owner) => {
@@ -54,36 +36,16 @@ const GOES_WITH: ReadonlyMap<ObjectKind, readonly ObjectKind[]> = new Map(
   }),
 );
 
+/** Owners are asked for those that go with them, and for the GPU's. */
+function isListed(kind: ObjectKind): boolean {
+  const { owners, ownerEnd, handles } = OBJECTS[kind];
+  return owners.length > 0 && (ownerEnd === "released" || handles === "d3dkmt");
+}
+
 function goesWith(kind: ObjectKind | null, owner: ObjectKind): readonly ObjectKind[] {
   if (kind === null || OBJECTS[kind].ownerEnd !== "released") return [];
   const owners: readonly ObjectKind[] = OBJECTS[kind].owners;
   return owners.includes(owner) ? [kind] : [];
-}
-
-/** All objects of a kind, as numbers: a live object is no thing for the garbage collector, and lies in one place. */
-class KindTable {
-  readonly kind: ObjectKind;
-  readonly owners: readonly ObjectKind[];
-  /** They end with their owner. */
-  readonly goesWithOwner: boolean;
-  /** Owners are asked for them: those that go with their owner, and the GPU's. */
-  readonly isListed: boolean;
-  /** Live ones, and the newest dead. */
-  readonly rows = new ObjectRows(COLUMNS, isAlive);
-  /** How many live. */
-  live = 0;
-  readonly birthplaces = new Birthplaces();
-  /** Live ones by their owner's number, for each kind of owner. */
-  readonly byOwner: ReadonlyMap<ObjectKind, Grouped<number>>;
-
-  constructor(kind: ObjectKind) {
-    const { owners, ownerEnd, handles } = OBJECTS[kind];
-    this.kind = kind;
-    this.owners = owners;
-    this.goesWithOwner = ownerEnd === "released";
-    this.isListed = this.goesWithOwner || handles === "d3dkmt";
-    this.byOwner = new Map(owners.map((owner) => [owner, new Grouped<number>()]));
-  }
 }
 
 /** When an object ended, and whether by being released. */
@@ -94,10 +56,37 @@ interface HowEnded {
 
 /** The object table of one audit. */
 export class ObjectTable {
-  readonly #kinds = new Map<ObjectKind, KindTable>();
-  readonly #places = new Places();
+  readonly #kinds: ReadonlyMap<ObjectKind, KindTable>;
+  /** Kinds that any object was of, in the order first seen. */
+  readonly #seen: ObjectKind[] = [];
+  /** Where objects were made; those who keep more of objects number places by it too. */
+  readonly places = new Places();
   /** Objects so far: the order in which they were made. */
   #order = 0;
+
+  /** `counterOf`: what is told of objects of a kind that begin and end; null: nothing. */
+  constructor(counterOf: (kind: ObjectKind) => Counter | null = () => null) {
+    this.#kinds = tablesOf(this.places, counterOf);
+  }
+
+  /** The rows that this table has of objects of a kind: who keeps more of them takes columns there, before the first object. */
+  rowsOf(kind: ObjectKind): Pick<ObjectRows, "share"> {
+    return this.#tableOf(kind).rows;
+  }
+
+  /** What takes the object that a call of this shape makes, once it has succeeded. Most make one, and then nothing is made of it. */
+  maker(shape: PlanShape): (call: CallView) => void {
+    const [only] = shape.creates;
+    if (only === undefined || shape.creates.length > 1) return (call) => void this.create(call);
+    const { param: { kind, isArray }, subject: { from, index, member } } = only;
+    if (kind === null || isArray || from !== "out" || member !== null) return (call) => void this.create(call);
+    const table = this.#tableOf(kind);
+    return (call) => {
+      const number = call.madeNumberAt(index);
+      if (number < 0 || table.liveRow(number) >= 0) return;
+      this.#begin(call, table, { number, handle: call.madeHandleAt(index) }, NO_REFS);
+    };
+  }
 
   /** Takes what a call that succeeded created; what lives already (a resource that was added to) is not created again. */
   create(call: CallView): readonly Ref[] {
@@ -135,9 +124,9 @@ export class ObjectTable {
   /** Ends one object and what is released with it. */
   end(ref: Ref, event: number): readonly Ended[] {
     const how = { event, isRelease: true };
-    // Of most kinds nothing goes along.
-    if (!GOES_WITH.has(ref.kind)) {
-      const own = this.#endOne(ref, how);
+    // Mostly nothing goes along.
+    if (!this.#hasChildren(ref)) {
+      const own = this.#endOne(ref, how, null);
       return own === null ? NONE : [own];
     }
     const ended: Ended[] = [];
@@ -156,62 +145,77 @@ export class ObjectTable {
     return ended;
   }
 
+  /** Whether an object lives, and nothing would go along with it. */
+  isAlone(kind: ObjectKind, number: number): boolean {
+    return this.#tableOf(kind).liveRow(number) >= 0 && !this.#hasChildren({ kind, number });
+  }
+
+  /** Ends such an object. */
+  endAlone(kind: ObjectKind, number: number, event: number): void {
+    const table = this.#tableOf(kind);
+    const row = table.liveRow(number);
+    if (row < 0) return;
+    const own = table.end(number, row, event);
+    table.leave(number, row);
+    table.release(own, row);
+  }
+
   /** The object, alive or among the newest dead. */
   find({ kind, number }: Ref): Tracked | undefined {
-    const table = this.#kinds.get(kind);
-    return table === undefined ? undefined : this.#tracked(table, number, table.rows.find(number));
+    const table = this.#tableOf(kind);
+    const row = table.rows.find(number);
+    return row < 0 || table.rows.cells[row + COLUMN.createdAt] === 0 ? undefined : tracked(table, number, row);
   }
 
   /** The object if it lives. */
   live({ kind, number }: Ref): Tracked | undefined {
-    const table = this.#kinds.get(kind);
-    return table === undefined ? undefined : this.#tracked(table, number, liveRow(table, number));
+    const table = this.#tableOf(kind);
+    const row = table.liveRow(number);
+    return row < 0 ? undefined : tracked(table, number, row);
   }
 
   /** Whether the object lives. */
   isLive(kind: ObjectKind, number: number): boolean {
-    const table = this.#kinds.get(kind);
-    return table !== undefined && liveRow(table, number) >= 0;
+    return this.#tableOf(kind).liveRow(number) >= 0;
   }
 
   /** Whose a live object is; undefined where none of this name lives. */
   sideOf(kind: ObjectKind, number: number): string | undefined {
-    const table = this.#kinds.get(kind);
-    const row = table === undefined ? -1 : liveRow(table, number);
-    return table === undefined || row < 0 ? undefined : this.#placeAt(table.rows.cells, row).side;
+    const table = this.#tableOf(kind);
+    const row = table.liveRow(number);
+    return row < 0 ? undefined : table.placeOf(row).side;
   }
 
   /** Live objects of a kind, oldest first. */
   *all(kind: ObjectKind): IterableIterator<Tracked> {
-    const table = this.#kinds.get(kind);
-    if (table === undefined) return;
+    const table = this.#tableOf(kind);
     const { cells } = table.rows;
-    const live = table.rows.numbers().map((number) => ({ number, row: liveRow(table, number) }));
+    const live = table.rows.numbers().map((number) => ({ number, row: table.liveRow(number) }));
     const ordered = live.filter(({ row }) => row >= 0).sort((left, right) =>
       orderAt(cells, left) - orderAt(cells, right)
     );
-    const objects = ordered.flatMap(({ number, row }) => this.#tracked(table, number, row) ?? []);
+    const objects = ordered.map(({ number, row }) => tracked(table, number, row));
     yield* objects;
   }
 
   /** How many objects of a kind live. */
   count(kind: ObjectKind): number {
-    return this.#kinds.get(kind)?.live ?? 0;
+    return this.#tableOf(kind).live;
   }
 
   /** Kinds that any object was of, in the order first seen. */
   kinds(): readonly ObjectKind[] {
-    return [...this.#kinds.keys()];
+    return [...this.#seen];
   }
 
   /** Live objects that an object owns, oldest first: those that end with it, and objects of the GPU. */
   childrenOf({ ref }: { readonly ref: Ref }): readonly Tracked[] {
     const children: { readonly object: Tracked; readonly order: number }[] = [];
     for (const table of this.#kinds.values()) {
-      for (const number of table.byOwner.get(ref.kind)?.of(ref.number) ?? []) {
-        const row = liveRow(table, number);
-        const object = this.#tracked(table, number, row);
-        if (object !== undefined) children.push({ object, order: orderAt(table.rows.cells, { row }) });
+      for (const number of table.ownedBy(ref)) {
+        const row = table.liveRow(number);
+        if (row < 0) continue;
+        children.push({ object: tracked(table, number, row), order: orderAt(table.rows.cells, { row }) });
       }
     }
     return children.sort((left, right) => left.order - right.order).map(({ object }) => object);
@@ -219,124 +223,96 @@ export class ObjectTable {
 
   /** What became of the others created by the same call at the same site. */
   siblingsOf({ ref, createdBy, site }: Tracked): Siblings {
-    const { birthplaces } = this.#tableOf(ref.kind);
-    const { created, released, example } = birthplaces.find(createdBy.name, site) ?? newBirthplace();
-    return { created, released, example };
+    return this.#tableOf(ref.kind).siblings(createdBy.name, site);
   }
 
   /** Whether it did not live; `made` was made by the same call before. */
   #addUnlessLive(call: CallView, ref: Ref, made: readonly Ref[]): boolean {
     const table = this.#tableOf(ref.kind);
-    if (liveRow(table, ref.number) >= 0) return false;
-    const { rows, birthplaces } = table;
-    const owner = table.owners.length === 0 ? null : this.#ownerOf(call, table, made);
-    const place = this.#places.numberIn(call.plan.name, call.site, call.side);
-    birthplaces.of(place, this.#places).created += 1;
-    const row = rows.add(ref.number);
-    const { cells } = rows;
-    table.live += 1;
-    this.#order += 1;
-    cells[row + COLUMN.handle] = ref.handle;
-    cells[row + COLUMN.createdAt] = call.event;
-    cells[row + COLUMN.endedAt] = 0;
-    cells[row + COLUMN.place] = place * KINDS_ROOM + (owner === null ? 0 : KIND_NUMBERS.get(owner.kind) ?? 0);
-    cells[row + COLUMN.owner] = owner === null ? 0 : owner.number;
-    cells[row + COLUMN.ownerHandle] = owner === null ? 0 : owner.handle;
-    cells[row + COLUMN.order] = this.#order;
-    if (owner !== null && table.isListed) table.byOwner.get(owner.kind)?.add(owner.number, ref.number);
+    if (table.liveRow(ref.number) >= 0) return false;
+    this.#begin(call, table, ref, made);
     return true;
   }
 
-  #tableOf(kind: ObjectKind): KindTable {
-    const known = this.#kinds.get(kind);
-    if (known !== undefined) return known;
-    const made = new KindTable(kind);
-    this.#kinds.set(kind, made);
-    return made;
+  #begin(call: CallView, table: KindTable, ref: Pick<Ref, "number" | "handle">, madeWithIt: readonly Ref[]): void {
+    if (table.begun === 0) this.#seen.push(table.kind);
+    this.#order += 1;
+    table.begin(call, ref, { order: this.#order, madeWithIt });
   }
 
-  /** The owner's name as it was created. */
-  #ownerOf(call: CallView, { owners }: KindTable, madeWithIt: readonly Ref[]): Ref | null {
-    for (const kind of owners) {
-      for (const made of madeWithIt) if (made.kind === kind) return made;
-      const named = call.object(kind);
-      if (named === null) continue;
-      const table = this.#kinds.get(kind);
-      // One from before the trace is an owner too: what it takes along ends with it.
-      if (table === undefined || table.rows.find(named.number) < 0) return named;
-      const row = liveRow(table, named.number);
-      if (row < 0) continue;
-      const handle = table.rows.cells[row + COLUMN.handle] ?? 0;
-      return handle === named.handle ? named : { kind, number: named.number, handle };
-    }
-    return null;
+  #tableOf(kind: ObjectKind): KindTable {
+    const table = this.#kinds.get(kind);
+    if (table === undefined) throw new Error(`there is no kind ${kind}`);
+    return table;
   }
 
   /** Ends what goes along first, then the object: `ended` takes them in that order. Of one from before the trace what goes along. */
   #end(ref: Ref, how: HowEnded, ended: Ended[]): void {
-    const own = this.#endOne(ref, how, (object) => this.#endChildren(object, how, ended));
+    const own = this.#endOne(ref, how, this.#hasChildren(ref) ? ended : null);
     if (own !== null) ended.push(own);
     else this.#endChildren(ref, how, ended);
   }
 
-  /** Ends an object; null: it does not live. It is dead already while `along` ends what goes along. */
-  #endOne({ kind, number }: Ref, { event, isRelease }: HowEnded, along?: (object: Ref) => void): Ended | null {
-    const table = this.#kinds.get(kind);
-    const row = table === undefined ? -1 : liveRow(table, number);
-    if (table === undefined || row < 0) return null;
-    const { cells } = table.rows;
-    cells[row + COLUMN.endedAt] = event;
-    const place = cells[row + COLUMN.place] ?? 0;
-    const owner = cells[row + COLUMN.owner] ?? 0;
-    const own = { kind, number, handle: cells[row + COLUMN.handle] ?? 0 };
-    table.live -= 1;
-    table.rows.settle(number);
-    along?.(own);
-    const ownerKind = table.isListed ? KINDS[place % KINDS_ROOM] ?? null : null;
-    if (ownerKind !== null) table.byOwner.get(ownerKind)?.delete(owner, number);
-    if (isRelease) {
-      const birthplace = table.birthplaces.of(Math.floor(place / KINDS_ROOM), this.#places);
-      birthplace.released += 1;
-      birthplace.example ??= { object: own, event };
+  /** Whether something lives that goes along with an object. */
+  #hasChildren({ kind, number }: Pick<Ref, "kind" | "number">): boolean {
+    for (const owned of GOES_WITH.get(kind) ?? NO_KINDS) {
+      if (this.#tableOf(owned).isOwning({ kind, number })) return true;
     }
+    return false;
+  }
+
+  /** Ends an object; null: it does not live. What goes along ends when it is dead already; `along` takes it, null: there is nothing. */
+  #endOne({ kind, number }: Ref, { event, isRelease }: HowEnded, along: Ended[] | null): Ended | null {
+    const table = this.#tableOf(kind);
+    const row = table.liveRow(number);
+    if (row < 0) return null;
+    const own = table.end(number, row, event);
+    if (along !== null) this.#endChildren(own, { event, isRelease }, along);
+    table.leave(number, row);
+    if (isRelease) table.release(own, row);
     return { ref: own, endedAt: event };
   }
 
   #endChildren(ref: Ref, how: HowEnded, ended: Ended[]): void {
-    for (const kind of GOES_WITH.get(ref.kind) ?? []) {
-      if (this.#kinds.get(kind)?.byOwner.get(ref.kind)?.has(ref.number) !== true) continue;
-      for (const child of this.childrenOf({ ref })) {
-        if (this.#tableOf(child.ref.kind).goesWithOwner) this.#end(child.ref, how, ended);
-      }
-      return;
+    for (const child of this.childrenOf({ ref })) {
+      if (this.#tableOf(child.ref.kind).goesWithOwner) this.#end(child.ref, how, ended);
     }
-  }
-
-  #tracked({ kind, rows: { cells } }: KindTable, number: number, row: number): Tracked | undefined {
-    if (row < 0) return undefined;
-    const { call, site, side } = this.#placeAt(cells, row);
-    const ownerKind = KINDS[(cells[row + COLUMN.place] ?? 0) % KINDS_ROOM] ?? null;
-    const owner = { number: cells[row + COLUMN.owner] ?? 0, handle: cells[row + COLUMN.ownerHandle] ?? 0 };
-    return {
-      ref: { kind, number, handle: cells[row + COLUMN.handle] ?? 0 },
-      side,
-      createdAt: cells[row + COLUMN.createdAt] ?? 0,
-      createdBy: { name: call },
-      site,
-      owner: ownerKind === null ? null : { kind: ownerKind, ...owner },
-      endedAt: cells[row + COLUMN.endedAt] ?? 0,
-    };
-  }
-
-  #placeAt(cells: Float64Array, row: number): Place {
-    return this.#places.at(Math.floor((cells[row + COLUMN.place] ?? 0) / KINDS_ROOM));
   }
 }
 
-/** The row of a live object, -1: none of this number lives. */
-function liveRow({ rows }: KindTable, number: number): number {
-  const row = rows.find(number);
-  return row >= 0 && isAlive(rows.cells, row) ? row : -1;
+/** A table for each kind; what they keep of each other stands in their rows. */
+function tablesOf(
+  places: Places,
+  counterOf: (kind: ObjectKind) => Counter | null,
+): ReadonlyMap<ObjectKind, KindTable> {
+  const kinds = KINDS.filter((kind) => kind !== null);
+  const rows = new Map(kinds.map((kind) => [kind, new ObjectRows(COLUMNS, isAlive)]));
+  const rowsOf = (kind: ObjectKind): ObjectRows => rows.get(kind) ?? new ObjectRows(COLUMNS, isAlive);
+  return new Map(kinds.map((kind) => {
+    const links = isListed(kind) ? linksOf(rowsOf(kind)) : null;
+    const declared: readonly ObjectKind[] = OBJECTS[kind].owners;
+    const owners = declared.map((owner) => ({
+      kind: owner,
+      number: KINDS.indexOf(owner),
+      rows: rowsOf(owner),
+      owned: links === null ? null : new Owned(rowsOf(owner), links),
+    }));
+    return [kind, new KindTable({ kind, rows: rowsOf(kind), owners, places, counter: counterOf(kind) })];
+  }));
+}
+
+function tracked(table: KindTable, number: number, row: number): Tracked {
+  const { kind, rows: { cells } } = table;
+  const { call, site, side } = table.placeOf(row);
+  return {
+    ref: { kind, number, handle: cells[row + COLUMN.handle] ?? 0 },
+    side,
+    createdAt: cells[row + COLUMN.createdAt] ?? 0,
+    createdBy: { name: call },
+    site,
+    owner: table.ownerOf(row),
+    endedAt: cells[row + COLUMN.endedAt] ?? 0,
+  };
 }
 
 function orderAt(cells: Float64Array, { row }: { readonly row: number }): number {
@@ -345,37 +321,7 @@ function orderAt(cells: Float64Array, { row }: { readonly row: number }): number
 
 const NONE: readonly Ended[] = [];
 const NO_REFS: readonly Ref[] = [];
-
-/** What became of the objects of one kind made by the same call at the same site. */
-class Birthplaces {
-  readonly #byText = new Map<string, Birthplace>();
-  /** By the number of the place. */
-  readonly #byPlace: Birthplace[] = [];
-
-  /** The birthplace at a place. */
-  of(place: number, places: Places): Birthplace {
-    const known = this.#byPlace[place];
-    if (known !== undefined) return known;
-    const { call, site } = places.at(place);
-    const found = this.find(call, site) ?? newBirthplace();
-    this.#byText.set(textOf(call, site), found);
-    this.#byPlace[place] = found;
-    return found;
-  }
-
-  /** The birthplace of a call at a site, undefined: nothing was made there. */
-  find(call: string, site: Site | null): Birthplace | undefined {
-    return this.#byText.get(textOf(call, site));
-  }
-}
-
-function textOf(call: string, site: Site | null): string {
-  return site === null ? call : `${call}\n${site.file}:${site.line}:${site.column}`;
-}
-
-function newBirthplace(): Birthplace {
-  return { created: 0, released: 0, example: null };
-}
+const NO_KINDS: readonly ObjectKind[] = [];
 
 /** Evidence of an object's creation. */
 export function creationOf({ createdAt, createdBy, site, side }: Tracked, role = "created"): Evidence {

@@ -43,7 +43,7 @@ export function deliveryDetector(channels: ChannelStates, deliveries: Deliveries
   const watch = new DeliveryWatch(channels, deliveries, waits);
   return {
     hears: (shape) =>
-      deliveryRoleOf(shape) !== null || shape.names("mdl") || isWait(shape) || shape.plan.name === SET_QUOTA,
+      deliveryRoleOf(shape) !== null || shape.at.mdl >= 0 || isWait(shape) || shape.plan.name === SET_QUOTA,
     hearsCallback: (plan) => plan.name === PROCESS_PACKET || isStateCallback(plan),
     called: (call, context) => watch.called(call, context),
     returned: (call, context) => watch.returned(call, context),

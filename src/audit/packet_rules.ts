@@ -59,6 +59,7 @@ export function packetDetector({ channels, packets, pages }: {
       else suspends.callback(event);
     },
     callbackReturned: (callback) => suspends.callbackReturned(callback),
+    hearsEnd: (kind) => kind === "channel",
     ended(objects, context) {
       for (const { ref, endedAt } of objects) {
         if (ref.kind !== "channel") continue;

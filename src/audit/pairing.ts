@@ -1,6 +1,26 @@
 // Counts of what starts and ends, by kind of thing, as `audit --json` prints them.
 
+import { type ObjectKind, objectKind, OBJECTS } from "../api/mod.ts";
 import type { PairingCount } from "./finding.ts";
+import type { Counter } from "./kind_table.ts";
+
+/** Kinds that begin or end without a call's effect. */
+const COUNTED_BY_DETECTORS: ReadonlySet<ObjectKind> = new Set<ObjectKind>(["gpadl", "packet", "completion"]);
+
+const THINGS: ReadonlyMap<ObjectKind, string | null> = new Map(
+  Object.keys(OBJECTS).flatMap((name) => {
+    const kind = objectKind(name);
+    if (kind === null) return [];
+    const isCountedElsewhere = COUNTED_BY_DETECTORS.has(kind) || OBJECTS[kind].handles === "d3dkmt";
+    const thing = kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    return [[kind, isCountedElsewhere ? null : thing] as const];
+  }),
+);
+
+/** A kind as counts name it: `kernel-handle`; null: a detector counts its starts and ends itself. */
+export function thingOf(kind: ObjectKind): string | null {
+  return THINGS.get(kind) ?? null;
+}
 
 type Mutable = { -readonly [K in keyof PairingCount]: number };
 
@@ -32,6 +52,11 @@ export class Pairing {
     this.#of(thing)[isLeaked ? "leaked" : "liveAtEnd"] += 1;
   }
 
+  /** Counts starts and ends of a thing, which is there from the first of them on. */
+  counter(thing: string): Counter {
+    return new ThingCounter(() => this.#of(thing));
+  }
+
   /** All counts, by thing in the order first seen. */
   toRecord(): Readonly<Record<string, PairingCount>> {
     return Object.fromEntries([...this.#counts].map(([thing, count]) => [thing, { ...count }]));
@@ -43,5 +68,26 @@ export class Pairing {
     const made = { starts: 0, ends: 0, pairs: 0, preExisting: 0, liveAtEnd: 0, leaked: 0 };
     this.#counts.set(thing, made);
     return made;
+  }
+}
+
+/** Finds its thing once. */
+class ThingCounter implements Counter {
+  readonly #find: () => Mutable;
+  #count: Mutable | null = null;
+
+  constructor(find: () => Mutable) {
+    this.#find = find;
+  }
+
+  start(): void {
+    const count = this.#count ?? (this.#count = this.#find());
+    count.starts += 1;
+  }
+
+  pair(): void {
+    const count = this.#count ?? (this.#count = this.#find());
+    count.ends += 1;
+    count.pairs += 1;
   }
 }

@@ -5,6 +5,7 @@
 import { type Extent, runsOf } from "./extents.ts";
 import { NumberMap } from "./number_map.ts";
 import { PageUsers, sharedPages } from "./page_runs.ts";
+import type { ValuesByNumber } from "./row_values.ts";
 
 /** What is known of buffers and users. */
 export interface UserFacts {
@@ -24,7 +25,7 @@ interface PieceUser {
 }
 
 /** Several users of one buffer, and which of its pages are whose. */
-interface Crowd {
+export interface Crowd {
   readonly users: Map<number, PieceUser>;
   readonly byPage: PageUsers;
 }
@@ -39,12 +40,32 @@ export interface Sharer {
 export class PieceUsers {
   readonly #facts: UserFacts;
   /** By buffer: its only user, `-1 - user` where it is marked, or all of them: a buffer with one user keeps no thing. */
-  readonly #byBuffer = new NumberMap<number | Crowd>();
+  readonly #byBuffer: ValuesByNumber<number | Crowd>;
   /** All users by page, once pages of a buffer that is gone had a user. */
   #byPage: PageUsers | null = null;
 
-  constructor(facts: UserFacts) {
+  /** `byBuffer`: where it stands who uses a buffer. */
+  constructor(facts: UserFacts, byBuffer: ValuesByNumber<number | Crowd> = new NumberMap<number | Crowd>()) {
     this.#facts = facts;
+    this.#byBuffer = byBuffer;
+  }
+
+  /** Whether there are none. */
+  get isEmpty(): boolean {
+    return this.#byPage === null && this.#byBuffer.size === 0;
+  }
+
+  /** Adds a user of a part of one live buffer that nobody else uses; false, and nothing is done, where that is not so. */
+  addAlone(buffer: number, user: number, { isMarked }: { readonly isMarked: boolean }): boolean {
+    if (this.#byPage !== null || this.#byBuffer.has(buffer)) return false;
+    this.#byBuffer.set(buffer, isMarked ? -1 - user : user);
+    return true;
+  }
+
+  /** Removes a user that was added alone and still is; false, and nothing is done, where that is not so. */
+  removeAlone(buffer: number, user: number): boolean {
+    const held = this.#byPage === null ? this.#byBuffer.get(buffer) : undefined;
+    return typeof held === "number" && userOf(held) === user && this.#byBuffer.delete(buffer);
   }
 
   /** Adds a user that is none yet, and its pages. */
@@ -67,7 +88,7 @@ export class PieceUsers {
 
   /** Users of any of these pages with how many they share: by page, those that came first first. */
   sharing(extent: Extent, { isMarked = false }: { readonly isMarked?: boolean } = {}): Iterable<Sharer> {
-    if (this.#byPage === null && this.#byBuffer.size === 0) return NONE;
+    if (this.isEmpty) return NONE;
     const byPage = this.#byPageFor(extent);
     if (byPage !== null) return byPage.sharing(runsOf(extent.pieces), { isMarked });
     const { buffers } = extent;

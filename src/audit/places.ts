@@ -2,10 +2,18 @@
 // It must not know rules.
 
 import type { Site } from "../trace/mod.ts";
+import type { CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
+import { ByShape } from "./plan_shape.ts";
 
 /** Where a call was made, and by whom. */
 export type Place = Pick<Evidence, "call" | "site" | "side">;
+
+interface NewestPlace {
+  site: Site | null;
+  side: string;
+  number: number;
+}
 
 interface Numbered {
   readonly call: string;
@@ -22,6 +30,25 @@ export class Places {
   /** By a chunk's site, at which one call is made most often; without sites, the newest of each call. */
   readonly #bySite = new WeakMap<Site, Numbered>();
   readonly #siteless = new Map<string, Numbered>();
+
+  /** The event of the call that was asked for last, and the number of its place: several want to know. */
+  #event = 0;
+  #number = 0;
+  readonly #newest = new ByShape((): NewestPlace => ({ site: null, side: "", number: 0 }));
+
+  /** The number of a call's place, from 1. Calls of a shape are mostly made where the one before was. */
+  numberOfCall({ event, plan, site, side }: CallView): number {
+    if (event === this.#event) return this.#number;
+    const newest = this.#newest.of(plan);
+    if (newest.number === 0 || newest.site !== site || newest.side !== side) {
+      newest.site = site;
+      newest.side = side;
+      newest.number = this.numberIn(plan.name, site, side);
+    }
+    this.#event = event;
+    this.#number = newest.number;
+    return newest.number;
+  }
 
   /** The number of a place, from 1. */
   numberOf({ call, site, side }: Place): number {

@@ -21,6 +21,7 @@ import type { Evidence } from "./finding.ts";
 import { evidenceOf } from "./join.ts";
 import { aboutCall } from "./packet_drafts.ts";
 import { packetShapeOf } from "./packet_shapes.ts";
+import type { PlanShape } from "./plan_shape.ts";
 import type { Packets } from "./packet_states.ts";
 import { type SaveRole, saveRoleOf, type Saves, statusOf } from "./save_states.ts";
 import { placeText } from "./wording.ts";
@@ -44,26 +45,21 @@ interface Failure {
 export function statusDetector(folds: StatusFolds): Detector {
   const failures = new Map<number, Failure>();
   return {
-    hears: (shape) => shape.names("channel"),
-    hearsCallback: (plan) => isOfChannel(plan),
-    called(call, context) {
-      const { channelVerb: verb } = call.shape;
-      if (verb !== "open" && verb !== "close" && failures.size === 0) return;
-      if (!isJudged(call, context) || handleMisuse(call, context) !== null) return;
-      const record = folds.channels.find(call.objectAt(call.shape.at.channel));
-      if (record === undefined) return;
-      const ignored = ignoredStatus(call, record, failures);
-      for (
-        const draft of [
-          ignored,
-          initMissing(call, record, context),
-          disableInCallback(call, record, { folds, context }),
-        ]
-      ) {
-        if (draft !== null) context.report(draft);
-      }
+    listen(shape) {
+      if (!shape.names("channel")) return null;
+      const { channelVerb } = shape;
+      const isAlwaysLookedAt = channelVerb === "open" || channelVerb === "close";
+      const role = roleOf(shape);
+      const canFail = role !== null && shape.plan.declaration.mustInspect === true;
+      return {
+        called(call, context) {
+          if (isAlwaysLookedAt || failures.size > 0) judge(call, failures, { folds, context });
+        },
+        ...(!isAlwaysLookedAt && !canFail && { isIdle: () => failures.size === 0 }),
+        ...(canFail && { returned: (call) => noteFailure(call, role, { failures, saves: folds.saves }) }),
+      };
     },
-    returned: (call) => noteFailure(call, failures, folds.saves),
+    hearsCallback: (plan) => isOfChannel(plan),
     hearsEnd: (kind) => kind === "channel",
     ended(objects) {
       for (const { ref } of objects) if (ref.kind === "channel") failures.delete(ref.number);
@@ -78,11 +74,27 @@ function isOfChannel(plan: CallPlan): boolean {
     plan.ins.every(({ kind, word }) => kind === "channel" || word === "u32");
 }
 
+function judge(
+  call: CallView,
+  failures: Map<number, Failure>,
+  { folds, context }: { readonly folds: StatusFolds; readonly context: AuditContext },
+): void {
+  if (!isJudged(call, context) || handleMisuse(call, context) !== null) return;
+  const record = folds.channels.find(call.objectAt(call.shape.at.channel));
+  if (record === undefined) return;
+  const ignored = ignoredStatus(call, record, failures);
+  const drafts = [ignored, initMissing(call, record, context), disableInCallback(call, record, { folds, context })];
+  for (const draft of drafts) if (draft !== null) context.report(draft);
+}
+
 /** Keeps a failure that must be inspected, until the next try. */
-function noteFailure(call: CallView, failures: Map<number, Failure>, saves: Saves): void {
+function noteFailure(
+  call: CallView,
+  role: Failure["role"],
+  { failures, saves }: { readonly failures: Map<number, Failure>; readonly saves: Saves },
+): void {
   const channel = call.objectAt(call.shape.at.channel);
-  const role = roleOf(call);
-  if (channel === null || role === null || call.plan.declaration.mustInspect !== true) return;
+  if (channel === null) return;
   const status = statusOf(call);
   // A nested SaveBegin fails rightly, and the save goes on.
   const isHarmless = call.succeeded || status === STATUS.STATUS_MORE_PROCESSING_REQUIRED ||
@@ -91,7 +103,7 @@ function noteFailure(call: CallView, failures: Map<number, Failure>, saves: Save
   else failures.set(channel.number, { role, made: evidenceOf(call, "failed"), status });
 }
 
-function roleOf({ shape }: CallView): Failure["role"] | null {
+function roleOf(shape: PlanShape): Failure["role"] | null {
   const role = shape.channelVerb === "open" ? "enable" : saveRoleOf(shape);
   return role === "continue" ? null : role;
 }

@@ -8,7 +8,7 @@
 
 import { type CallbackName, printObject } from "../api/mod.ts";
 import type { ChannelStates } from "./channel_states.ts";
-import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
+import type { AuditContext, CallView, Detector, FindingDraft, Listener } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import { about, sized } from "./gpadl_drafts.ts";
 import { type GpadlRecord, type Gpadls, historyOf } from "./gpadl_states.ts";
@@ -27,23 +27,38 @@ export interface SysmemFolds {
 
 /** Watches GPADLs behind allocations; it keeps the stores that other rules ask for. Asked before the rules of GPADLs. */
 export function sysmemDetector(folds: SysmemFolds): Detector {
-  const { stores, gpadls } = folds;
+  const { stores } = folds;
   return {
-    hears: (shape) => Stores.carries(shape) || shape.gpadlVerb === "create" || shape.gpadlVerb === "destroy",
+    listen(shape) {
+      if (shape.gpadlVerb === "create") {
+        return {
+          returned: (call, context) => created(call, stores, context),
+          isIdle: ({ insideCallback }) => insideCallback === 0,
+        };
+      }
+      if (shape.gpadlVerb === "destroy") return ofDeletes(folds);
+      if (!Stores.carries(shape)) return null;
+      return { called: (call) => stores.called(call), returned: (call) => stores.returned(call) };
+    },
     hearsCallback: ({ name }) => name === DXG_IOCTL,
     callback() {},
+  };
+}
+
+function created(call: CallView, stores: Stores, context: AuditContext): void {
+  if (call.succeeded && call.insideCallback !== 0) stores.created(call, askerOf(call, context));
+}
+
+function ofDeletes(folds: SysmemFolds): Listener {
+  const { stores, gpadls } = folds;
+  return {
+    isIdle: () => stores.isEmpty,
     called(call, context) {
-      const { gpadlVerb } = call.shape;
-      if (gpadlVerb === null) return stores.called(call);
-      const draft = gpadlVerb === "destroy" ? tornDownEarly(call, folds) : null;
+      const draft = stores.isEmpty ? null : tornDownEarly(call, folds);
       if (draft !== null) context.report(draft);
     },
-    returned(call, context) {
-      const { gpadlVerb } = call.shape;
-      if (gpadlVerb === null) return stores.returned(call);
-      if (!call.succeeded) return;
-      if (gpadlVerb === "create") return stores.created(call, askerOf(call, context));
-      const gpadl = call.objectAt(call.shape.at.gpadl);
+    returned(call) {
+      const gpadl = stores.isEmpty || !call.succeeded ? null : call.objectAt(call.shape.at.gpadl);
       const record = gpadl === null ? undefined : gpadls.find(gpadl);
       if (record !== undefined) stores.ended(record);
     },

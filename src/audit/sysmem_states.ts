@@ -71,6 +71,11 @@ export class Stores {
     return this.#byGpadl.get(ref.number);
   }
 
+  /** Whether nothing is known of any GPADL. */
+  get isEmpty(): boolean {
+    return this.#byGpadl.size === 0 && this.#askers.size === 0;
+  }
+
   /** Whether a call can carry a message that is about allocations: those are answered, so they are requests. */
   static carries(shape: PlanShape): boolean {
     const packet = packetShapeOf(shape);

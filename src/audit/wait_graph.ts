@@ -74,12 +74,15 @@ export class WaitGraph {
   /** Keeps the graph; it reports nothing. */
   detector(): Detector {
     return {
-      hears: canWait,
+      listen: (shape) =>
+        canWait(shape)
+          ? {
+            called: (call) => void this.#waits.set(call.event, call),
+            returned: (call) => void this.#waits.delete(call.event),
+            isOfWaits: true,
+          }
+          : null,
       hearsCallback: ({ level }) => level === "kmcl",
-      called: (call) => {
-        if (call.outcome === null) this.#waits.set(call.event, call);
-      },
-      returned: (call) => void this.#waits.delete(call.event),
       callback: (event) => void this.#running.set(event.event, event),
       callbackReturned: (callback) => void this.#running.delete(callback.event),
     };

@@ -199,6 +199,14 @@ export class ChunkCursor implements EventView {
     return this.#rows === null || place < 0 || place >= this.#shape.outs ? 0 : this.#rows.outNumber(place);
   }
 
+  outObject(place: number): number {
+    return this.#rows === null || place < 0 || place >= this.#shape.outs ? -1 : this.#rows.outObject(place);
+  }
+
+  outHandle(place: number): number {
+    return this.#rows === null || place < 0 || place >= this.#shape.outs ? 0 : this.#rows.outHandle(place);
+  }
+
   outRef(place: number): Ref | null {
     const value = this.#rows === null || place < 0 || place >= this.#shape.outs ? null : this.#rows.out(place);
     return isRef(value) ? value : null;

@@ -18,6 +18,10 @@ export interface EventView extends Omit<TraceEvent, "wallNs" | "memory" | "text"
   inRef(place: number): Ref | null;
   /** As `inNumber`, of the outs. */
   outNumber(place: number): number;
+  /** As `inObject`, of the outs. */
+  outObject(place: number): number;
+  /** The value of that object's handle; 0 where there is none. */
+  outHandle(place: number): number;
   /** As `inRef`, of the outs. */
   outRef(place: number): Ref | null;
   /** The event, to be kept. */
@@ -111,6 +115,14 @@ export class KeptEvent implements EventView {
 
   outNumber(place: number): number {
     return numberOf(this.#event.outs[place]);
+  }
+
+  outObject(place: number): number {
+    return this.outRef(place)?.number ?? -1;
+  }
+
+  outHandle(place: number): number {
+    return this.outRef(place)?.handle ?? 0;
   }
 
   outRef(place: number): Ref | null {

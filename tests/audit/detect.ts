@@ -3,9 +3,10 @@
 
 import { canonicalSide } from "../../src/api/mod.ts";
 import { Context } from "../../src/audit/context.ts";
-import type { Detector, FindingDraft } from "../../src/audit/detector.ts";
+import { type Detector, type FindingDraft, type Listener, listenerOf } from "../../src/audit/detector.ts";
 import type { PairingCount } from "../../src/audit/finding.ts";
 import { type JoinedCall, walk } from "../../src/audit/join.ts";
+import { ByShape } from "../../src/audit/plan_shape.ts";
 import type { Trace, TraceEvent, TraceHeader } from "../../src/trace/mod.ts";
 import { RULES } from "../../src/audit/rules.ts";
 import { header } from "../support/events.ts";
@@ -34,15 +35,16 @@ export function detect(
 ): Detected {
   const trace = traceOf(events, options);
   const context = new Context(trace, { strictRemap: options.strictRemap === true, rules: () => true });
+  const listeners = new ByShape((shape) => detectors.flatMap((detector) => listenerOf(detector, shape) ?? []));
   walk(trace, {
     hears: () => true,
     hearsCallback: () => true,
     hearsMemory: true,
     called: (call) => {
       if (call.succeeded) context.objects.create(call);
-      for (const detector of detectors) detector.called?.(call, context);
+      for (const { called } of listeners.of(call.plan)) called?.(call, context);
     },
-    returned: (call) => returned(call, detectors, context),
+    returned: (call) => returned(call, { detectors, listeners: listeners.of(call.plan), context }),
     callback: () => {},
     callbackReturned: () => {},
     memory: () => {},
@@ -51,9 +53,16 @@ export function detect(
   return { drafts: context.drafts, pairing: context.pairing.toRecord(), lines: context.drafts.map(lineOf) };
 }
 
-function returned(call: JoinedCall, detectors: readonly Detector[], context: Context): void {
+function returned(
+  call: JoinedCall,
+  { detectors, listeners, context }: {
+    readonly detectors: readonly Detector[];
+    readonly listeners: readonly Listener[];
+    readonly context: Context;
+  },
+): void {
   if (call.returnedAt !== call.event && call.succeeded) context.objects.create(call);
-  for (const detector of detectors) detector.returned?.(call, context);
+  for (const { returned } of listeners) returned?.(call, context);
   if (!call.succeeded) return;
   const side = call.plan.name === "ExitProcess" ? call.in("sideName") : undefined;
   const exited = typeof side === "string" ? context.objects.endProcess(canonicalSide(side), call.returnedAt) : [];
