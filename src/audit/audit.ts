@@ -1,12 +1,12 @@
 // The audit: one pass that joins calls, keeps the table of objects and asks every detector; then, where something was
 // found, a second one for evidence. It knows no rule: detectors do. Memory is bound to what lives.
 
-import { type CallPlan, type ObjectKind, operandRefs, type Ref } from "../api/mod.ts";
+import { type CallPlan, type ObjectKind, operandRefs } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
 import { UNLOAD } from "./call_shapes.ts";
 import { channelDetector } from "./channel_rules.ts";
 import { ChannelStates } from "./channel_states.ts";
-import { Context, defectOf, type ReportedDraft, severityOf } from "./context.ts";
+import { Context, defectOf } from "./context.ts";
 import { Deliveries } from "./delivery_states.ts";
 import {
   type CallHook,
@@ -39,7 +39,7 @@ import { type JoinedCall, walk, type Walker } from "./join.ts";
 import { leakRateDetector } from "./leak_rate.ts";
 import { rulesOfLeftOut } from "./left_out.ts";
 import { memoryDetector, MemoryWatch } from "./memory_rules.ts";
-import type { Ended, ObjectTable } from "./object_table.ts";
+import type { Ended } from "./object_table.ts";
 import { observationDetector, observationLimits } from "./observation_rules.ts";
 import { deliveryDetector } from "./packet_delivery_rules.ts";
 import { packetDetector } from "./packet_rules.ts";
@@ -47,7 +47,7 @@ import { Packets } from "./packet_states.ts";
 import { thingOf } from "./pairing.ts";
 import { ByShape, type PlanShape } from "./plan_shape.ts";
 import type { Repeats } from "./repeats.ts";
-import { type RuleName, RULES, SEVERITIES } from "./rules.ts";
+import { type RuleName, SEVERITIES } from "./rules.ts";
 import { saveDetector } from "./save_rules.ts";
 import { Saves } from "./save_states.ts";
 import { statusDetector } from "./status_rules.ts";
@@ -336,53 +336,22 @@ function hooksOf(listeners: readonly Listener[]): Hooks {
   };
 }
 
-/**
- * Findings of what was reported; the first note of a defect tells how many were not listed. Drafts go as their findings come:
- * a trace that leaks a hundred thousand ranges has room for one of the two.
- */
-function findingsOf({ drafts, objects, notes }: Context): Finding[] {
+/** What was reported; the first note of a defect tells how many were not listed. */
+function findingsOf(context: Context): Finding[] {
+  context.tellSiblings();
   const told = new Set<string>();
-  const findings: Finding[] = [];
-  drafts.reverse();
-  for (let draft = drafts.pop(); draft !== undefined; draft = drafts.pop()) {
-    const finding = toFinding(draft, objects);
-    if (severityOf(draft) === "note") {
-      const defect = defectOf(draft.fingerprint, draft.verdict);
-      const repeats = told.has(defect) ? undefined : notes.find(defect);
-      told.add(defect);
-      findings.push(repeats === undefined || repeats.repeated === 0 ? finding : withRepeats(finding, repeats));
-    } else findings.push(finding);
-  }
-  return findings;
+  return context.findings.map((finding) => {
+    if (finding.severity !== "note") return finding;
+    const defect = defectOf(finding.fingerprint, finding.verdict);
+    const repeats = told.has(defect) ? undefined : context.notes.find(defect);
+    told.add(defect);
+    return repeats === undefined || repeats.repeated === 0 ? finding : withRepeats(finding, repeats);
+  });
 }
 
 function withRepeats(finding: Finding, { repeated, lastEvent }: Repeats): Finding {
   const message = `${finding.message}; ${repeated} more like it, up to @${lastEvent}, are counted and not listed`;
   return { ...finding, message, repeated };
-}
-
-function toFinding(draft: ReportedDraft, objects: ObjectTable): Finding {
-  const { rule, message, event, object, evidence, verdict, fingerprint, doubt } = draft;
-  return {
-    rule,
-    code: RULES[rule].code,
-    severity: severityOf(draft),
-    verdict,
-    message,
-    event,
-    object,
-    fingerprint,
-    evidence,
-    siblings: siblingsAt(draft.born ?? object, event, objects),
-    sizeBytes: draft.sizeBytes ?? 0,
-    ...(doubt === "" ? {} : { doubt }),
-  };
-}
-
-/** What became of others is worth telling where a finding stands at its object's birth: a leak. */
-function siblingsAt(ref: Ref | null, event: number, objects: ObjectTable): Finding["siblings"] {
-  const object = ref === null ? undefined : objects.find(ref);
-  return object !== undefined && object.createdAt === event ? objects.siblingsOf(object) : null;
 }
 
 const RANKS: ReadonlyMap<string, number> = new Map(SEVERITIES.map((severity, rank) => [severity, rank]));

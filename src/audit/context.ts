@@ -1,10 +1,10 @@
 // What detectors share while a trace is walked, and where their findings are collected.
 // It judges nothing itself but how much the trace can prove.
 
-import type { ObjectKind } from "../api/mod.ts";
+import type { ObjectKind, Ref } from "../api/mod.ts";
 import type { Trace, TraceEvent, TraceHeader } from "../trace/mod.ts";
 import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
-import type { Evidence, Verdict } from "./finding.ts";
+import type { Evidence, Finding, Verdict } from "./finding.ts";
 import { Fingerprints } from "./fingerprint.ts";
 import { evidenceOf } from "./join.ts";
 import { needsLeftOut } from "./left_out.ts";
@@ -21,15 +21,6 @@ export interface ContextOptions {
   readonly rules: (name: RuleName) => boolean;
 }
 
-/** A draft with what it left out filled in. */
-export interface ReportedDraft extends FindingDraft {
-  readonly verdict: Verdict;
-  readonly message: string;
-  readonly fingerprint: string;
-  /** Why it is unproven; empty for any other verdict. */
-  readonly doubt: string;
-}
-
 /** What is the same for notes that say the same. */
 export function defectOf(fingerprint: string, verdict: Verdict): string {
   return verdict === "certain" ? fingerprint : `${fingerprint} ${verdict}`;
@@ -40,14 +31,22 @@ export function severityOf({ rule, severity }: FindingDraft): Severity {
   return severity ?? RULES[rule].severity;
 }
 
+/** A finding as it is reported. */
+interface Told extends Omit<Finding, "siblings" | "doubt"> {
+  siblings: Finding["siblings"];
+  doubt?: string;
+}
+
 /** The context of one audit. */
 export class Context implements AuditContext {
   readonly header: TraceHeader;
   readonly pairing = new Pairing();
   readonly objects = new ObjectTable((kind) => this.#counterOf(kind));
   readonly strictRemap: boolean;
-  /** What was reported so far and is listed, each with what was left out in place. */
-  readonly drafts: ReportedDraft[] = [];
+  /** What was reported so far and is listed; siblings are told when nothing more happens to objects. */
+  readonly findings: Told[] = [];
+  /** Whose siblings are worth telling, by the finding's place, where that is not its object. */
+  readonly #born = new Map<number, Ref>();
   /** Which notes were listed. */
   readonly notes = new NoteBook();
   readonly running = new Map<number, TraceEvent>();
@@ -95,9 +94,36 @@ export class Context implements AuditContext {
     if (severityOf(draft) === "note" && !this.notes.take(rule, { defect: defectOf(fingerprint, verdict), event })) {
       return;
     }
-    const message = typeof draft.message === "string" ? draft.message : draft.message();
-    const doubt = verdict === "unproven" ? this.#doubt() : "";
-    this.drafts.push({ ...draft, verdict, message, fingerprint, doubt });
+    if (draft.born !== undefined) this.#born.set(this.findings.length, draft.born);
+    // One thing for each: a trace may leak a hundred thousand ranges.
+    const finding: Told = {
+      rule,
+      code: RULES[rule].code,
+      severity: severityOf(draft),
+      verdict,
+      message: typeof draft.message === "string" ? draft.message : draft.message(),
+      event,
+      object: draft.object,
+      fingerprint,
+      evidence: draft.evidence,
+      siblings: null,
+      sizeBytes: draft.sizeBytes ?? 0,
+    };
+    if (verdict === "unproven") finding.doubt = this.#doubt();
+    this.findings.push(finding);
+  }
+
+  /** The trace is over: findings tell what became of others. */
+  tellSiblings(): void {
+    for (const [index, finding] of this.findings.entries()) {
+      finding.siblings = this.#siblingsAt(this.#born.get(index) ?? finding.object, finding.event);
+    }
+  }
+
+  /** What became of others is worth telling where a finding stands at its object's birth: a leak. */
+  #siblingsAt(ref: Ref | null, event: number): Finding["siblings"] {
+    const object = ref === null ? undefined : this.objects.find(ref);
+    return object !== undefined && object.createdAt === event ? this.objects.siblingsOf(object) : null;
   }
 
   isRepeated(rule: RuleName, call: CallView, shape: string): boolean {

@@ -46,18 +46,32 @@ export class GpuVaSpace {
 
   /** What is left of each obtained range, oldest first: one after the other, as there may be a hundred thousand. */
   *left(): Iterable<LeftRange> {
-    const whole: { readonly row: number; readonly piece: PageSpan }[] = [];
+    const count = this.#ranges.size;
+    const spans = new Float64Array(2 * count);
+    const rows = new Int32Array(count);
+    // By number, and by piece below that: sorted as numbers.
+    const order = new Float64Array(count);
     const split = new Map<number, PageSpan[]>();
+    let whole = 0;
     for (const { start, end, value: row } of this.#ranges) {
       const pieces = split.get(row);
-      if (pieces !== undefined) pieces.push({ start, end });
-      else {
-        whole.push({ row, piece: { start, end } });
-        if (this.#rows.pageCount(row) !== end - start) split.set(row, [{ start, end }]);
+      if (pieces !== undefined) {
+        pieces.push({ start, end });
+        continue;
       }
+      if (this.#rows.pageCount(row) !== end - start) split.set(row, [{ start, end }]);
+      spans[2 * whole] = start;
+      spans[2 * whole + 1] = end;
+      rows[whole] = row;
+      order[whole] = this.#rows.number(row) * count + whole;
+      whole += 1;
     }
-    whole.sort((one, other) => this.#rows.number(one.row) - this.#rows.number(other.row));
-    for (const { row, piece } of whole) yield { range: this.#rows.at(row), pieces: split.get(row) ?? [piece] };
+    for (const key of order.subarray(0, whole).sort()) {
+      const at = key % count;
+      const row = rows[at] ?? NOTHING;
+      const piece = { start: spans[2 * at] ?? 0, end: spans[2 * at + 1] ?? 0 };
+      yield { range: this.#rows.at(row), pieces: split.get(row) ?? [piece] };
+    }
   }
 
   /** Whether every page of the span is obtained. */

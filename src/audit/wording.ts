@@ -5,8 +5,12 @@ import type { Evidence } from "./finding.ts";
 
 /** `0x1000`. */
 export function hexText(value: number | bigint): string {
-  return `0x${value.toString(16)}`;
+  if (typeof value === "bigint" || value < WORD || !Number.isSafeInteger(value)) return `0x${value.toString(16)}`;
+  // Numbers above 32 bits are dear to write out in one.
+  return `0x${Math.floor(value / WORD).toString(16)}${(value % WORD).toString(16).padStart(8, "0")}`;
 }
+
+const WORD = 2 ** 32;
 
 /** `1 page`, `16 pages`. */
 export function countText(count: number, noun: string): string {

@@ -3,8 +3,8 @@
 
 import { canonicalSide } from "../../src/api/mod.ts";
 import { Context } from "../../src/audit/context.ts";
-import { type Detector, type FindingDraft, type Listener, listenerOf } from "../../src/audit/detector.ts";
-import type { PairingCount } from "../../src/audit/finding.ts";
+import { type Detector, type Listener, listenerOf } from "../../src/audit/detector.ts";
+import type { Finding, PairingCount } from "../../src/audit/finding.ts";
 import { type JoinedCall, walk } from "../../src/audit/join.ts";
 import { ByShape } from "../../src/audit/plan_shape.ts";
 import type { Trace, TraceEvent, TraceHeader } from "../../src/trace/mod.ts";
@@ -21,7 +21,7 @@ export interface DetectOptions {
 
 /** What detectors said. */
 export interface Detected {
-  readonly drafts: Context["drafts"];
+  readonly drafts: readonly Finding[];
   readonly pairing: Readonly<Record<string, PairingCount>>;
   /** `V-06 @12`, with the severity where it is not the rule's and the verdict where it is not certain; as reported. */
   readonly lines: readonly string[];
@@ -50,7 +50,7 @@ export function detect(
     memory: () => {},
   });
   for (const detector of detectors) detector.end?.(context);
-  return { drafts: context.drafts, pairing: context.pairing.toRecord(), lines: context.drafts.map(lineOf) };
+  return { drafts: context.findings, pairing: context.pairing.toRecord(), lines: context.findings.map(lineOf) };
 }
 
 function returned(
@@ -83,7 +83,7 @@ function traceOf(events: readonly TraceEvent[], options: DetectOptions): Trace {
   };
 }
 
-function lineOf({ rule, event, severity, verdict }: FindingDraft): string {
-  const shown = severity === undefined ? "" : ` ${severity}`;
-  return `${RULES[rule].code} @${event}${shown}${verdict === undefined || verdict === "certain" ? "" : ` ${verdict}`}`;
+function lineOf({ rule, event, severity, verdict }: Finding): string {
+  const shown = severity === RULES[rule].severity ? "" : ` ${severity}`;
+  return `${RULES[rule].code} @${event}${shown}${verdict === "certain" ? "" : ` ${verdict}`}`;
 }
