@@ -174,3 +174,9 @@ export function gaps(span: PageSpan, pieces: readonly PageSpan[]): readonly Page
   if (from < span.end) free.push({ start: from, end: span.end });
   return free;
 }
+
+/** Pages of the span at which it or one of the pieces begins or ends, ascending. */
+export function edgesOf(span: PageSpan, pieces: readonly PageSpan[]): readonly number[] {
+  const edges = new Set([span.start, ...pieces.flatMap(({ start, end }) => [start, end])]);
+  return [...edges].filter((edge) => edge < span.end).sort((left, right) => left - right);
+}

@@ -4,7 +4,7 @@
 // given up; nor is MakeResident, which counts.
 
 import { isArray, isRef, isStruct, type Outcome, STATUS, type Value } from "../api/mod.ts";
-import type { AuditContext, CallView, Detector } from "./detector.ts";
+import type { AuditContext, CallView, Detector, Listener } from "./detector.ts";
 import { GPU_KINDS } from "./gpu_call_values.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import { placeText } from "./wording.ts";
@@ -18,11 +18,15 @@ class GpuPendingDetector implements Detector {
   /** The newest call that answered STATUS_PENDING, until its process calls again. */
   #pending: CallView | null = null;
 
-  hears(shape: PlanShape): boolean {
-    return GPU_KINDS.some((kind) => shape.object(kind) >= 0);
+  listen(shape: PlanShape): Listener | null {
+    if (!GPU_KINDS.some((kind) => shape.object(kind) >= 0)) return null;
+    return {
+      returned: (call, context) => this.#returned(call, context),
+      isIdle: ({ outcome }) => this.#pending === null && !isPending(outcome),
+    };
   }
 
-  returned(call: CallView, context: AuditContext): void {
+  #returned(call: CallView, context: AuditContext): void {
     const pending = this.#pending;
     if (pending !== null && pending.side === call.side) {
       this.#pending = null;

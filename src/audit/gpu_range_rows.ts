@@ -24,6 +24,20 @@ export type NewRange = ObtainedRange;
 /** A range of which nothing is left. */
 export type EndedRange = Pick<ObtainedRange, "number" | "kind">;
 
+/** A range with a mapping of its own that is done, as it begins. */
+export interface OwnRange {
+  readonly number: number;
+  readonly pageCount: number;
+  readonly event: number;
+  /** The number of the place of its call. */
+  readonly place: number;
+  readonly queue: number;
+  readonly gpu: number;
+  readonly allocation: number;
+  readonly origin: number;
+  readonly node: number;
+}
+
 /** What no row has room for, and hardly a range has. */
 interface Odd {
   /** Null: the row says it. */
@@ -88,6 +102,28 @@ export class RangeRows {
     this.#put(row, COLUMNS.fence, paging.fence === 0n || !isSmall ? 0 : Number(paging.fence));
     this.#putHalf(row, HALVES.bits, (kind === "mapped" ? IS_MAPPED : 0) | (isOdd ? IS_ODD : 0));
     return row;
+  }
+
+  /** Begins a range that a map obtained whole and pointed at an allocation at once, and of which the row says all; returns its row. */
+  addOwn({ number, pageCount, event, place, queue, gpu, allocation, origin, node }: OwnRange): number {
+    const row = this.#idle.pop() ?? this.#rowsMade++;
+    if (this.#cells.length < this.#rowsMade * ROW) this.#grow();
+    this.#put(row, COLUMNS.number, number);
+    this.#put(row, COLUMNS.pageCount, pageCount);
+    this.#put(row, COLUMNS.event, event);
+    this.#put(row, COLUMNS.fence, 0);
+    this.#put(row, COLUMNS.allocation, allocation);
+    this.#put(row, COLUMNS.origin, origin);
+    this.#putHalf(row, HALVES.place, place);
+    this.#putHalf(row, HALVES.queue, queue);
+    this.#putHalf(row, HALVES.bits, (gpu << GPU_AT) | IS_MAPPED | IS_OWN | IS_DONE);
+    this.#putHalf(row, HALVES.node, node);
+    return row;
+  }
+
+  /** The row that the next range gets. */
+  get next(): number {
+    return this.#idle.at(-1) ?? this.#rowsMade;
   }
 
   /** Gives back the row of a range that is gone. */

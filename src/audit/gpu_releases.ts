@@ -57,16 +57,38 @@ export class Releases {
     return this.#rows === null;
   }
 
+  /** Pages of a range were released; `obtained` are all pieces that are obtained now. */
+  note(
+    span: PageSpan,
+    { rows, row, how, obtained: pieces }: {
+      readonly rows: RangeRows;
+      readonly row: number;
+      readonly how: Pick<Release, "reason" | "released" | "allocation">;
+      readonly obtained: Iterable<PageSpan>;
+    },
+  ): void {
+    if (how.reason === "freed" && !this.isAsked && rows.isPlain(row)) {
+      const { event } = how.released;
+      return this.addFreed(span, rows, { range: row, event, place: this.#places.numberOf(how.released) });
+    }
+    const { number, kind, obtained, recycled } = rows.at(row);
+    this.#add(span, { ...how, range: number, kind, obtained, recycled }, pieces);
+  }
+
   /** Pages were released that were obtained before; `obtained` are all pieces that are obtained now. */
-  add(span: PageSpan, release: Release, obtained: Iterable<PageSpan>): void {
+  #add(span: PageSpan, release: Release, obtained: Iterable<PageSpan>): void {
     this.#ask(obtained);
     // An older release of these pages may have come back with the first question.
     this.#byPage.carve(span.start, span.end);
     this.#remember(span, release);
   }
 
-  /** Pages of a range were freed of which its row says all, while nobody asked. */
-  addFreed({ start, end }: PageSpan, ranges: RangeRows, range: number, released: Evidence): void {
+  /** Pages of a range were freed of which its row says all, while nobody asked; `place` is the number of the place of that call. */
+  addFreed(
+    { start, end }: PageSpan,
+    ranges: RangeRows,
+    { range, event, place }: { readonly range: number; readonly event: number; readonly place: number },
+  ): void {
     if (this.#rows === null) return;
     const row = (this.#count % this.#kept) * FREED_COLUMNS;
     this.#count += 1;
@@ -76,8 +98,8 @@ export class Releases {
     rows[row + FREED.end] = end;
     rows[row + FREED.range] = ranges.number(range);
     rows[row + FREED.isMapped] = ranges.kind(range) === "mapped" ? 1 : 0;
-    rows[row + FREED.released] = released.event;
-    rows[row + FREED.released + 1] = this.#places.numberOf(released);
+    rows[row + FREED.released] = event;
+    rows[row + FREED.released + 1] = place;
     rows[row + FREED.obtained] = ranges.event(range);
     rows[row + FREED.obtained + 1] = ranges.place(range);
   }
@@ -88,9 +110,14 @@ export class Releases {
     return this.#byPage.overlapping(start, end).map(({ value }) => value);
   }
 
-  /** Pages are obtained again: returns how they had been released, where that was asked for before. */
-  take({ start, end }: PageSpan): readonly Range<Release>[] {
+  #take({ start, end }: PageSpan): readonly Range<Release>[] {
     return this.#rows === null ? this.#byPage.carve(start, end) : NONE;
+  }
+
+  /** Pages are obtained again: the allocation's end that had released some of them, where that was asked for before; null: none had. */
+  recycledIn(free: readonly PageSpan[]): AutoRelease | null {
+    const auto = free.flatMap((span) => this.#take(span)).find(({ value }) => value.reason === "auto")?.value;
+    return auto === undefined ? null : { released: auto.released, allocation: auto.allocation };
   }
 
   /** Pages that were released and not obtained since, once somebody asked. */

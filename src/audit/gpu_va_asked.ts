@@ -72,25 +72,31 @@ export class RangeCalls {
   /** What a call asks for, and of which space; worked out once for judge and fold. */
   askedBy(call: CallView, context: AuditContext): Asked | null {
     if (call.shape.range === null) return null;
-    this.#limits ??= limitsOf(context.header);
-    this.#plain ??= {
-      limit: Math.min(Number.MAX_SAFE_INTEGER, Number(this.#limits.limit)),
-      pagesOf: (allocation) => this.#handles.pageCountOf(allocation),
-    };
-    const plain = plainRange(call, this.#plain);
+    const plain = this.plainOf(call, context);
     if (plain !== null) return this.#plainly(call, plain);
+    this.#limits ??= limitsOf(context.header);
     const facts = this.#factsOf(call, this.#limits);
     const request = requestOf(call, facts);
     if (request === null) return null;
-    const space = this.#spaceOf(call);
+    const space = this.spaceOf(call);
     const { verb, answered } = request;
     const span = pagesTouched(answered ?? request.base, request.sizeBytes);
     const question = verb === "map" ? this.#mapQuestion(call, request, space) : null;
     return { verb, closely: { request, facts }, span, isAnswered: answered !== null, space, question };
   }
 
+  /** The range of a call that breaks nothing by itself; null: it has to be looked at closely. */
+  plainOf(call: CallView, context: AuditContext): PlainRange | null {
+    this.#limits ??= limitsOf(context.header);
+    this.#plain ??= {
+      limit: Math.min(Number.MAX_SAFE_INTEGER, Number(this.#limits.limit)),
+      pagesOf: (allocation) => this.#handles.pageCountOf(allocation),
+    };
+    return plainRange(call, this.#plain);
+  }
+
   #plainly(call: CallView, { verb, start, pageCount, firstPage, driverProtection, isAnswered }: PlainRange): Asked {
-    const space = this.#spaceOf(call);
+    const space = this.spaceOf(call);
     const span = start < 0 ? null : { start, end: start + pageCount };
     if (verb === "free") return { verb, closely: null, span, isAnswered, space, question: null };
     const gpu = this.#handles.queueNumbered(call.objectNumberAt(call.shape.at.pagingQueue))?.gpu;
@@ -120,7 +126,7 @@ export class RangeCalls {
   }
 
   /** The space that a call of a process is about; none for a handle that is not the process's own. */
-  #spaceOf(call: CallView): GpuVaSpace | undefined {
+  spaceOf(call: CallView): GpuVaSpace | undefined {
     const { at } = call.shape;
     const queue = call.objectNumberAt(at.pagingQueue);
     const number = queue >= 0 ? queue : call.objectNumberAt(at.adapter);

@@ -3,13 +3,16 @@
 // It must not know calls or rules, and it takes what it is told: whether that was legal is judged elsewhere.
 
 import { type Range, RangeMap } from "../range/mod.ts";
+import type { CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
-import { clip, gaps, type PageMapping, type PageSpan, PageTable, type PagingPoint } from "./gpu_page_table.ts";
+import { clip, edgesOf, gaps, type PageMapping, type PageSpan, PageTable, type PagingPoint } from "./gpu_page_table.ts";
 import { type QueuedMap, QueuedMaps } from "./gpu_queued_maps.ts";
-import { type EndedRange, GPUS_IN_ROWS, type NewRange, type ObtainedRange, RangeRows } from "./gpu_range_rows.ts";
-import { type AutoRelease, type Release, Releases } from "./gpu_releases.ts";
+import type { EndedRange, NewRange, ObtainedRange, OwnRange } from "./gpu_range_rows.ts";
+import { GPUS_IN_ROWS, RangeRows } from "./gpu_range_rows.ts";
+import { type Release, Releases } from "./gpu_releases.ts";
 import { NOTHING } from "./gpu_starts.ts";
-import { type LeftRange, OwnPlace, type PlacedMapping } from "./gpu_va_places.ts";
+import { checkSpace } from "./gpu_va_invariants.ts";
+import { leftOf, type LeftRange, OwnPlace, type PlacedMapping } from "./gpu_va_places.ts";
 import { Places } from "./places.ts";
 
 export type { PageMapping, PageSpan, PagingPoint } from "./gpu_page_table.ts";
@@ -44,34 +47,9 @@ export class GpuVaSpace {
     return this.#ranges.overlapping(start, end).map((piece) => ({ ...piece, value: this.#rows.at(piece.value) }));
   }
 
-  /** What is left of each obtained range, oldest first: one after the other, as there may be a hundred thousand. */
-  *left(): Iterable<LeftRange> {
-    const count = this.#ranges.size;
-    const spans = new Float64Array(2 * count);
-    const rows = new Int32Array(count);
-    // By number, and by piece below that: sorted as numbers.
-    const order = new Float64Array(count);
-    const split = new Map<number, PageSpan[]>();
-    let whole = 0;
-    for (const { start, end, value: row } of this.#ranges) {
-      const pieces = split.get(row);
-      if (pieces !== undefined) {
-        pieces.push({ start, end });
-        continue;
-      }
-      if (this.#rows.pageCount(row) !== end - start) split.set(row, [{ start, end }]);
-      spans[2 * whole] = start;
-      spans[2 * whole + 1] = end;
-      rows[whole] = row;
-      order[whole] = this.#rows.number(row) * count + whole;
-      whole += 1;
-    }
-    for (const key of order.subarray(0, whole).sort()) {
-      const at = key % count;
-      const row = rows[at] ?? NOTHING;
-      const piece = { start: spans[2 * at] ?? 0, end: spans[2 * at + 1] ?? 0 };
-      yield { range: this.#rows.at(row), pieces: split.get(row) ?? [piece] };
-    }
+  /** What is left of each obtained range, oldest first. */
+  left(): Iterable<LeftRange> {
+    return leftOf(this.#ranges, this.#rows);
   }
 
   /** Whether every page of the span is obtained. */
@@ -126,9 +104,7 @@ export class GpuVaSpace {
 
   /** Pages of the span at which something begins or ends. */
   edgesIn(span: PageSpan): readonly number[] {
-    const pieces: PageSpan[] = [...this.#tablesIn(span), ...clip(span, this.#ranges.overlapping(span.start, span.end))];
-    const edges = new Set([span.start, ...pieces.flatMap(({ start, end }) => [start, end])]);
-    return [...edges].filter((edge) => edge < span.end).sort((left, right) => left - right);
+    return edgesOf(span, [...this.#tablesIn(span), ...clip(span, this.#ranges.overlapping(span.start, span.end))]);
   }
 
   /** Where an allocation is mapped, on all GPUs. Not to be changed meanwhile. */
@@ -182,7 +158,7 @@ export class GpuVaSpace {
     const isFree = range.isFree === true || !this.#ranges.overlaps(span.start, span.end);
     const free = isFree ? [span] : gaps(span, this.#ranges.overlapping(span.start, span.end));
     if (free.length === 0) return false;
-    const recycled = this.#releases.isAsked ? this.#recycledIn(free) : null;
+    const recycled = this.#releases.isAsked ? this.#releases.recycledIn(free) : null;
     let pageCount = 0;
     for (const { start, end } of free) pageCount += end - start;
     const { number, kind, obtained, paging } = range;
@@ -216,6 +192,41 @@ export class GpuVaSpace {
     if (isDone) return;
     const oldest = this.#queued.push(queue, { start: span.start, end: span.end, gpu, mapping });
     if (oldest !== undefined) this.#finish(oldest);
+  }
+
+  /** Whether maps for a GPU that obtain free pages, and are done at once, can be taken by `obtainMapped`: there is nothing else to be told. */
+  isPlain(gpu: number): boolean {
+    return gpu < GPUS_IN_ROWS && this.#gpus.has(gpu) && !this.#releases.isAsked;
+  }
+
+  /**
+   * Obtains free pages and points them at an allocation, at once and as a whole: what `obtain` and `map` do, for most maps, without
+   * making things of it. Of a GPU for which that is plain.
+   */
+  obtainMapped(
+    { start, end }: PageSpan,
+    { number, call, queue, gpu, allocation, origin }:
+      & Pick<OwnRange, "number" | "queue" | "gpu" | "allocation" | "origin">
+      & { readonly call: CallView },
+  ): void {
+    const node = this.#gpus.get(gpu)?.starts.add(allocation, start, this.#rows.next) ?? NOTHING;
+    const place = this.#places.numberOfCall(call);
+    const about = { number, pageCount: end - start, event: call.event, place, queue, gpu, allocation, origin, node };
+    this.#ranges.insert({ start, end, value: this.#rows.addOwn(about) });
+    this.#fresh = NOTHING;
+  }
+
+  /** Frees a range with a mapping of its own, whole; false, and nothing is done, where the span is none or more is to be looked at. */
+  freeMapped(span: PageSpan, call: CallView): boolean {
+    const row = this.#releases.isAsked ? NOTHING : this.#wholeAt(span);
+    if (row === NOTHING || !this.#rows.isPlain(row)) return false;
+    this.#fresh = NOTHING;
+    this.#ranges.removeFound();
+    const place = this.#places.numberOfCall(call);
+    this.#releases.addFreed(span, this.#rows, { range: row, event: call.event, place });
+    this.#leave(row);
+    this.#rows.drop(row);
+    return true;
   }
 
   /** A queue is at a fence value: its maps up to there are done, in order. */
@@ -265,23 +276,7 @@ export class GpuVaSpace {
 
   /** Throws where the parts do not fit each other; for tests. */
   checkInvariants(): void {
-    this.#ranges.checkInvariants();
-    const counts = new Map<number, number>();
-    for (const { start, end, value } of this.#ranges) {
-      counts.set(value, (counts.get(value) ?? 0) + end - start);
-      const isFit = !this.#rows.isOwn(value) || this.#rows.pageCount(value) === end - start;
-      if (!isFit) throw new Error(`range ${this.#rows.number(value)} has a mapping of its own and lies in pieces`);
-    }
-    for (const [row, pages] of counts) {
-      const { number, pageCount } = this.#rows.at(row);
-      if (pageCount !== pages) throw new Error(`range ${number} has ${pages} pages, says ${pageCount}`);
-      const isWaiting = this.#rows.isOwn(row) && !this.#rows.isDone(row);
-      if (isWaiting !== this.#waiting.has(row)) throw new Error(`range ${number} waits for its mapping, or should`);
-    }
-    for (const row of this.#waiting.keys()) if (!counts.has(row)) throw new Error(`row ${row} waits and is gone`);
-    for (const { start, end } of this.#releases.pieces()) {
-      if (this.#ranges.overlaps(start, end)) throw new Error(`pages [${start}, ${end}) are both released and obtained`);
-    }
+    checkSpace({ ranges: this.#ranges, rows: this.#rows, waiting: this.#waiting, releases: this.#releases });
   }
 
   /** Whether a mapping is what obtained the range that is fresh, and of all of it. */
@@ -328,7 +323,7 @@ export class GpuVaSpace {
     for (const table of this.#gpus.values()) table.clear(span);
     const ended: EndedRange[] = [];
     for (const { start, end, value: row } of this.#ranges.carve(span.start, span.end)) {
-      this.#noteRelease({ start, end }, row, how);
+      this.#releases.note({ start, end }, { rows: this.#rows, row, how, obtained: this.#ranges });
       if (this.#rows.shrink(row, end - start) === 0) ended.push(this.#end(row));
     }
     return ended;
@@ -337,11 +332,16 @@ export class GpuVaSpace {
   /** Releases just what one map obtained, and what was found last: nothing else is there. */
   #freeWhole(row: number, span: PageSpan, how: Pick<Release, "reason" | "released" | "allocation">): EndedRange {
     this.#ranges.removeFound();
-    this.#noteRelease(span, row, how);
+    this.#releases.note(span, { rows: this.#rows, row, how, obtained: this.#ranges });
+    this.#leave(row);
+    return this.#end(row);
+  }
+
+  /** A range's own mapping is no more. */
+  #leave(row: number): void {
     if (!this.#rows.isDone(row)) this.#waiting.delete(row);
     const node = this.#rows.node(row);
     if (node !== NOTHING) this.#gpus.get(this.#rows.gpu(row))?.starts.take(this.#rows.allocation(row), node);
-    return this.#end(row);
   }
 
   /** Nothing is left of a range. */
@@ -349,19 +349,6 @@ export class GpuVaSpace {
     const ended = { number: this.#rows.number(row), kind: this.#rows.kind(row) };
     this.#rows.drop(row);
     return ended;
-  }
-
-  #noteRelease(span: PageSpan, row: number, how: Pick<Release, "reason" | "released" | "allocation">): void {
-    if (how.reason === "freed" && !this.#releases.isAsked && this.#rows.isPlain(row)) {
-      return this.#releases.addFreed(span, this.#rows, row, how.released);
-    }
-    const { number, kind, obtained, recycled } = this.#rows.at(row);
-    this.#releases.add(span, { ...how, range: number, kind, obtained, recycled }, this.#ranges);
-  }
-
-  #recycledIn(free: readonly PageSpan[]): AutoRelease | null {
-    const auto = free.flatMap((span) => this.#releases.take(span)).find(({ value }) => value.reason === "auto")?.value;
-    return auto === undefined ? null : { released: auto.released, allocation: auto.allocation };
   }
 
   #tablesIn(span: PageSpan): readonly Range<PageMapping>[] {

@@ -75,16 +75,23 @@ function doubleMap({ space, gpu, span }: MapQuestion): MapBreach | null {
   return { rule: "gpuva-double-map", message, evidence: () => [first.value.mapped], shape };
 }
 
-function alias(question: MapQuestion): MapBreach | null {
-  const { gpu, span } = question;
-  if (span === null) return null;
-  const { space, allocation, firstPage, pageCount } = question;
+/** Where else pages of an allocation are mapped that a map shows at a span; null: nowhere that is looked at. */
+export function otherPlace(
+  space: GpuVaSpace,
+  span: PageSpan,
+  { gpu, allocation, firstPage, pageCount }: Pick<MapQuestion, "gpu" | "allocation" | "firstPage" | "pageCount">,
+): PlacedMapping | null {
   const origin = span.start - firstPage;
   const isAlias = (start: number, end: number, other: number, on: number): boolean =>
     other !== origin && start - other < firstPage + pageCount && firstPage < end - other &&
     !(on === gpu && span.start <= start && end <= span.end);
-  const other = space.findMapping(allocation, isAlias, { limit: PLACES_COMPARED });
-  if (other === null) return null;
+  return space.findMapping(allocation, isAlias, { limit: PLACES_COMPARED });
+}
+
+function alias(question: MapQuestion): MapBreach | null {
+  const { space, allocation, span } = question;
+  const other = span === null ? null : otherPlace(space, span, question);
+  if (other === null || span === null) return null;
   const message = () =>
     `allocation#${allocation} is mapped at ${spanText(span)} and, at least in part, at ${spanText(other)} too`;
   return { rule: "gpuva-alias", message, evidence: () => [other.value.mapped] };

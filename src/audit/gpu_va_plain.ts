@@ -59,9 +59,10 @@ export function plainRange(
   return { verb: "map", start: answered / PAGE_BYTES, pageCount, firstPage, driverProtection, isAnswered: true };
 }
 
-/** A whole number of pages that a number holds exactly. */
+/** A whole number of pages that a number holds exactly; a quotient by a power of two is exact, and a remainder of large numbers dear. */
 function isPaged(bytes: number): boolean {
-  return bytes % PAGE_BYTES === 0 && bytes <= MOST_BYTES;
+  const pages = bytes / PAGE_BYTES;
+  return pages === Math.floor(pages) && bytes <= MOST_BYTES;
 }
 
 function hasLimits(call: CallView): boolean {

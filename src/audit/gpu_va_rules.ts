@@ -3,7 +3,8 @@
 // It must not know why a call failed.
 
 import { heldRefs, type ObjectKind, type Ref, SYMBOLS } from "../api/mod.ts";
-import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
+import { isModelled } from "./call_shapes.ts";
+import type { AuditContext, CallView, Detector, FindingDraft, Listener } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import {
   accessesOf,
@@ -25,7 +26,7 @@ import { breachesOf, isAligned, isZeroReserve, type RangeRequest, reservedBits }
 import type { EndedRange, GpuVaSpace, ObtainedRange, PageSpan, PagingPoint } from "./gpu_va_fold.ts";
 import { rangeRef, reportLeaks, THINGS } from "./gpu_va_leaks.ts";
 import { judgeFree } from "./gpu_va_free.ts";
-import { isUnique, judgeMap } from "./gpu_va_map.ts";
+import { isUnique, judgeMap, otherPlace } from "./gpu_va_map.ts";
 import { GpuWorld } from "./gpu_world.ts";
 import type { Ended } from "./object_table.ts";
 import type { PlanShape } from "./plan_shape.ts";
@@ -60,14 +61,53 @@ class GpuVaDetector implements Detector {
     this.#unique = world.unique;
   }
 
-  hears(shape: PlanShape): boolean {
-    return isOfGpu(shape) || shape.range !== null || shape.strayBits.length > 0 || isProcessExit(shape.plan);
+  listen(shape: PlanShape): Listener | null {
+    const isHeard = isOfGpu(shape) || shape.range !== null || shape.strayBits.length > 0 || isProcessExit(shape.plan);
+    if (!isHeard) return null;
+    const verb = isModelled(shape.plan) ? shape.range?.verb : undefined;
+    return {
+      returned: (call, context) => this.#returned(call, context),
+      ...(verb === "map" && { take: (call, context) => this.#takeMap(call, context) }),
+      ...(verb === "free" && shape.at.madeFence < 0 && { take: (call, context) => this.#takeFree(call, context) }),
+    };
   }
 
-  returned(call: CallView, context: AuditContext): void {
+  #returned(call: CallView, context: AuditContext): void {
     const asked = this.#calls.askedBy(call, context);
-    if (call.plan.declaration.modelled !== false) this.#judge(call, asked, context);
+    if (isModelled(call.plan)) this.#judge(call, asked, context);
     if (call.succeeded) this.#fold(call, asked, context);
+  }
+
+  /** A map of free pages that is done at once, and of which at most a note is told that is counted by now. */
+  #takeMap(call: CallView, context: AuditContext): boolean {
+    const plain = this.#calls.plainOf(call, context);
+    if (plain === null || !plain.isAnswered || plain.driverProtection !== 0 || issuedBy(call) !== 0n) return false;
+    const { at } = call.shape;
+    const space = this.#calls.spaceOf(call);
+    const queue = call.objectNumberAt(at.pagingQueue);
+    const gpu = this.#handles.queueNumbered(queue)?.gpu;
+    const allocation = call.objectNumberAt(at.allocation);
+    if (space === undefined || gpu === undefined || this.#unique.has(allocation)) return false;
+    const { start, pageCount, firstPage } = plain;
+    const span = { start, end: start + pageCount };
+    if (!space.isPlain(gpu) || space.isAnyObtained(span)) return false;
+    const other = otherPlace(space, span, { gpu, allocation, firstPage, pageCount });
+    if (other !== null && !context.isRepeated("gpuva-alias", call, "")) return false;
+    this.#lastRange += 1;
+    const origin = start - firstPage;
+    space.obtainMapped(span, { number: this.#lastRange, call, queue, gpu, allocation, origin });
+    context.pairing.start(THINGS.mapped);
+    return true;
+  }
+
+  /** A free of a whole range that a map obtained. */
+  #takeFree(call: CallView, context: AuditContext): boolean {
+    const plain = this.#world.work.isIdle ? this.#calls.plainOf(call, context) : null;
+    const space = plain === null || plain.start < 0 ? undefined : this.#calls.spaceOf(call);
+    if (plain === null || space === undefined) return false;
+    if (!space.freeMapped({ start: plain.start, end: plain.start + plain.pageCount }, call)) return false;
+    context.pairing.pair(THINGS.mapped);
+    return true;
   }
 
   hearsEnd(kind: ObjectKind): boolean {

@@ -45,6 +45,11 @@ export class GpuViews {
     this.#views.set(allocation.number, { allocation, sizeInBytes, mapped: null, mappedBytes: 0, spans: [] });
   }
 
+  /** Whether none is followed. */
+  get isEmpty(): boolean {
+    return this.#views.size === 0;
+  }
+
   /** The view of an allocation, if it is followed. */
   find(number: number): GpuView | undefined {
     return this.#views.get(number);

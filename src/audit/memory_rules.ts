@@ -48,6 +48,7 @@ export function memoryDetector(watch: MemoryWatch): Detector {
         ...((namesMdl || frees) && { called: (call, context) => watch.called(call, { namesMdl, context }) }),
         // Whoever takes a plain call of a GPADL notes its pages.
         ...(shape.gpadlVerb !== null && !namesMdl && { isIdle: () => true }),
+        ...(isOfRange(shape) && { isIdle: () => watch.isWithoutViews }),
         ...(watch.hearsReturn(shape) && { returned: (call, context) => watch.returned(call, context) }),
       };
     },
@@ -62,6 +63,11 @@ const MEMORY: ReadonlySet<string> = new Set(KINDS);
 
 function isOfMemory(shape: PlanShape): boolean {
   return shape.range !== null || KINDS.some((kind) => shape.names(kind));
+}
+
+/** Whether a call does nothing but map or free addresses. */
+function isOfRange({ range, creates, destroys, returnsPages, gpadlVerb, at }: PlanShape): boolean {
+  return range !== null && creates.length + destroys.length === 0 && !returnsPages && gpadlVerb === null && at.mdl < 0;
 }
 
 /** What is known of memory behind GPADLs and of who uses it. */
@@ -102,6 +108,11 @@ export class MemoryWatch {
         if (ref.kind === "buffer" || ref.kind === "mdl") this.#freedEarly(call, ref, context);
       }
     }
+  }
+
+  /** No allocation is followed: whatever is mapped shows no pages of a partition. */
+  get isWithoutViews(): boolean {
+    return this.#views.isEmpty;
   }
 
   /** Whether calls of a shape, once they have returned, change what stands for pages or what the GPU reaches. */

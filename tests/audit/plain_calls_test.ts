@@ -12,7 +12,11 @@ function filesIn(folder: string, pattern: RegExp): readonly URL[] {
   return [...Deno.readDirSync(url)].filter(({ name }) => pattern.test(name)).map(({ name }) => new URL(name, url));
 }
 
-const FILES = [...filesIn("kmcl/", /gpadl|channel|rescind|unload|sysmem/), ...filesIn("rules/", /^(g|x|v-3[23])-/)];
+const FILES = [
+  ...filesIn("kmcl/", /gpadl|channel|rescind|unload|sysmem/),
+  ...filesIn("gpu/", /map|free|reserve|alias|va/),
+  ...filesIn("rules/", /^(g|x|v)-/),
+];
 
 Deno.test("an audit that tells every detector of every call finds what one finds that takes plain calls at once", async () => {
   assert(FILES.length > 100);
