@@ -7,6 +7,7 @@ import { defaultOptions, type ModelOptions, OPTIONS, parseOption } from "../opti
 import { baseSide, canonicalSide, mayCall, SIDES, sidesOf } from "../sides.ts";
 import { checkArguments, checkOutcome, checkOuts, checkReturn, returnPlan } from "./check.ts";
 import { Cursor } from "./lexer.ts";
+import { foldDdiNames } from "./ddi_names.ts";
 import { didYouMean } from "./near_names.ts";
 import { Nesting } from "./nesting.ts";
 import { parseExpectation } from "./parse_expectation.ts";
@@ -139,7 +140,7 @@ class LineReader {
     const side = parseSide(cursor);
     const plan = parsePlan(cursor, { side, isCallback });
     if (!cursor.take("(")) throw cursor.expected(`"(" after ${plan.name}`);
-    const args = parseNamed(cursor, { close: ")", what: "parameter" });
+    const args = foldDdiNames(parseNamed(cursor, { close: ")", what: "parameter" }), plan);
     checkArguments(args, plan);
     return { side: canonicalSide(side), plan, args };
   }
