@@ -175,7 +175,7 @@ export const GPU_RULES = {
   },
   "allocation-destroyed-in-use": {
     code: "V-29",
-    severity: "error",
+    severity: "warning",
     doc: "An allocation was destroyed while work used it.",
     source: "D3DDDICB_DESTROYALLOCATION2FLAGS",
   },

@@ -14,6 +14,7 @@ import type { Verdict } from "./finding.ts";
 import { bigintOf, isGpuKind, isProcessExit, spanText, u64In } from "./gpu_call_values.ts";
 import { gaps } from "./gpu_page_table.ts";
 import { isUpdate, type Operation, operationsOf } from "./gpu_update_operations.ts";
+import { type AskedMapping, conflictInside } from "./gpu_update_protection.ts";
 import type { GpuVaSpace, PageMapping, PageSpan } from "./gpu_va_fold.ts";
 import { isUnique, judgeMap } from "./gpu_va_map.ts";
 import { type QueuedUpdate, updateQueue } from "./gpu_work_states.ts";
@@ -135,17 +136,26 @@ class GpuUpdateDetector implements Detector {
 
   /** V-20, once per call. */
   #judgeProtection(call: CallView, { space, gpu, operations }: Update, context: AuditContext): void {
+    const changed: PageSpan[] = [];
+    const asked: AskedMapping[] = [];
+    const draft = about(call, context);
     for (const operation of operations) {
       const { allocation, span, firstPage, repeatPages: pageCount } = operation;
-      if (space === undefined || span === null || allocation === null) continue;
-      const driverProtection = this.#protectionAt(span.start, { space, gpu, operation, context });
-      const hasUnique = this.#world.unique.has(allocation.number);
-      const place = { space, gpu, span, pageCount, firstPage, driverProtection, hasUnique };
-      const [breach] = judgeMap({ ...place, allocation: allocation.number, hasSucceeded: false, isFresh: false });
-      if (breach === undefined) continue;
-      const draft = about(call, context);
-      context.report({ ...breach, ...draft, evidence: [...breach.evidence(), ...draft.evidence] });
-      return;
+      if (space === undefined || span === null) continue;
+      if (allocation !== null) {
+        const driverProtection = this.#protectionAt(span.start, { space, gpu, operation, context });
+        const hasUnique = this.#world.unique.has(allocation.number);
+        const place = { space, gpu, span, pageCount, firstPage, driverProtection, hasUnique, changed };
+        const [breach] = judgeMap({ ...place, allocation: allocation.number, hasSucceeded: false, isFresh: false });
+        if (breach !== undefined) {
+          return context.report({ ...breach, ...draft, evidence: [...breach.evidence(), ...draft.evidence] });
+        }
+        const mapping = { operation, driverProtection, span, changed: changed.length };
+        const message = conflictInside(mapping, { asked, changed });
+        if (message !== null) return context.report({ rule: "gpuva-driver-protection-conflict", message, ...draft });
+        asked.push(mapping);
+      }
+      changed.push(span);
     }
   }
 

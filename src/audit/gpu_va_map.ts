@@ -4,6 +4,7 @@ import { pagesText, spanText } from "./gpu_call_values.ts";
 import type { FindingDraft } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import type { Breach } from "./gpu_va_arguments.ts";
+import { gaps } from "./gpu_page_table.ts";
 import type { GpuVaSpace, PageSpan, PlacedMapping } from "./gpu_va_fold.ts";
 import { hexText } from "./wording.ts";
 
@@ -29,6 +30,8 @@ export interface MapQuestion {
   readonly hasSucceeded: boolean;
   /** No page of the span is obtained. */
   readonly isFresh: boolean;
+  /** Pages of this GPU that the same call has changed by then; nothing: none. */
+  readonly changed?: readonly PageSpan[];
 }
 
 /** A breach, with the mapping or range that it is about. */
@@ -109,6 +112,7 @@ function protectionConflict(question: MapQuestion): MapBreach | null {
     if (value.driverProtection === driverProtection || !isShared(other, question)) continue;
     const first = Math.max(other.start, firstPage + value.origin);
     const last = Math.min(other.end, firstPage + pageCount + value.origin);
+    if (other.gpu === gpu && gaps({ start: first, end: last }, question.changed ?? []).length === 0) continue;
     const isReplaced = span !== null && other.gpu === gpu && isInside({ start: first, end: last }, span);
     if (!isUnique(value.driverProtection) && (isReplaced || !isUnique(driverProtection))) continue;
     const message =

@@ -20,6 +20,9 @@ Deno.test("a count that is given is taken, and cuts its array", () => {
   const list = statement.args[0]?.value;
   assertEquals(list?.form === "array" ? list.items.map(({ source }) => source) : [], ["1"]);
   assertEquals(understood("D3DKMTUpdateGpuVirtualAddress(NumOperations=0)"), []);
+  assertEquals(understood("D3DKMTDestroyAllocation2(hResource=7, phAllocationList=null, AllocationCount=3)"), [
+    "hResource=7",
+  ]);
 });
 
 Deno.test("a count beyond its array, a flag that is none, and a value that no model has are told at their place", () => {

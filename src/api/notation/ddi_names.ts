@@ -15,9 +15,10 @@ function foldNames(args: readonly NamedNode[], ins: readonly ParamPlan[], owner:
   const names = DDI_NAMES[owner] ?? {};
   const opened = args.flatMap((arg) => opensInto(arg, names));
   const folded = opened.flatMap((arg) => ins.some(({ name }) => name === arg.name) ? arg : declared(arg, names));
+  const given = folded.filter(({ name, value }) => !isNoArray(value, ins.find((each) => each.name === name)));
   const twice = folded.find(({ name }, index) => folded.findIndex((arg) => arg.name === name) < index);
   if (twice !== undefined) throw new NotationError(`${twice.name} is given twice`, twice.at);
-  return folded.map((arg) => {
+  return given.map((arg) => {
     const plan = ins.find(({ name }) => name === arg.name);
     const value = counted(symbolic(arg.value, names.symbols?.[arg.name]), arg.name, { opened, names });
     return { ...arg, value: plan?.storage === "struct" ? members(value, plan) : value };
@@ -42,6 +43,11 @@ function declared(
   if (!unused.includes(arg.name)) return [arg];
   if (isNothing(arg.value)) return [];
   throw new NotationError(`expected 0, null or nothing: ${arg.name} is not modelled`, arg.value.at);
+}
+
+/** A pointer to no items. */
+function isNoArray(value: ValueNode, plan: ParamPlan | undefined): boolean {
+  return value.form === "null" && plan?.isArray === true;
 }
 
 function isNothing(value: ValueNode): boolean {
