@@ -6,7 +6,7 @@ import { type Behaviour, blocked, fail, type Reply, type Scope, success } from "
 import { endLater, endNow, isDying } from "./allocation_end.ts";
 import { deviceTrouble } from "./device_error.ts";
 import { allocationsOf } from "./gpu_process.ts";
-import { failTowards } from "./guest_answers.ts";
+import { failTowards, isGuest } from "./guest_answers.ts";
 import { oldestWork } from "./gpu_work.ts";
 import type { AllocationData, EngineObject } from "./objects.ts";
 
@@ -38,7 +38,7 @@ interface AllocationInfo {
 
 /**
  * Refusals in order: a device in error; flags; the resource; a standard allocation's flags (option `standard-allocation`);
- * how many; each allocation's memory and size; video memory in all.
+ * in a guest what its graphics kernel refuses; how many; each allocation's memory and size; video memory in all.
  */
 function createAllocation(
   scope: Scope,
@@ -51,6 +51,7 @@ function createAllocation(
   if (trouble !== null) return trouble;
   if ((flags & ~KNOWN_FLAGS) !== 0 || !fitsResource(device, given, flags)) return fail("STATUS_INVALID_PARAMETER");
   if (!isStandardRight(scope.world.options, flags)) return fail("STATUS_INVALID_PARAMETER");
+  if (isGuest(scope) && !isGuestRight(infos, flags)) return fail("STATUS_INVALID_PARAMETER");
   if (infos.length === 0 || infos.length > MAX_ALLOCATIONS) return fail("STATUS_INVALID_PARAMETER");
   if (!infos.every(isSound)) return fail("STATUS_INVALID_PARAMETER");
   const videoBytes = infos.reduce((sum, { pSystemMem, Size }) => pSystemMem === null ? sum + Size : sum, 0n);
@@ -81,6 +82,17 @@ function isStandardRight(options: ModelOptions, flags: number): boolean {
   if (options["standard-allocation"] === "any" || (flags & FLAGS.StandardAllocation) === 0) return true;
   const needed = FLAGS.CreateShared | FLAGS.CrossAdapter;
   return (flags & needed) === needed;
+}
+
+/**
+ * What a guest's graphics kernel passes on (gpuva.md 5.7, step 1): no section and nothing protected; what is shared has a
+ * resource and NT security; all allocations are over existing memory, or none.
+ */
+function isGuestRight(infos: readonly AllocationInfo[], flags: number): boolean {
+  if ((flags & (FLAGS.ExistingSection | FLAGS.CreateProtected)) !== 0) return false;
+  const needed = FLAGS.CreateShared | FLAGS.CreateResource | FLAGS.NtSecuritySharing;
+  if ((flags & FLAGS.CreateShared) !== 0 && (flags & needed) !== needed) return false;
+  return new Set(infos.map(({ pSystemMem }) => pSystemMem === null)).size <= 1;
 }
 
 /** Existing memory starts at a page and is whole pages, and so is the part used; new memory has a size. */
