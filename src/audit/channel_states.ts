@@ -252,6 +252,7 @@ export class ChannelStates {
   #unloaded(event: number): void {
     for (const client of this.clients()) this.#disableReturned(client, event);
     this.#unload = null;
+    this.#connectWaiting(event);
   }
 
   /** When the last connection is down at both ends, whoever its client is by now, the host begins to let go of GPADLs. */
@@ -326,8 +327,9 @@ export class ChannelStates {
     this.#connectWaiting(event);
   }
 
-  /** A client that waits gets the first server that offers what it wants. */
+  /** A client that waits gets the first server that offers what it wants; in a guest that leaves the bus it waits on. */
   #connectWaiting(event: number): void {
+    if (this.#unload !== null) return;
     for (const client of this.#records.values()) {
       if (client.isServer || client.state !== "enabled" || client.isUp) continue;
       const server = this.#offerFor(client);

@@ -35,11 +35,11 @@ interface Step {
 
 /**
  * Connects clients that wait with the first server that offers what they want, lowest numbers first. Only those who want what
- * `channel` is about can have become a pair by what happened to it.
+ * `channel` is about can have become a pair by what happened to it. A guest that leaves the bus opens nothing until it has.
  */
 export function connectWaiting(world: World, channel: Channel, cause: number): void {
   const { interfaceType } = channel.data;
-  if (interfaceType === null) return;
+  if (interfaceType === null || world.wire.unload !== "none") return;
   for (const number of world.meeting.clients(interfaceType)) {
     const client = world.find("channel", number);
     const server = client === undefined ? undefined : findOffer(world, client);

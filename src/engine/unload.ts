@@ -3,11 +3,14 @@
 
 import { type Behaviour, blocked, done, refuse, type Reply, type Scope } from "./behaviour.ts";
 import { tearDown } from "./channel.ts";
-import { type Channel, isConnectionUp } from "./connection.ts";
-import { sendUnload, sendUnloadResponse } from "./vmbus.ts";
+import { type Channel, connectWaiting, isConnectionUp } from "./connection.ts";
+import { sendUnload, sendUnloadResponse, takeOffers } from "./vmbus.ts";
 import type { World } from "./world.ts";
 
-/** Returns when no connection is up and no GPADL is left; those that no driver deleted end with it. */
+/**
+ * Returns when no connection is up and no GPADL is left; those that no driver deleted end with it. A client that is enabled
+ * meanwhile waits for that, too: its guest has to come back to the bus first.
+ */
 function unload(scope: Scope): Reply {
   const { world } = scope;
   if (!scope.retry) {
@@ -36,6 +39,11 @@ function unload(scope: Scope): Reply {
   }
   world.wire.unload = "none";
   sendUnloadResponse(world);
+  for (const client of clients(world)) {
+    if (client.state !== "enabled") continue;
+    takeOffers(world, client);
+    connectWaiting(world, client, scope.event);
+  }
   return done();
 }
 

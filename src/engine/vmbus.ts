@@ -24,7 +24,9 @@ function isOn({ options }: World): boolean {
   return options.wire === "on";
 }
 
+/** Between UNLOAD and its answer nobody says anything else: the guest's ids are gone. */
 function say(world: World, name: MessageName, ins: readonly Value[]): void {
+  if (world.wire.unload === "sent" && name !== "UNLOAD") return;
   world.outputs.push({ form: "message", name, side: WIRE[name].endpoint, ins });
 }
 

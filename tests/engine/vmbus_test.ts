@@ -289,6 +289,22 @@ Deno.test("an unload closes what is open, and is answered when the last view of 
   ]);
 });
 
+Deno.test("what a guest that leaves the bus enables waits until it has left", () => {
+  const pair = new Wire().open();
+  const handle = numberOf(pair.gpadl(4096).outs.GpadlHandle);
+  pair.call("server", "VmbChannelMapGpadl", { Channel: pair.server, GpadlHandle: handle });
+  assertEquals(pair.call("machine", "UnloadVmbus").blocked, true);
+  pair.said();
+  pair.call("client", "VmbChannelEnable", { Channel: pair.client });
+  pair.disable("server");
+  pair.call("server", "VmbChannelEnable", { Channel: pair.server });
+  assertEquals([pair.states(), pair.said()], ["enabled/paused, enabled/active", []]);
+  pair.call("server", "VmbChannelUnmapGpadl", { Channel: pair.server, GpadlHandle: handle });
+  const [answer, offer] = pair.said();
+  assertEquals([answer, offer?.split(" ")[0]], ["UNLOAD_RESPONSE", "OFFER_CHANNEL"]);
+  assertEquals(pair.states(), "open/paused, open/active");
+});
+
 Deno.test("an unload of a guest that shows nothing returns at once, without the option too", () => {
   for (const wire of ["on", "off"]) {
     const pair = new Wire({ wire });
