@@ -16,8 +16,9 @@ import { isRef, printObject, type Ref, type Value } from "../api/mod.ts";
 import { isJudged } from "./call_shapes.ts";
 import { handleMisuse } from "./channel_rules.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
-import type { Verdict } from "./finding.ts";
+import type { Evidence, Verdict } from "./finding.ts";
 import type { GuestPages } from "./guest_pages.ts";
+import type { Tracked } from "./object_table.ts";
 import { aboutCall, aboutPacket, packetHistory, packetText } from "./packet_drafts.ts";
 import { sendMisuses } from "./packet_send_rules.ts";
 import { COMPLETION_ROUTINE, type PacketShape, packetShapeOf } from "./packet_shapes.ts";
@@ -133,6 +134,8 @@ function liveMisuse(
   { role }: PacketShape,
   { packet, packets, context }: Scene & { readonly packet: PacketRecord },
 ): FindingDraft | null {
+  const channel = context.objects.find({ kind: "channel", number: packet.channel, handle: 0 });
+  if (role === "send" && channel !== undefined && channel.endedAt > 0) return sentToNobody(packet, call, channel);
   const flight = flightText(packet);
   const verdict = flightVerdict(packet, packets, context);
   switch (role) {
@@ -177,6 +180,16 @@ function liveMisuse(
     default:
       return null;
   }
+}
+
+/** L-03: a packet outlived its channel (P-05), and what it is sent on is gone. */
+function sentToNobody({ ref, created }: PacketRecord, call: CallView, channel: Tracked): FindingDraft {
+  const { ref: object, endedAt } = channel;
+  const text = `${printObject(object)} was used by ${call.plan.name} of ${
+    printObject(ref)
+  } after its cleanup @${endedAt}`;
+  const cleanup: Evidence = { event: endedAt, role: "deleted", site: null, call: "", side: call.side };
+  return aboutCall("channel-use-after-cleanup", call, { text, object, before: [created, cleanup] });
 }
 
 /** The library frees it when its transaction ends, and that may be over. */
