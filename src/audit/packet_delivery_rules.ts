@@ -26,7 +26,7 @@ import {
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
 import { evidenceOf } from "./join.ts";
-import { aboutCall } from "./packet_drafts.ts";
+import { aboutCall, othersObject } from "./packet_drafts.ts";
 import { PROCESS_PACKET } from "./packet_shapes.ts";
 import type { PlanShape } from "./plan_shape.ts";
 import type { RuleName } from "./rules.ts";
@@ -156,7 +156,8 @@ class DeliveryWatch {
       return role === "complete" ? aboutCall("packet-double-complete", call, { text }) : null;
     }
     const record = this.#deliveries.find(value);
-    return record === undefined ? this.#deadMisuse(call, role, value) : liveMisuse(call, role, { record, context });
+    if (record === undefined) return this.#deadMisuse(call, role, value);
+    return othersObject(call, value, record.delivered.side) ?? liveMisuse(call, role, { record, context });
   }
 
   #deadMisuse(call: CallView, role: DeliveryRole, ref: Ref): FindingDraft | null {

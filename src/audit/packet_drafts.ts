@@ -36,6 +36,13 @@ export function aboutCall(
   return { rule, message: text, event: call.event, object, evidence: [...before, evidenceOf(call, "used")] };
 }
 
+/** An object of the other end's driver is none of the caller's (L-09); null: it is its own. */
+export function othersObject(call: CallView, ref: Ref, side: string): FindingDraft | null {
+  if (side === call.side || (side !== "client" && side !== "server")) return null;
+  const text = `${printObject(ref)} is the ${side}'s; the ${call.side} called ${call.plan.name} on it`;
+  return aboutCall("wrong-endpoint", call, { text, object: ref });
+}
+
 /** Where a packet was made, and sent where that is not over. */
 export function packetHistory({ created, flight }: PacketRecord): readonly Evidence[] {
   return flight === null ? [created] : [created, flight.sent];

@@ -18,8 +18,8 @@ import { handleMisuse } from "./channel_rules.ts";
 import type { AuditContext, CallView, Detector, FindingDraft } from "./detector.ts";
 import type { Evidence, Verdict } from "./finding.ts";
 import type { GuestPages } from "./guest_pages.ts";
-import type { Tracked } from "./object_table.ts";
-import { aboutCall, aboutPacket, packetHistory, packetText } from "./packet_drafts.ts";
+import { creationOf, type Tracked } from "./object_table.ts";
+import { aboutCall, aboutPacket, othersObject, packetHistory, packetText } from "./packet_drafts.ts";
 import { sendMisuses } from "./packet_send_rules.ts";
 import { COMPLETION_ROUTINE, type PacketShape, packetShapeOf } from "./packet_shapes.ts";
 import { mustBeFreed, type PacketRecord, type Packets, SET_EXTERNAL_DATA, SET_PACKET_SIZE } from "./packet_states.ts";
@@ -88,9 +88,8 @@ function objectMisuse(call: CallView, shape: PacketShape, scene: Scene): Finding
   if (value === null && shape.role === "initialize") return null;
   if (!isRef(value)) return noPacket(call, shape, value);
   const packet = scene.packets.find(value);
-  return packet === undefined
-    ? deadPacket(call, value, { ...scene, shape })
-    : liveMisuse(call, shape, { ...scene, packet });
+  if (packet === undefined) return deadPacket(call, value, { ...scene, shape });
+  return othersObject(call, value, packet.side) ?? liveMisuse(call, shape, { ...scene, packet });
 }
 
 function noPacket(call: CallView, { role }: PacketShape, value: Value | undefined): FindingDraft {
@@ -108,6 +107,7 @@ function deadPacket(
 ): FindingDraft | null {
   const end = packets.endOf(ref);
   if (end === null) return null;
+  if (end.how === "channel-gone") return orphanMisuse(call, ref, { context, shape });
   const isFree = shape.role === "free";
   const created = context.objects.find(ref);
   const before = [
@@ -183,7 +183,11 @@ function liveMisuse(
 }
 
 /** L-03: a packet outlived its channel (P-05), and what it is sent on is gone. */
-function sentToNobody({ ref, created }: PacketRecord, call: CallView, channel: Tracked): FindingDraft {
+function sentToNobody(
+  { ref, created }: Pick<PacketRecord, "ref" | "created">,
+  call: CallView,
+  channel: Tracked,
+): FindingDraft {
   const { ref: object, endedAt } = channel;
   const text = `${printObject(object)} was used by ${call.plan.name} of ${
     printObject(ref)
@@ -196,6 +200,22 @@ function sentToNobody({ ref, created }: PacketRecord, call: CallView, channel: T
 function mayBeFreed(packet: PacketRecord, call: CallView, flight: string): FindingDraft {
   const text = `was used by ${call.plan.name}; its default completion routine frees it, and it was ${flight}`;
   return { ...aboutPacket(packet, "packet-use-after-free", { call, role: "used", text }), verdict: "unproven" };
+}
+
+/** Memory of the caller's outlives the channel that it held a packet of: it may be looked at, and hold another packet. */
+function orphanMisuse(
+  call: CallView,
+  ref: Ref,
+  { context, shape: { role } }: { readonly context: AuditContext; readonly shape: PacketShape },
+): FindingDraft | null {
+  const packet = context.objects.find(ref);
+  if (role === "free") {
+    const text = `${printObject(ref)} was freed; it is in the caller's memory and not from VmbPacketAllocate`;
+    return aboutCall("packet-free-not-allocated", call, { text, object: ref });
+  }
+  const channel = packet?.owner == null ? undefined : context.objects.find(packet.owner);
+  if (role !== "send" || packet === undefined || channel === undefined) return null;
+  return sentToNobody({ ref, created: creationOf(packet) }, call, channel);
 }
 
 interface Flight {

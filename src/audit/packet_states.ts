@@ -37,9 +37,9 @@ export interface PacketRecord {
   wasUsed: boolean;
 }
 
-/** How a packet object ended. */
-export type PacketEnd = "freed" | "default-routine" | "replaced";
-const ENDS: readonly PacketEnd[] = ["freed", "default-routine", "replaced"];
+/** How a packet object ended; `channel-gone`: it is in the caller's memory, and what it was for is no more. */
+export type PacketEnd = "freed" | "default-routine" | "replaced" | "channel-gone";
+const ENDS: readonly PacketEnd[] = ["freed", "default-routine", "replaced", "channel-gone"];
 const DEAD = { event: 0, how: 1 } as const;
 
 /** What is known of one endpoint's packets; null: not known. */
@@ -207,7 +207,7 @@ export class Packets {
     this.#traffic.delete(channel.number);
     return packets.filter((packet) => {
       if (mustBeFreed(packet)) return true;
-      this.#end(packet, { event, how: packet.isAllocated ? "default-routine" : "replaced", context });
+      this.#end(packet, { event, how: packet.isAllocated ? "default-routine" : "channel-gone", context });
       return false;
     });
   }
