@@ -154,13 +154,14 @@ function initMissing(
   return aboutCall("channel-init-missing", call, { text, object: ref, before: [] });
 }
 
-/** L-08: Disable returns when the channel is torn down, which needs this callback to return. */
+/** L-08: Disable returns when the channel is torn down, which needs this callback to return. One that returned at once had nothing to wait for. */
 function disableInCallback(
   call: CallView,
   { ref, state, isUp }: ChannelRecord,
   { folds, context }: { readonly folds: StatusFolds; readonly context: AuditContext },
 ): FindingDraft | null {
   if (call.shape.channelVerb !== "close" || (state === "disabled" && !isUp)) return null;
+  if (call.outcome !== null && call.succeeded) return null;
   const callback = context.runningCallback(call.insideCallback);
   if (callback?.plan == null || !isOfChannel(callback.plan)) return null;
   const packet = refOf(callback.ins, "packet");

@@ -1,59 +1,14 @@
 // The VMBus messages that KMCL's calls make: which, in which order, with what in them; and none where the option is off.
 
 import fc from "fast-check";
-import { isArray, isRef, planOf, STATUS, type Value } from "../../src/api/mod.ts";
+import { isArray, planOf, STATUS, type Value } from "../../src/api/mod.ts";
 import { Engine, isSnapshot, piecesOf } from "../../src/engine/mod.ts";
 import { GpadlAssembly, type GpadlRange } from "../../src/engine/gpadl_wire.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { numberOf, Pair } from "./endpoints.ts";
+import { numberOf, type Pair } from "./endpoints.ts";
+import { CLOSE, Wire } from "./wire_pair.ts";
 
 const REFUSED = STATUS.STATUS_INVALID_DEVICE_STATE;
-
-/** A message as its name and its values: words only counted, ring GPADLs as `ring`. */
-function textOf({ name, ins }: Pair["messages"][number]): string {
-  return [name, ...ins.map(valueText)].join(" ");
-}
-
-function valueText(value: Value): string {
-  if (isArray(value)) return `${value.length} words`;
-  if (isRef(value)) return `gpadl#${value.number}`;
-  return typeof value === "number" && value >= 0x8000_0000 && value < 0x8000_1000 ? "ring" : String(value);
-}
-
-/** Two endpoints whose messages are looked at. */
-class Wire extends Pair {
-  constructor(options: Readonly<Record<string, string>> = {}) {
-    super({ wire: "on", ...options });
-  }
-
-  /** The messages since the last time. */
-  said(): string[] {
-    return this.messages.splice(0).map(textOf);
-  }
-
-  disable(side: "client" | "server", drain = true) {
-    return this.call(side, "VmbChannelDisable", { Channel: side === "client" ? this.client : this.server }, drain);
-  }
-
-  cleanup(side: "client" | "server") {
-    return this.call(side, "VmbChannelCleanup", { Channel: side === "client" ? this.client : this.server });
-  }
-
-  buffer(byteCount: number, byteOffset = 0): number {
-    return numberOf(this.call("guest", "AllocateBuffer", { ByteCount: byteCount, ByteOffset: byteOffset }).value);
-  }
-
-  gpadl(byteCount: number, buffer = this.buffer(byteCount)) {
-    const args = { Channel: this.client, Buffer: buffer, ByteCount: byteCount };
-    return this.call("client", "VmbChannelCreateGpadlFromBuffer", args);
-  }
-
-  delete(handle: number) {
-    return this.call("client", "VmbChannelDeleteGpadl", { Channel: this.client, GpadlHandle: handle });
-  }
-}
-
-const CLOSE = ["CLOSE_CHANNEL 1", "GPADL_TEARDOWN 1 ring", "GPADL_TORNDOWN ring"];
 
 Deno.test("without the option no message is made", () => {
   const pair = new Wire({ wire: "off" }).open();
@@ -175,45 +130,6 @@ Deno.test("a server that rescinds before it answered an open never answers it", 
   assertEquals(pair.said(), ["GPADL_TORNDOWN ring"]);
 });
 
-Deno.test("of an id that went back nothing is torn down any more: the host let go of what was left", () => {
-  const pair = new Wire().open();
-  const left = numberOf(pair.gpadl(4096).outs.GpadlHandle);
-  pair.disable("server");
-  pair.said();
-  pair.call("client", "VmbChannelEnable", { Channel: pair.client });
-  assertEquals(pair.said(), ["REL_ID_RELEASED 1"]);
-  pair.delete(left);
-  assertEquals(pair.said(), []);
-});
-
-/** The server's Closed is still to come, the client has enabled itself anew. */
-function leftByClient(): Wire {
-  const pair = new Wire().open();
-  pair.disable("server", false);
-  const due = () => pair.engine.deliverable().find(({ side }) => side === "client");
-  for (let next = due(); next !== undefined; next = due()) pair.deliver(next.id);
-  pair.said();
-  pair.call("client", "VmbChannelEnable", { Channel: pair.client }, false);
-  return pair;
-}
-
-Deno.test("a ring's teardown is not answered when the id went back before the server was down", () => {
-  const pair = leftByClient();
-  assertEquals(pair.said(), ["REL_ID_RELEASED 1"]);
-  pair.drain();
-  assertEquals([pair.said(), pair.engine.world.wire.links.size], [[], 0]);
-});
-
-Deno.test("an unload waits for a server that is not down yet, though its client has gone on: its ring is a GPADL too", () => {
-  const pair = leftByClient();
-  pair.call("client", "VmbChannelDisable", { Channel: pair.client }, false);
-  pair.said();
-  const unload = pair.call("machine", "UnloadVmbus", {}, false);
-  assertEquals([unload.blocked, pair.said()], [true, []]);
-  pair.drain();
-  assertEquals(pair.said(), ["UNLOAD", "UNLOAD_RESPONSE"]);
-});
-
 Deno.test("a server that a failed open disables is rescinded", () => {
   const pair = new Wire({ "opened-failure": "disabled" });
   pair.handler = ({ name, side }) => side === "server" && name === "EvtVmbChannelOpened" ? REFUSED : 0;
@@ -262,57 +178,6 @@ Deno.test("what the library refuses is never said; what the host refuses is, wit
     "GPADL_HEADER 1 ring 16 1 2 words",
     `GPADL_CREATED 1 ring ${STATUS.STATUS_QUOTA_EXCEEDED}`,
   ]);
-});
-
-Deno.test("an unload closes what is open, and is answered when the last view of the last GPADL is gone", () => {
-  const pair = new Wire().open();
-  const handle = numberOf(pair.gpadl(4096).outs.GpadlHandle);
-  const args = { Channel: pair.server, GpadlHandle: handle };
-  pair.call("server", "VmbChannelMapGpadl", args);
-  pair.said();
-  const unload = pair.call("machine", "UnloadVmbus");
-  assertEquals([unload.blocked, pair.states()], [true, "closed/active, disabled/paused"]);
-  assertEquals(pair.said(), [...CLOSE, "UNLOAD"]);
-  assertEquals(pair.call("machine", "UnloadVmbus").refused, "the guest is leaving the bus already");
-  assertEquals(pair.call("server", "VmbChannelMapGpadl", args).status === 0, false);
-  pair.left();
-  pair.call("server", "VmbChannelUnmapGpadl", args);
-  assertEquals([pair.left(), pair.said()], [[unload.event], ["UNLOAD_RESPONSE"]]);
-  assertEquals(pair.engine.world.liveCountOf("gpadl"), 0);
-  pair.call("client", "VmbChannelEnable", { Channel: pair.client });
-  assertEquals(pair.said().map((text) => text.split(" ", 2).join(" ")), [
-    "OFFER_CHANNEL 2",
-    "GPADL_HEADER 2",
-    "GPADL_CREATED 2",
-    "OPEN_CHANNEL 2",
-    "OPEN_CHANNEL_RESULT 2",
-  ]);
-});
-
-Deno.test("what a guest that leaves the bus enables waits until it has left", () => {
-  const pair = new Wire().open();
-  const handle = numberOf(pair.gpadl(4096).outs.GpadlHandle);
-  pair.call("server", "VmbChannelMapGpadl", { Channel: pair.server, GpadlHandle: handle });
-  assertEquals(pair.call("machine", "UnloadVmbus").blocked, true);
-  pair.said();
-  pair.call("client", "VmbChannelEnable", { Channel: pair.client });
-  pair.disable("server");
-  pair.call("server", "VmbChannelEnable", { Channel: pair.server });
-  assertEquals([pair.states(), pair.said()], ["enabled/paused, enabled/active", []]);
-  pair.call("server", "VmbChannelUnmapGpadl", { Channel: pair.server, GpadlHandle: handle });
-  const [answer, offer] = pair.said();
-  assertEquals([answer, offer?.split(" ")[0]], ["UNLOAD_RESPONSE", "OFFER_CHANNEL"]);
-  assertEquals(pair.states(), "open/paused, open/active");
-});
-
-Deno.test("an unload of a guest that shows nothing returns at once, without the option too", () => {
-  for (const wire of ["on", "off"]) {
-    const pair = new Wire({ wire });
-    pair.call("client", "VmbChannelEnable", { Channel: pair.client });
-    assertEquals(pair.call("machine", "UnloadVmbus").outcome, { form: "void" });
-    assertEquals(pair.said(), wire === "on" ? ["UNLOAD", "UNLOAD_RESPONSE"] : []);
-    assertEquals(pair.channel(2).state, "disabled");
-  }
 });
 
 Deno.test("a restored engine goes on with the messages", () => {
