@@ -12,6 +12,7 @@
 
 import { isArray, PAGE_BYTES, printObject, type Ref } from "../api/mod.ts";
 import { isLetIn, refOf } from "./call_shapes.ts";
+import { livePeer } from "./channel_connection.ts";
 import type { ChannelRecord, ChannelStates } from "./channel_states.ts";
 import type { AuditContext, CallView, FindingDraft } from "./detector.ts";
 import { slicePieces } from "./extents.ts";
@@ -166,7 +167,7 @@ function forcedPastPage(call: CallView, send: Send): FindingDraft | null {
 function tooMuchExternal(call: CallView, send: Send): FindingDraft | null {
   const { end, packets, context } = send;
   if (isLetIn(call, context)) return null;
-  const peer = end?.isUp === true ? end.peer : null;
+  const peer = end?.isUp === true ? livePeer(end) : null;
   if (peer === null) return null;
   const { maximumExternalBytes, maximumChainLength } = packets.trafficOf(peer.ref.number);
   const external = externalOf(call, send);
