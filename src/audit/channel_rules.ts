@@ -63,7 +63,7 @@ function judge(
     disagreement(call, channels, context);
   if (misuse === null) {
     // What is right because it was let in says nothing of the next one.
-    const state = channels.numbered(call.objectNumberAt(call.shape.at.channel))?.state;
+    const state = channels.numbered(call.channel)?.state;
     const isInState = state === undefined || (call.shape.channelNeeds?.includes(state) ?? true);
     if (isInState || !isLetIn(call, context)) right?.note(call);
   } else if (isModelled(call.plan)) context.report(misuse);
@@ -92,12 +92,12 @@ export class RightUse {
   isAgain(call: CallView): boolean {
     const record = this.#record;
     return record !== undefined && record.state === this.#state && call.side === this.#side &&
-      this.#channels.numbered(call.objectNumberAt(call.shape.at.channel)) === record;
+      this.#channels.numbered(call.channel) === record;
   }
 
   /** Notes a call; one on a channel that is not known is like no other. */
   note(call: CallView): void {
-    this.#record = this.#channels.numbered(call.objectNumberAt(call.shape.at.channel));
+    this.#record = this.#channels.numbered(call.channel);
     this.#state = this.#record?.state ?? "";
     this.#side = call.side;
   }
@@ -107,7 +107,7 @@ export class RightUse {
 export function handleMisuse(call: CallView, context: AuditContext): FindingDraft | null {
   const elsewhere = wrongEndpoint(call, context);
   if (elsewhere !== null) return elsewhere;
-  const number = call.objectNumberAt(call.shape.at.channel);
+  const number = call.channel;
   if (number < 0 || context.objects.sideOf("channel", number) === call.side) return null;
   const ref = call.objectAt(call.shape.at.channel);
   if (ref === null) return null;

@@ -36,6 +36,9 @@ export interface CallView {
   out(word: string): Value | undefined;
   /** The object that the first in parameter of this kind names, or null (none, or a raw handle). */
   object(kind: string): Ref | null;
+  /** The numbers of the channel and of the GPADL that it names first, -1: none. */
+  readonly channel: number;
+  readonly gpadl: number;
   /** The object at a place of `shape.at`, or null. */
   objectAt(place: number): Ref | null;
   /** The in value at a place of `shape.at` as a number, 0 where there is none; above 2^53 it is not exact. */

@@ -38,13 +38,13 @@ export function isPlainCreate(call: CallView, { gpadls, pages }: CreateScene["fo
 
 /** Whether a create is made while GPADLs can be. */
 export function isInTime(call: CallView, { channels }: CreateScene["folds"]): boolean {
-  const record = channels.numbered(call.objectNumberAt(call.shape.at.channel));
+  const record = channels.numbered(call.channel);
   const needs = call.shape.channelNeeds;
   return record === undefined || needs === null || needs.includes(record.state);
 }
 
 function outsideOpen(call: CallView, { folds, context }: CreateScene): FindingDraft | null {
-  const record = folds.channels.numbered(call.objectNumberAt(call.shape.at.channel));
+  const record = folds.channels.numbered(call.channel);
   if (record === undefined || isInTime(call, folds) || isLetIn(call, context)) return null;
   const state = `${printObject(record.ref)}, which is ${record.state} since @${record.since}`;
   const text = `${call.plan.name} on ${state}; wanted: from its Opened callback until its Closed returned`;
@@ -131,7 +131,7 @@ function handleReused(call: CallView, { folds: { gpadls }, context }: CreateScen
 function holderOf(call: CallView, gpadls: Gpadls): number | undefined {
   const made = call.succeeded ? call.madeNumberAt(call.shape.at.madeGpadl) : -1;
   if (made < 0) return undefined;
-  const channel = Math.max(0, call.objectNumberAt(call.shape.at.channel));
+  const channel = Math.max(0, call.channel);
   const holder = gpadls.named(channel, call.madeHandleAt(call.shape.at.madeGpadl));
   return holder === made ? undefined : holder;
 }

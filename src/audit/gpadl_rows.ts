@@ -204,7 +204,12 @@ export class GpadlRecord {
   get deletion(): Deletion | null {
     const { cells } = this.#all.rows;
     const began = this.#all.moment(cells, this.#row() + GPADL.began, "blocked");
-    return began === null ? null : { began, waitsFor: this.#spilledHere()?.waitsFor ?? null };
+    return began === null ? null : { began, waitsFor: this.waitsFor };
+  }
+
+  /** The mapping that its delete had to wait for, null: none. */
+  get waitsFor(): Mapping | null {
+    return this.#spilledHere()?.waitsFor ?? null;
   }
 
   /** Whether it has a mapping that was not unmapped. */

@@ -123,14 +123,14 @@ function isPlain({ plan, range, returnsPages }: PlanShape): boolean {
 function takerOf(shape: PlanShape, verb: Verb, folds: GpadlFolds): CallQuestion | null {
   const { channels, gpadls, pages, memory, objects } = folds;
   const make = objects.maker(shape);
-  const { at } = shape;
+
   switch (verb) {
     case "create":
       return (call, context) => {
         if (channels.unload !== null || !memory.describesAlone(call)) return false;
         make(call);
         returned(verb, call, { folds, context });
-        pages.returned(call);
+        pages.described(call);
         return true;
       };
     case "map":
@@ -138,7 +138,7 @@ function takerOf(shape: PlanShape, verb: Verb, folds: GpadlFolds): CallQuestion 
         if (channels.unload !== null) return false;
         make(call);
         returned(verb, call, { folds, context });
-        pages.returned(call);
+        pages.mapped(call);
         return true;
       };
     case "unmap":
@@ -151,11 +151,10 @@ function takerOf(shape: PlanShape, verb: Verb, folds: GpadlFolds): CallQuestion 
       return (call, context) => {
         const gpadl = recordOf(call, gpadls);
         if (channels.unload !== null || gpadl === undefined || gpadl.isMapped) return false;
-        const number = call.objectNumberAt(at.gpadl);
-        if (!objects.isAlone("gpadl", number) || !memory.endsAlone(number)) return false;
+        if (!objects.isAlone("gpadl", call.gpadl) || !memory.endsAlone(call.gpadl)) return false;
         deleted(call, gpadl, { gpadls, context });
-        objects.endAlone("gpadl", number, call.returnedAt);
-        pages.endedGpadl(number);
+        objects.endAlone("gpadl", call.gpadl, call.returnedAt);
+        pages.endedGpadl(call.gpadl);
         return true;
       };
     default:
@@ -168,8 +167,8 @@ function isExpected(verb: Verb, call: CallView, folds: GpadlFolds): boolean {
   const { at } = call.shape;
   const { gpadls } = folds;
   if (verb === "create") return isPlainCreate(call, folds);
-  const gpadl = call.objectNumberAt(at.gpadl);
-  const channel = call.objectNumberAt(at.channel);
+  const gpadl = call.gpadl;
+  const channel = call.channel;
   if (verb === "unmap") return gpadls.isUnmappable(gpadl, channel);
   if (verb === "destroy") return gpadls.isDeletable(gpadl, channel);
   const flags = call.numberAt(at.gpadlFlags);
@@ -302,7 +301,7 @@ function unknown(rule: RuleName, call: CallView, context: AuditContext): Finding
 }
 
 function recordOf(call: CallView, gpadls: Gpadls): GpadlRecord | undefined {
-  const gpadl = call.objectNumberAt(call.shape.at.gpadl);
+  const gpadl = call.gpadl;
   return gpadl < 0 ? undefined : gpadls.numbered(gpadl);
 }
 
@@ -352,7 +351,7 @@ function unmapped(
   context.pairing.pair("gpadl-mapping");
   if (mdl === null) return;
   pages.ended(mdl);
-  context.objects.end(mdl, call.returnedAt);
+  context.objects.endAlone("mdl", mdl.number, call.returnedAt);
 }
 
 function deleted(
@@ -361,7 +360,7 @@ function deleted(
   { gpadls, context }: { readonly gpadls: Gpadls; readonly context: AuditContext },
 ): void {
   gpadls.deleteBegan(call, gpadl);
-  const waited = gpadl.deletion?.waitsFor?.unmapped;
+  const waited = gpadl.waitsFor?.unmapped;
   gpadls.deleted(gpadl, call.returnedAt);
   context.pairing.pair("gpadl");
   if (waited == null) return;

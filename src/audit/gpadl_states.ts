@@ -37,6 +37,15 @@ function isOpen(cells: Float64Array, row: number): boolean {
   return cells[row + MDL.mapping] === OPEN;
 }
 
+/** A channel that is an end of GPADLs which are alive or mapped, and of how many. */
+interface End {
+  readonly channel: number;
+  count: number;
+}
+
+/** No channel's. */
+const NO_END: End = { channel: -1, count: 0 };
+
 /** All GPADLs. */
 export class Gpadls {
   readonly #all: GpadlRows;
@@ -49,7 +58,10 @@ export class Gpadls {
   /** Live ones by channel and handle value. */
   readonly #handles = new Map<number, NumberMap<number>>();
   /** How many are alive or mapped, by each channel that is an end of theirs. */
-  readonly #ends = new NumberMap<number>();
+  readonly #ends = new Map<number, End>();
+  /** The ends of the newest one that was counted: one after the other is of the same channels. */
+  #client: End = NO_END;
+  #server: End = NO_END;
 
   /** What it keeps stands beside what the table of objects keeps of GPADLs and MDLs. */
   constructor(objects: ObjectTable) {
@@ -144,7 +156,7 @@ export class Gpadls {
     const number = call.madeNumberAt(at.madeGpadl);
     if (number < 0) return false;
     const handle = call.madeHandleAt(at.madeGpadl);
-    const channel = Math.max(0, call.objectNumberAt(at.channel));
+    const channel = Math.max(0, call.channel);
     const isReadOnly = (call.numberAt(at.gpadlFlags) & READ_ONLY) !== 0;
     const known = this.#rowOf(number);
     const isNew = known < 0 || !isWanted(this.#all.rows.cells, known);
@@ -276,8 +288,28 @@ export class Gpadls {
 
   /** One more or fewer is alive or mapped at the ends of a channel. */
   #count(channel: number, server: number, more: 1 | -1): void {
-    addTo(this.#ends, channel, more);
-    if (server !== channel) addTo(this.#ends, server, more);
+    if (this.#client.channel !== channel) this.#client = this.#endOf(channel);
+    this.#client.count += more;
+    if (this.#client.count === 0) this.#forget(this.#client);
+    if (server === channel) return;
+    if (this.#server.channel !== server) this.#server = this.#endOf(server);
+    this.#server.count += more;
+    if (this.#server.count === 0) this.#forget(this.#server);
+  }
+
+  #endOf(channel: number): End {
+    const known = this.#ends.get(channel);
+    if (known !== undefined) return known;
+    const made = { channel, count: 0 };
+    this.#ends.set(channel, made);
+    return made;
+  }
+
+  /** An end that none is at. */
+  #forget(end: End): void {
+    this.#ends.delete(end.channel);
+    if (this.#client === end) this.#client = NO_END;
+    if (this.#server === end) this.#server = NO_END;
   }
 
   #noteMdl(mdl: number, gpadl: number): void {
@@ -323,13 +355,6 @@ const NO_MAPPINGS: readonly Mapping[] = [];
 /** Whether a channel is an end of a GPADL; one that is not known may be any. */
 function isEnd(own: number | undefined, channel: number): boolean {
   return own === 0 || own === channel;
-}
-
-/** Adds to a count; one of 0 is none. */
-function addTo(counts: NumberMap<number>, key: number, more: number): void {
-  const count = (counts.get(key) ?? 0) + more;
-  if (count === 0) counts.delete(key);
-  else counts.set(key, count);
 }
 
 /** What happened to a GPADL, in the order of the trace; a delete that waits is `blocked`. */

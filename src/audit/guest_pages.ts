@@ -176,8 +176,8 @@ export class GuestPages {
     if (made?.kind === "buffer") this.#addBuffer(call, made);
     else if (made?.kind === "mdl") this.#addMdl(call, made);
     const { gpadlVerb } = shape;
-    if (gpadlVerb === "create") this.#addGpadl(call);
-    else if (gpadlVerb === "map") this.#addMapping(call);
+    if (gpadlVerb === "create") this.described(call);
+    else if (gpadlVerb === "map") this.mapped(call);
     if (shape.createsAllocations) this.#addAllocations(call);
     this.#askedAt = 0;
   }
@@ -330,7 +330,8 @@ export class GuestPages {
     this.#mdls.set(ref.number, { extent, next: call.object("mdl") });
   }
 
-  #addGpadl(call: CallView): void {
+  /** Takes a GPADL that was made. */
+  described(call: CallView): void {
     const number = call.madeNumberAt(call.shape.at.madeGpadl);
     const request = this.request(call);
     if (number < 0 || request === null) return;
@@ -349,9 +350,10 @@ export class GuestPages {
     for (const { kind, number: source } of sources) this.#madeOf(kind).add(source, number);
   }
 
-  #addMapping(call: CallView): void {
+  /** Takes a GPADL that was mapped. */
+  mapped(call: CallView): void {
     const mdl = call.madeNumberAt(call.shape.at.madeMdl);
-    const gpadl = call.objectNumberAt(call.shape.at.gpadl);
+    const gpadl = call.gpadl;
     const described = gpadl < 0 ? -1 : this.#gpadls.find(gpadl);
     const { cells } = this.#gpadls;
     if (mdl < 0 || described < 0 || cells[described + GPADL.life] !== LIVE) return;

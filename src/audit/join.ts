@@ -41,6 +41,8 @@ export class JoinedCall implements CallView {
   succeeded = false;
   event: number;
   returnedAt = 0;
+  channel: number;
+  gpadl: number;
   #began: EventView;
   #returned: EventView | null = null;
 
@@ -50,6 +52,8 @@ export class JoinedCall implements CallView {
     this.shape = shape;
     this.insideCallback = insideCallback;
     this.event = began.event;
+    this.channel = this.objectNumberAt(shape.at.channel);
+    this.gpadl = this.objectNumberAt(shape.at.gpadl);
   }
 
   /** Becomes another call, whole. */
@@ -59,6 +63,9 @@ export class JoinedCall implements CallView {
     this.shape = shape;
     this.event = whole.event;
     this.insideCallback = 0;
+    const { at: { channel, gpadl } } = shape;
+    this.channel = channel < 0 ? -1 : whole.inObject(channel);
+    this.gpadl = gpadl < 0 ? -1 : whole.inObject(gpadl);
     this.answer(whole);
   }
 

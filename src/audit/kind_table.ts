@@ -92,7 +92,9 @@ export class KindTable {
   ): void {
     const at = this.#ownerAt(call, madeWithIt);
     const owner = this.#owners[at];
-    const made = owner === undefined ? undefined : madeWithIt.find(({ kind }) => kind === owner.kind);
+    const made = owner === undefined || madeWithIt.length === 0
+      ? undefined
+      : madeWithIt.find(({ kind }) => kind === owner.kind);
     const named = this.#named[at] ?? -1;
     const ownerNumber = owner === undefined ? 0 : made?.number ?? call.objectNumberAt(named);
     const ownerHandle = owner === undefined ? 0 : made?.handle ?? handleOf(call, named, owner.rows);

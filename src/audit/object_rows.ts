@@ -70,9 +70,10 @@ export class ObjectRows {
 
   /** The row of a number: the one that it has, or one of zeros. */
   add(number: number): number {
-    const known = this.find(number);
-    if (known >= 0) return known;
     let slot = (number & this.#mask) * this.#width;
+    if (this.#cells[slot] === number + 1) return slot + 1;
+    const known = this.#behind.size === 0 ? undefined : this.#behind.get(number);
+    if (known !== undefined) return known;
     // A place that is taken though most are free is a number far from the others: room for it would be wasted.
     while (this.#cells[slot] !== 0 && this.#mask + 1 < this.#limit && 2 * this.#taken > this.#mask) {
       this.#grow();
@@ -81,7 +82,9 @@ export class ObjectRows {
     if (this.#cells[slot] === 0) this.#taken += 1;
     else {
       if (this.#isKept(slot + 1)) this.#moveBehind(slot);
-      this.#cells.fill(0, slot, slot + this.#width);
+      // A row is short: to fill it by hand is cheaper than to ask for it.
+      const cells = this.#cells;
+      for (let cell = slot + this.#width - 1; cell > slot; cell -= 1) cells[cell] = 0;
     }
     this.#cells[slot] = number + 1;
     return slot + 1;
@@ -111,7 +114,11 @@ export class ObjectRows {
   }
 
   #isKept(row: number): boolean {
-    for (const { from, isKept } of this.#keepers) if (isKept(this.#cells, row + from)) return true;
+    const keepers = this.#keepers;
+    for (let index = 0; index < keepers.length; index += 1) {
+      const keeper = keepers[index];
+      if (keeper !== undefined && keeper.isKept(this.#cells, row + keeper.from)) return true;
+    }
     return false;
   }
 
