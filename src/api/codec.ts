@@ -113,13 +113,20 @@ function isWide({ storage, isArray }: ParamPlan): boolean {
 }
 
 function acceptAll(columns: readonly ValueColumns[], values: readonly Value[]): boolean {
-  return values.length <= columns.length &&
-    values.every((value, index) => columns[index]?.accepts(value ?? null) === true);
+  if (values.length > columns.length) return false;
+  for (let index = 0; index < values.length; index += 1) {
+    if (columns[index]?.accepts(values[index] ?? null) !== true) return false;
+  }
+  return true;
 }
 
 /** About how many bytes an event's values take. */
 export function valuesWeight(ins: readonly Value[], outs: readonly Value[], outcome: Outcome | null): number {
-  return valueWeight(ins) + valueWeight(outs) + (outcome?.form === "value" ? valueWeight(outcome.value) : 0);
+  // Two lists of 8 and what stands in them.
+  let weight = outcome?.form === "value" ? 16 + valueWeight(outcome.value) : 16;
+  for (let index = 0; index < ins.length; index += 1) weight += valueWeight(ins[index] ?? null);
+  for (let index = 0; index < outs.length; index += 1) weight += valueWeight(outs[index] ?? null);
+  return weight;
 }
 
 /** How many elements of arrays an event's values have. */

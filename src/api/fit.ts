@@ -111,6 +111,8 @@ export function valueWeight(value: Value): number {
   if (typeof value === "string") return 8 + 3 * value.length;
   if (typeof value !== "object" || value === null) return 8;
   if (value instanceof Uint8Array) return 8 + value.length;
-  if (isArray(value)) return value.reduce((sum: number, each) => sum + valueWeight(each), 8);
-  return isRef(value) ? 8 : Object.values(value).reduce((sum: number, each: Value) => sum + valueWeight(each), 8);
+  let weight = 8;
+  if (isArray(value)) { for (const each of value) weight += valueWeight(each); }
+  else if (!isRef(value)) { for (const name of Object.keys(value)) weight += valueWeight(value[name] ?? null); }
+  return weight;
 }

@@ -7,7 +7,6 @@ import { crc32 } from "./compress.ts";
 import { NumberColumn } from "./number_column.ts";
 import { writeColumn } from "./column_writer.ts";
 import type { PlaneSink } from "./planes.ts";
-import { sameBytes } from "./same_bytes.ts";
 
 /** Below this bytes are not looked for: a reference would cost as much. */
 const WORTH_BYTES = 64;
@@ -16,15 +15,17 @@ const SAMPLES = 64;
 const NOISE_KINDS = 48;
 
 /** A content, or a part of one: its bytes are in the pool from the offset on. */
-interface Place {
-  readonly content: number;
+interface MutablePlace {
+  content: number;
   /** Where in the content it starts, and how many bytes of the content follow it. */
-  readonly start: number;
-  readonly rest: number;
-  readonly length: number;
-  readonly pool: ByteWriter;
-  readonly offset: number;
+  start: number;
+  rest: number;
+  length: number;
+  pool: ByteWriter;
+  offset: number;
 }
+
+type Place = Readonly<MutablePlace>;
 
 /** Bytes of one chunk after the other. */
 export class ByteTable {
@@ -44,6 +45,8 @@ export class ByteTable {
   readonly #known = new Map<number, Place>();
   /** What was put last but for what continued it, as it was given; what follows it starts `#continued` bytes into it. */
   #last: Place | null = null;
+  /** The newest place of bytes that are not looked for, which nobody keeps: one for all of them. */
+  readonly #short: MutablePlace = { content: 0, start: 0, rest: 0, length: 0, pool: this.#plain, offset: 0 };
   #lastBytes: Uint8Array | null = null;
   #lastDigest = 0;
   #continued = 0;
@@ -125,7 +128,11 @@ export class ByteTable {
   #add(bytes: Uint8Array): Place {
     const isNoise = looksLikeNoise(bytes);
     const pool = isNoise ? this.#noise : this.#plain;
-    const place = { content: this.size, start: 0, rest: 0, length: bytes.length, pool, offset: pool.length };
+    const place = bytes.length < WORTH_BYTES ? this.#short : { ...this.#short };
+    place.content = this.size;
+    place.length = bytes.length;
+    place.pool = pool;
+    place.offset = pool.length;
     this.#lengths.push(bytes.length);
     this.#isNoise.push(isNoise ? 1 : 0);
     pool.bytes(bytes);
@@ -147,8 +154,7 @@ function partOf(whole: Place, from: number, length: number): Place {
 
 /** Whether these bytes stand `from` bytes into a place and do not pass its end. */
 function isAt({ pool, offset, length }: Place, from: number, bytes: Uint8Array): boolean {
-  const start = offset + from;
-  return from + bytes.length <= length && sameBytes(pool.view().subarray(start, start + bytes.length), bytes);
+  return from + bytes.length <= length && pool.holds(offset + from, bytes);
 }
 
 const seen = new Uint8Array(256);

@@ -1,6 +1,8 @@
 // A growing buffer of bytes: single bytes, runs and varints (LEB128, least significant group first).
 // It must not know what it holds.
 
+import { isSameAt } from "./same_bytes.ts";
+
 const FIRST_CAPACITY_BYTES = 256;
 
 /** Bytes that grow as they are written; the buffer is kept between uses. */
@@ -35,6 +37,11 @@ export class ByteWriter {
     this.#room(source.length);
     this.#bytes.set(source, this.#length);
     this.#length += source.length;
+  }
+
+  /** Whether these bytes stand at this offset of what was written; makes no view, which would cost more than short bytes. */
+  holds(offset: number, bytes: Uint8Array): boolean {
+    return offset + bytes.length <= this.#length && isSameAt(this.#bytes, offset, bytes);
   }
 
   /** What was written; a view that the next write or `clear()` may change. */

@@ -15,9 +15,23 @@ const LEAST_STEP = 64;
 /** Memory that is worth giving back at once. */
 const LARGE_BYTES = 2 ** 20;
 
+/** Up to so many bytes a look into a table for each costs less than the way to the platform. */
+const SHORT_BYTES = 24;
+/** What a byte does to a crc32: the polynomial of IEEE, lowest bit first. */
+const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
+  let rest = byte;
+  for (let bit = 0; bit < 8; bit += 1) rest = (rest & 1) === 0 ? rest >>> 1 : (rest >>> 1) ^ 0xedb88320;
+  return rest;
+});
+
 /** crc32 (IEEE) of the bytes, going on from `start`. */
 export function crc32(bytes: Uint8Array, start = 0): number {
-  return platformCrc32(bytes, start);
+  if (bytes.length > SHORT_BYTES) return platformCrc32(bytes, start);
+  let crc = ~start;
+  for (let index = 0; index < bytes.length; index += 1) {
+    crc = (crc >>> 8) ^ (CRC_TABLE[(crc ^ (bytes[index] ?? 0)) & 0xff] ?? 0);
+  }
+  return ~crc >>> 0;
 }
 
 /**

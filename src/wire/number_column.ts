@@ -2,6 +2,8 @@
 // first number that has one. It must not know what the numbers mean. `push` must not allocate but to grow.
 
 const FIRST_CAPACITY = 64;
+/** So many zeros are written one by one. */
+const FEW = 16;
 const WORD = 0x100000000;
 
 /** The halves of a column's numbers, to be looked at. */
@@ -91,7 +93,9 @@ export class NumberColumn {
   padTo(length: number): void {
     if (length <= this.#length) return;
     if (length > this.#low.length) this.#grow(length);
-    this.#low.fill(0, this.#length, length);
+    // Mostly one or two: a call that fills them costs more.
+    if (length - this.#length > FEW) this.#low.fill(0, this.#length, length);
+    else for (let at = this.#length; at < length; at += 1) this.#low[at] = 0;
     if (this.isPadding) this.#padded = length;
     this.#length = length;
   }
