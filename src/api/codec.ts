@@ -151,9 +151,11 @@ class ValueColumns {
   readonly #column = new NumberColumn();
   readonly #raw = new NumberColumn();
   readonly #nested: NestedColumns | null;
-  /** The reference that was taken last, and its place: many calls in a row are about one object. */
-  #lastRef: Value = null;
-  #lastPlace = 0;
+  /** The object that was taken last, and its place: many calls in a row are about one, each with a reference of its own. */
+  #lastNumber = 0;
+  #lastHandle = 0;
+  /** Negative: none was. */
+  #lastPlace = -1;
 
   constructor(param: ParamPlan, interning: Interning, way: Way) {
     const { storage, isArray, kind } = param;
@@ -219,7 +221,6 @@ class ValueColumns {
   /** The code of an object, a raw handle value or null; negative: it is none. */
   #codeOf(value: Value): number {
     if (value === null) return NULL_CODE;
-    if (value === this.#lastRef) return FIRST_CODE + (this.#objects?.size ?? 0) - this.#lastPlace;
     if (typeof value === "object") return this.#codeOfRef(value as Ref);
     if (typeof value !== "number" || !isCount(value)) return -1;
     this.#raw.pushNumber(value);
@@ -229,10 +230,14 @@ class ValueColumns {
   #codeOfRef(ref: Ref): number {
     const { kind, number, handle } = ref;
     const objects = this.#objects;
-    if (objects === null || kind !== this.#kind || !isCount(number) || !isCount(handle)) return -1;
+    if (objects === null || kind !== this.#kind) return -1;
     const { size } = objects;
+    const last = this.#lastPlace;
+    if (last >= 0 && number === this.#lastNumber && handle === this.#lastHandle) return FIRST_CODE + size - last;
+    if (!isCount(number) || !isCount(handle)) return -1;
     const place = objects.placeOf(number, handle);
-    this.#lastRef = ref;
+    this.#lastNumber = number;
+    this.#lastHandle = handle;
     this.#lastPlace = place;
     return place === size ? FIRST_CODE : FIRST_CODE + size - place;
   }
@@ -242,7 +247,7 @@ class ValueColumns {
     if (this.#does === OBJECT) {
       if (this.#column.last === RAW_CODE) this.#raw.pop();
       if (this.#column.last === FIRST_CODE) this.#objects?.forgetNewest();
-      this.#lastRef = null;
+      this.#lastPlace = -1;
     }
     this.#column.pop();
   }
@@ -259,7 +264,7 @@ class ValueColumns {
     this.#column.clear();
     this.#raw.clear();
     this.#nested?.clear();
-    this.#lastRef = null;
+    this.#lastPlace = -1;
   }
 }
 

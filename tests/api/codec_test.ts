@@ -230,6 +230,34 @@ Deno.test("CallColumns.append() takes a row back whose out parameter or returned
   assertEquals(columns.append(ins, [1, 1n, mdl], { form: "value", value: 1n }), true);
 });
 
+Deno.test("CallColumns.append() takes an object by what it is: each time by a reference of its own, as by one", () => {
+  const [own, one] = [tables(), tables()];
+  const columns = new CallColumns(NARROW, own.interning);
+  const others = new CallColumns(NARROW, one.interning);
+  const refs = [5, 6, 7].map((number) => ({ kind: "gpadl", number, handle: 8 * (number % 2) }) as const);
+  for (const turn of [0, 0, 1, 1, 0, 2, 2, 1]) {
+    const ref = refs[turn] ?? null;
+    const ins = NARROW.ins.map((param) => param.kind === null ? defaultValue(param) : null);
+    assertEquals(columns.append(ins.with(-1, ref === null ? null : { ...ref }), [], null), true);
+    assertEquals(others.append(ins.with(-1, ref), [], null), true);
+  }
+  assertEquals(written(columns, own.interning), written(others, one.interning));
+  // These tables give a place whenever they are asked: they are asked where the object is another than before.
+  assertEquals(own.interning.objects("gpadl").size, 5);
+});
+
+Deno.test("CallColumns.append() forgets with a row that it takes back the object that it took last", () => {
+  const { interning } = tables();
+  const columns = new CallColumns(NARROW, interning);
+  const plain = NARROW.ins.map((param) => param.kind === null ? defaultValue(param) : null);
+  const ins = plain.with(-1, { kind: "gpadl", number: 5, handle: 9 });
+  const refused = [1, 1n, { kind: "gpadl", number: 1, handle: 2 }] as const;
+  assertEquals(columns.append(ins, [...refused], null), false);
+  assertEquals(interning.objects("gpadl").size, 0);
+  assertEquals(columns.append(ins, [], null), true);
+  assertEquals(interning.objects("gpadl").size, 1);
+});
+
 Deno.test("valueTrouble() says what a value is and what was wanted", () => {
   const trouble = (name: string, value: Value): string | null => {
     const param = PLAN.ins.find((each) => each.name === name);
