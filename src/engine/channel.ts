@@ -88,9 +88,9 @@ function emptyChannel(isServer: boolean, options: ModelOptions): ChannelData {
 }
 
 /**
- * Not under a Disable that waits for the other end: that call still works on the channel, though its own end is down.
  * The guest has done with the id of an offer that was rescinded. Transactions that go on are cancelled; a callback of the
- * channel that is due is not made any more, a packet's routine is: it is the packet's own.
+ * channel that is due is not made any more, a packet's routine is: it is the packet's own. Refused while a Disable waits for
+ * the other end: that call still works on the channel, though its own end is down.
  */
 function cleanup({ world, event }: Scope, channel: Channel): Reply {
   if (channel.data.disables.length > 0) return refuse(`a Disable of channel#${channel.number} has not returned`);
