@@ -154,3 +154,13 @@ export type ResultOf<D> = D extends { readonly returns: "status" } ? { readonly 
   : D extends { readonly returns: infer R }
     ? { readonly value: OutValue<R>; readonly refused: string | null } & OutsOf<D>
   : never;
+
+/** One option of the model. */
+export interface OptionDeclaration {
+  readonly doc: string;
+  /** The first value is the default; "number": any whole number above 0; "status": a failing NTSTATUS by name. */
+  readonly values: readonly string[];
+  readonly from: string;
+  /** Lowest and highest number. */
+  readonly bounds?: readonly [low: number, high: number];
+}

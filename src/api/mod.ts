@@ -21,7 +21,7 @@ export { GPU_VA_CALLBACKS } from "./gpu_va_kernel.ts";
 export { MACHINE } from "./machine.ts";
 export { DXGKRNL } from "./dxgkrnl.ts";
 export { type MessageName, WIRE } from "./vmbus.ts";
-export { defaultOptions, type ModelOptions, type OptionDeclaration, OPTIONS, parseOption } from "./options.ts";
+export { defaultOptions, type ModelOptions, OPTIONS, parseOption } from "./options.ts";
 export * from "./notation/mod.ts";
 export * from "./dxg_structs.ts";
 export * from "./dxg_messages.ts";
