@@ -1,7 +1,16 @@
 // The catalogue: every declaration, compiled once into a plan that engine, recorder, reader, notation and audits walk.
 // Whatever is derived from a declaration is derived here; nothing here knows a particular call.
 
-import type { Declaration, Direction, Effect, Level, Members, ObjectKind, StructName } from "./grammar.ts";
+import type {
+  DdiNames,
+  Declaration,
+  Direction,
+  Effect,
+  Level,
+  ObjectKind,
+  StructDeclaration,
+  StructName,
+} from "./grammar.ts";
 import { DXGKRNL } from "./dxgkrnl.ts";
 import { GPU_VA } from "./gpu_va.ts";
 import { GPU_VA_CALLBACKS } from "./gpu_va_kernel.ts";
@@ -146,9 +155,14 @@ function splitSpec(spec: string): [Direction, string] {
 }
 
 const SCALARS: ReadonlyMap<string, ScalarType> = new Map(Object.entries(TYPES));
-const STRUCTURES: ReadonlyMap<string, { readonly members: Members }> = new Map(
-  Object.entries<{ readonly members: Members }>(STRUCTS satisfies Record<StructName, { readonly members: Members }>),
+const STRUCTURES: ReadonlyMap<string, StructDeclaration> = new Map(
+  Object.entries<StructDeclaration>(STRUCTS satisfies Record<StructName, StructDeclaration>),
 );
+
+/** What the notation takes beside the members of a structure of this name. */
+export function structDdiNames(word: string): DdiNames | undefined {
+  return STRUCTURES.get(word)?.ddi;
+}
 
 /** What a word stands for in this project's own tables, or null. */
 export function knownType(word: string): TypeMeaning | null {

@@ -26,6 +26,7 @@ export const GPU_VA_KERNEL = {
       AllowUserModeMapping: "in bool",
       StartVirtualAddress: "out gpuVa",
     },
+    ddi: { flags: { Flags: { AllowUserModeMapping: 0x1 } } },
     returns: "status",
     needs: { hDxgkProcess: ["creating"] },
     effects: ["reserve StartVirtualAddress for SizeInBytes"],

@@ -76,6 +76,7 @@ export const GPU_VA_RANGES = {
       FenceValue: "in fenceValue",
       Flags: "in updateFlags",
     },
+    ddi: { counts: { NumOperations: "Operations" } },
     returns: "status",
     answers: ["STATUS_INVALID_PARAMETER"],
     blocks: true,

@@ -3,6 +3,34 @@
 
 import type { Calls } from "./grammar.ts";
 
+const SYNC_FLAGS = {
+  Shared: 0x1,
+  NtSecuritySharing: 0x2,
+  CrossAdapter: 0x4,
+  TopOfPipeline: 0x8,
+  NoSignal: 0x10,
+  NoWait: 0x20,
+  NoSignalMaxValueOnTdr: 0x40,
+  NoGPUAccess: 0x80,
+} as const;
+
+const SYNC_TYPES = {
+  SYNCHRONIZATION_MUTEX: 1,
+  SEMAPHORE: 2,
+  FENCE: 3,
+  CPU_NOTIFICATION: 4,
+  MONITORED_FENCE: 5,
+  PERIODIC_MONITORED_FENCE: 6,
+} as const;
+
+const OBJECT_COUNT = { counts: { ObjectCount: "ObjectHandleArray" } } as const;
+
+const GPU_FENCES = { ...OBJECT_COUNT, renamed: { MonitoredFenceValueArray: "FenceValueArray" } } as const;
+const HANDLE_LIST = {
+  counts: { NumAllocations: "AllocationList" },
+  renamed: { HandleList: "AllocationList" },
+} as const;
+
 /** Calls about allocations in use. */
 export const GPU_VA_USE = {
   D3DKMTMakeResident: {
@@ -17,6 +45,7 @@ export const GPU_VA_USE = {
       PagingFenceValue: "out pagingFenceValue",
       NumBytesToTrim: "out byteSize",
     },
+    ddi: { counts: { NumAllocations: "AllocationList" }, ignored: ["PriorityList"] },
     returns: "status",
     answers: ["STATUS_PENDING", "STATUS_INVALID_PARAMETER", "STATUS_NO_MEMORY"],
   },
@@ -31,6 +60,7 @@ export const GPU_VA_USE = {
       Flags: "in evictFlags",
       NumBytesToTrim: "out byteSize",
     },
+    ddi: { counts: { NumAllocations: "AllocationList" } },
     returns: "status",
     answers: ["STATUS_INVALID_PARAMETER"],
   },
@@ -69,6 +99,18 @@ export const GPU_VA_USE = {
       Flags: "in submitFlags",
       Accesses: "in GPU_ACCESS[]",
     },
+    ddi: {
+      counts: { BroadcastContextCount: "BroadcastContext" },
+      unused: [
+        "PresentHistoryToken",
+        "pPrivateDriverData",
+        "PrivateDriverDataSize",
+        "NumPrimaries",
+        "WrittenPrimaries",
+        "NumHistoryBuffers",
+        "HistoryBufferArray",
+      ],
+    },
     returns: "status",
     answers: ["STATUS_INVALID_PARAMETER"],
   },
@@ -83,6 +125,11 @@ export const GPU_VA_USE = {
       Flags: "in u32",
       InitialFenceValue: "in fenceValue",
       hSyncObject: "out syncObject",
+    },
+    ddi: {
+      opened: ["Info", "MonitoredFence"],
+      symbols: { Type: SYNC_TYPES, Flags: SYNC_FLAGS },
+      unused: ["EngineAffinity"],
     },
     returns: "status",
     answers: ["STATUS_DEVICE_REMOVED", "STATUS_INVALID_PARAMETER", "STATUS_NO_MEMORY"],
@@ -110,6 +157,11 @@ export const GPU_VA_USE = {
       FenceValueArray: "in fenceValue[]",
       WaitAny: "in bool",
     },
+    ddi: {
+      ...OBJECT_COUNT,
+      flags: { Flags: { WaitAny: 0x1 } },
+      unused: ["hAsyncEvent"],
+    },
     returns: "status",
     answers: ["STATUS_INVALID_PARAMETER"],
     blocks: true,
@@ -124,6 +176,7 @@ export const GPU_VA_USE = {
       ObjectHandleArray: "in syncObject[]",
       FenceValueArray: "in fenceValue[]",
     },
+    ddi: { ...OBJECT_COUNT, unused: ["Flags"] },
     returns: "status",
     answers: ["STATUS_INVALID_PARAMETER"],
   },
@@ -137,6 +190,7 @@ export const GPU_VA_USE = {
       ObjectHandleArray: "in syncObject[]",
       FenceValueArray: "in fenceValue[]",
     },
+    ddi: GPU_FENCES,
     returns: "status",
     answers: ["STATUS_INVALID_PARAMETER"],
   },
@@ -150,6 +204,7 @@ export const GPU_VA_USE = {
       ObjectHandleArray: "in syncObject[]",
       FenceValueArray: "in fenceValue[]",
     },
+    ddi: GPU_FENCES,
     returns: "status",
     answers: ["STATUS_INVALID_PARAMETER"],
   },
@@ -159,6 +214,7 @@ export const GPU_VA_USE = {
     doc: "Lets the memory manager drop the content of allocations.",
     source: "d3dkmthk/nf-d3dkmthk-d3dkmtofferallocations",
     params: { hDevice: "in device", AllocationList: "in allocation[]", Priority: "in offerPriority" },
+    ddi: { ...HANDLE_LIST, unused: ["pResources", "Flags"] },
     returns: "status",
     answers: ["STATUS_DEVICE_REMOVED", "STATUS_INVALID_PARAMETER"],
   },
@@ -173,6 +229,7 @@ export const GPU_VA_USE = {
       Results: "out reclaimResult[]",
       PagingFenceValue: "out pagingFenceValue",
     },
+    ddi: { ...HANDLE_LIST, unused: ["pResources"] },
     returns: "status",
     answers: ["STATUS_DEVICE_REMOVED", "STATUS_INVALID_PARAMETER"],
   },

@@ -41,6 +41,28 @@ export interface Observation {
   readonly range?: readonly [start: string, end: string];
 }
 
+/**
+ * What the DDI's structures hold beside the declared parameters, by the DDI's names: counts of arrays, flags that are parameters
+ * here, enumerations without a type word, and what the model does not use. The notation takes them; traces never hold them.
+ * Sources: gpuva.md 2.2 to 2.5.
+ */
+export interface DdiNames {
+  /** The array whose items it counts; no more than there are. */
+  readonly counts?: { readonly [name: string]: string };
+  /** Names of a declared parameter's numbers. */
+  readonly symbols?: { readonly [name: string]: { readonly [symbol: string]: number } };
+  /** Flags, each a declared parameter of type bool. */
+  readonly flags?: { readonly [name: string]: { readonly [symbol: string]: number } };
+  /** Another name of a declared parameter. */
+  readonly renamed?: { readonly [name: string]: string };
+  /** A structure whose members stand here as parameters of the call. */
+  readonly opened?: readonly string[];
+  /** The model has no use for it: it may only be 0, null or empty. */
+  readonly unused?: readonly string[];
+  /** The system ignores it. */
+  readonly ignored?: readonly string[];
+}
+
 /** One call, callback or observed event: all that is true of it, as data. */
 export interface Declaration {
   /** Never reused: traces hold it. */
@@ -50,6 +72,8 @@ export interface Declaration {
   /** The page or header a rule comes from. */
   readonly source?: string;
   readonly params: { readonly [name: string]: ParamSpec };
+  /** What the notation takes beside its parameters. */
+  readonly ddi?: DdiNames;
   /** `status` (NTSTATUS), `void`, or the type of the value returned. */
   readonly returns: "status" | "void" | TypeWord;
   /** Object states admitted, by parameter. */
@@ -90,6 +114,14 @@ export interface Calls {
 /** The members of a structure, each `in`, `out` or both, like parameters. */
 export interface Members {
   readonly [name: string]: ParamSpec;
+}
+
+/** A structure. */
+export interface StructDeclaration {
+  readonly doc: string;
+  readonly members: Members;
+  /** What the notation takes beside its members. */
+  readonly ddi?: DdiNames;
 }
 
 type SpecWord<S extends string> = S extends `${Direction} ${infer W}[]` ? W : S extends `${Direction} ${infer W}` ? W

@@ -18,6 +18,10 @@ export const STRUCTS = {
   },
   D3DDDI_ALLOCATIONINFO2: {
     doc: "One allocation of a create call; Size stands for what the real call hides in private driver data.",
+    ddi: {
+      symbols: { Flags: { Primary: 0x1, Stereo: 0x2, OverridePriority: 0x4 } },
+      unused: ["pPrivateDriverData", "PrivateDriverDataSize", "VidPnSourceId", "Priority"],
+    },
     members: {
       hAllocation: "out allocation",
       pSystemMem: "in? buffer",

@@ -50,6 +50,8 @@ const OPTIONAL: Readonly<Record<Exclude<keyof Declaration, keyof typeof NEEDED |
   mustInspect: isFlag,
   regular: isFlag,
   modelled: isFlag,
+  // Never stored: it is for those who write calls.
+  ddi: () => false,
   observes: isObservation,
 };
 

@@ -19,7 +19,7 @@ import { fittingFields, hasNeededFields } from "./declaration_forms.ts";
 import { LEVELS } from "./event.ts";
 
 const STORAGES = ["u8", "u16", "u32", "i32", "u64", "i64", "bool", "function", "text", "guid", "bytes"] as const;
-const PROSE = new Set(["doc", "source", "refuses"]);
+const PROSE = new Set(["doc", "source", "refuses", "ddi"]);
 const NAME = /^[A-Za-z_][A-Za-z0-9_.]{0,127}$/;
 const MAX_PARAMS = 256;
 /** Parameters and members of structures that one declaration may come to, compiled twice at most. */

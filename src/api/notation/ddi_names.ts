@@ -1,18 +1,21 @@
 // Folds what the DDI's structures hold beside the declared parameters into those: counts, flags, symbols, structures of a call.
 // It works on what is written, before anything is checked; it must not know any particular call.
 
-import type { CallPlan, ParamPlan } from "../catalogue.ts";
-import { DDI_NAMES, type DdiNames } from "../ddi_names.ts";
+import { type CallPlan, type ParamPlan, structDdiNames } from "../catalogue.ts";
+import type { DdiNames } from "../grammar.ts";
 import { NotationError } from "./notation_error.ts";
 import type { NamedNode, ValueNode } from "./syntax.ts";
 
 /** The arguments of a call with declared names alone. `NotationError` for a count, a flag or a value that cannot be. */
 export function foldDdiNames(args: readonly NamedNode[], plan: CallPlan): readonly NamedNode[] {
-  return foldNames(args, plan.ins, plan.name);
+  return foldNames(args, plan.ins, plan.declaration.ddi);
 }
 
-function foldNames(args: readonly NamedNode[], ins: readonly ParamPlan[], owner: string): readonly NamedNode[] {
-  const names = DDI_NAMES[owner] ?? {};
+function foldNames(
+  args: readonly NamedNode[],
+  ins: readonly ParamPlan[],
+  names: DdiNames = {},
+): readonly NamedNode[] {
   const opened = args.flatMap((arg) => opensInto(arg, names));
   const folded = opened.flatMap((arg) => ins.some(({ name }) => name === arg.name) ? arg : declared(arg, names));
   const given = folded.filter(({ name, value }) => !isNoArray(value, ins.find((each) => each.name === name)));
@@ -107,5 +110,7 @@ function counted(
 
 function members(value: ValueNode, plan: ParamPlan): ValueNode {
   if (value.form === "array") return { ...value, items: value.items.map((item) => members(item, plan)) };
-  return value.form === "struct" ? { ...value, members: foldNames(value.members, plan.members, plan.word) } : value;
+  return value.form === "struct"
+    ? { ...value, members: foldNames(value.members, plan.members, structDdiNames(plan.word)) }
+    : value;
 }
