@@ -3,7 +3,7 @@
 // The body is parts, each compressed on its own. Normative in trace/FORMAT.md. It must not know what blocks are for.
 
 import { ByteReader } from "./byte_reader.ts";
-import { crc32, crcOfBoth, release, shrink, unshrink } from "./compress.ts";
+import { crc32, release, shrink, unshrink } from "./compress.ts";
 import { WireError } from "./wire_error.ts";
 
 /** Bytes of every block before its body. */
@@ -77,34 +77,15 @@ export function writeBlock(content: BlockContent): Uint8Array<ArrayBuffer> {
   }
   const size = PREFIX_BYTES + bodyBytes;
   const bytes = room !== undefined && room.length >= size ? room.subarray(0, size) : new Uint8Array(size);
-  const body = bytes.subarray(PREFIX_BYTES);
-  writeBody(body, stored, parts);
-  writePrefix(bytes, { ...content, decodedBytes, ...checksumsOf(body, stored, parts), bodyBytes });
+  writeBody(bytes.subarray(PREFIX_BYTES), stored, parts);
+  writePrefix(bytes, {
+    ...content,
+    decodedBytes,
+    decodedCrc: parts.reduce((crc, part) => crc32(part, crc), 0),
+    storedCrc: crc32(bytes.subarray(PREFIX_BYTES)),
+    bodyBytes,
+  });
   return bytes;
-}
-
-/** Both checksums of a body. A part that is stored as it is, is read once for both: large ones are in no cache any more. */
-function checksumsOf(
-  body: Uint8Array,
-  stored: readonly Uint8Array[],
-  parts: readonly Uint8Array[],
-): Pick<BlockPrefix, "decodedCrc" | "storedCrc"> {
-  let decodedCrc = 0;
-  let storedCrc = crc32(body.subarray(0, 1));
-  let position = 1;
-  for (const [index, part] of parts.entries()) {
-    const { length } = stored[index] ?? part;
-    const [head, bytes] = [
-      body.subarray(position, position + 11),
-      body.subarray(position + 11, position + 11 + length),
-    ];
-    const partCrc = crc32(part);
-    storedCrc = crc32(head, storedCrc);
-    storedCrc = stored[index] === part ? crcOfBoth(storedCrc, partCrc, length) : crc32(bytes, storedCrc);
-    decodedCrc = crcOfBoth(decodedCrc, partCrc, part.length);
-    position += 11 + length;
-  }
-  return { decodedCrc, storedCrc };
 }
 
 function writeBody(body: Uint8Array, stored: readonly Uint8Array[], parts: readonly Uint8Array[]): void {

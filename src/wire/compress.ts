@@ -15,54 +15,9 @@ const LEAST_STEP = 64;
 /** Memory that is worth giving back at once. */
 const LARGE_BYTES = 2 ** 20;
 
-/** Up to so many bytes a look into a table for each costs less than the way to the platform. */
-const SHORT_BYTES = 24;
-/** The polynomial of IEEE, and those below it as bits of a number: the highest bit is 1, the next one x. */
-const CRC_POLYNOMIAL = 0xedb88320;
-const ONE = 0x80000000;
-const X_TO_8 = ONE >>> 8;
-
-function timesX(polynomial: number): number {
-  return (polynomial & 1) === 0 ? polynomial >>> 1 : (polynomial >>> 1) ^ CRC_POLYNOMIAL;
-}
-
-/** What a byte does to a crc32. */
-const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
-  let rest = byte;
-  for (let bit = 0; bit < 8; bit += 1) rest = timesX(rest);
-  return rest;
-});
-
 /** crc32 (IEEE) of the bytes, going on from `start`. */
 export function crc32(bytes: Uint8Array, start = 0): number {
-  if (bytes.length > SHORT_BYTES) return platformCrc32(bytes, start);
-  let crc = ~start;
-  for (let index = 0; index < bytes.length; index += 1) {
-    crc = (crc >>> 8) ^ (CRC_TABLE[(crc ^ (bytes[index] ?? 0)) & 0xff] ?? 0);
-  }
-  return ~crc >>> 0;
-}
-
-/** The crc32 of bytes and `length` others after them, of which each has this crc32: zeros behind the first, then a sum. */
-export function crcOfBoth(first: number, second: number, length: number): number {
-  let crc = first;
-  let step = X_TO_8;
-  for (let left = length; left > 0; left = Math.floor(left / 2)) {
-    if (left % 2 === 1) crc = product(crc, step);
-    step = product(step, step);
-  }
-  return (crc ^ second) >>> 0;
-}
-
-/** The product of two polynomials, modulo the one of IEEE. */
-function product(one: number, other: number): number {
-  let sum = 0;
-  let shifted = other;
-  for (let bits = one | 0; bits !== 0; bits <<= 1) {
-    if (bits < 0) sum ^= shifted;
-    shifted = timesX(shifted);
-  }
-  return sum;
+  return platformCrc32(bytes, start);
 }
 
 /**
