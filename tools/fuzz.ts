@@ -55,7 +55,7 @@ function main(): void {
     const mutation = mutationOf(subjects, again);
     const { outcome, what } = judge(mutation);
     const verb = runVerb(mutation.verb, mutation.bytes);
-    return printFailure({ mutation, what: `${outcome} ${what}; ${mutation.verb}: ${verb === "" ? "right" : verb}` });
+    return printFailure({ mutation, what: [outcome, what, verb].filter((each) => each !== "").join(" ") });
   }
   const ends = performance.now() + 1000 * (numberOf("seconds") ?? Infinity);
   const mutations = numberOf("mutations") ?? 10_000;

@@ -94,7 +94,8 @@ function ofCalls(shape: PlanShape, verb: Verb, folds: GpadlFolds): Listener {
   const take = isPlain(shape) ? takerOf(shape, verb, folds) : null;
   return {
     ...(take !== null && {
-      take: (call, context) => right.isAgain(call) && isExpected(verb, call, folds) && take(call, context),
+      take: (call, context) =>
+        folds.channels.unload === null && right.isAgain(call) && isExpected(verb, call, folds) && take(call, context),
     }),
     called(call, context) {
       unloading(folds);
@@ -119,15 +120,14 @@ function isPlain({ plan, range, returnsPages }: PlanShape): boolean {
     );
 }
 
-/** Takes a call that finds everything as it should be, for those who keep objects and pages too. */
+/** Takes a call that finds everything as it should be while no guest leaves, for those who keep objects and pages too. */
 function takerOf(shape: PlanShape, verb: Verb, folds: GpadlFolds): CallQuestion | null {
-  const { channels, gpadls, pages, memory, objects } = folds;
+  const { gpadls, pages, memory, objects } = folds;
   const make = objects.maker(shape);
-
   switch (verb) {
     case "create":
       return (call, context) => {
-        if (channels.unload !== null || !memory.describesAlone(call)) return false;
+        if (!memory.describesAlone(call)) return false;
         make(call);
         returned(verb, call, { folds, context });
         pages.described(call);
@@ -135,7 +135,6 @@ function takerOf(shape: PlanShape, verb: Verb, folds: GpadlFolds): CallQuestion 
       };
     case "map":
       return (call, context) => {
-        if (channels.unload !== null) return false;
         make(call);
         returned(verb, call, { folds, context });
         pages.mapped(call);
@@ -143,14 +142,13 @@ function takerOf(shape: PlanShape, verb: Verb, folds: GpadlFolds): CallQuestion 
       };
     case "unmap":
       return (call, context) => {
-        if (channels.unload !== null) return false;
         returned(verb, call, { folds, context });
         return true;
       };
     case "destroy":
       return (call, context) => {
         const gpadl = recordOf(call, gpadls);
-        if (channels.unload !== null || gpadl === undefined || gpadl.isMapped) return false;
+        if (gpadl === undefined || gpadl.isMapped) return false;
         if (!objects.isAlone("gpadl", call.gpadl) || !memory.endsAlone(call.gpadl)) return false;
         deleted(call, gpadl, { gpadls, context });
         objects.endAlone("gpadl", call.gpadl, call.returnedAt);

@@ -132,12 +132,6 @@ export class GuestPages {
     return row < 0 || cells[row + GPADL.life] !== LIVE ? ELSEWHERE : cells[row + GPADL.buffer] ?? ELSEWHERE;
   }
 
-  /** The row of a buffer that lives and is known, -1: it is not. */
-  #bufferRow(number: number): number {
-    const row = number < 0 ? -1 : this.#buffers.find(number);
-    return row >= 0 && isLive(this.#buffers.cells, row) ? row : -1;
-  }
-
   /** The same of a GPADL. */
   extentOfGpadl(number: number): Extent | undefined {
     const row = this.#gpadls.find(number);
@@ -166,6 +160,12 @@ export class GuestPages {
   /** Whether a buffer of this number lives and is known. */
   hasBuffer(number: number): boolean {
     return this.#bufferRow(number) >= 0;
+  }
+
+  /** The row of a buffer that lives and is known, -1: it is not. */
+  #bufferRow(number: number): number {
+    const row = number < 0 ? -1 : this.#buffers.find(number);
+    return row >= 0 && isLive(this.#buffers.cells, row) ? row : -1;
   }
 
   /** Takes a call that succeeded. */
@@ -197,10 +197,9 @@ export class GuestPages {
     const { cells } = this.#gpadls;
     if (row < 0 || cells[row + GPADL.life] !== LIVE) return;
     const buffer = cells[row + GPADL.buffer] ?? 0;
+    const sources = buffer === ELSEWHERE ? this.#described(number)?.sources ?? [] : [];
     if (buffer !== ELSEWHERE) this.#byBuffer.delete(buffer, number);
-    else {for (const { kind, number: source } of this.#described(number)?.sources ?? []) {
-        this.#madeOf(kind).delete(source, number);
-      }}
+    for (const { kind, number: source } of sources) this.#madeOf(kind).delete(source, number);
     cells[row + GPADL.life] = DEAD;
     // What is mapped still is needed, whatever becomes of the buffer.
     if (cells[row + GPADL.openMdls] !== 0) this.#putElsewhere(number);

@@ -6,14 +6,14 @@ import { damageBlocks, damageBytes, joined } from "./damage.ts";
 import { claimBlocks, fitIndex, forgeBlock, forgeHeader } from "./forge.ts";
 import { type Attempt, judge, type Verdict } from "./judge.ts";
 import type { Subject } from "./subjects.ts";
-import { runVerb, VERB_NAMES, type VERBS } from "./verbs.ts";
+import { runVerb, type Verb, VERBS } from "./verbs.ts";
 
 /** What one seed makes: bytes and how they were made. */
 export interface Mutation extends Attempt {
   readonly seed: number;
   readonly steps: readonly string[];
   /** What a user goes on to do with it. */
-  readonly verb: keyof typeof VERBS;
+  readonly verb: Verb;
 }
 
 /** A mutation that a reader got wrong. */
@@ -71,7 +71,7 @@ export function fuzz(subjects: readonly Subject[], { seed, mutations, isOver, me
 /** Not part of what reading takes: a verb may keep what it read. */
 function failedVerb(mutation: Mutation): readonly Failure[] {
   const what = runVerb(mutation.verb, mutation.bytes);
-  return what === "" ? [] : [{ mutation, what: `${mutation.verb}: ${what}` }];
+  return what === "" ? [] : [{ mutation, what }];
 }
 
 /** What a seed makes of these subjects. */
@@ -96,7 +96,7 @@ export function mutationOf(subjects: readonly Subject[], seed: number): Mutation
     steps.push(damaged.step);
   }
   const isSummaryFirst = random.below(2) === 0;
-  return { bytes, subject, donor, isForged, isSummaryFirst, verb: random.pick(VERB_NAMES), seed, steps };
+  return { bytes, subject, donor, isForged, isSummaryFirst, verb: random.pick(VERBS), seed, steps };
 }
 
 /** A subject of which blocks or the header lie. */

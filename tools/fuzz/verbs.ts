@@ -7,36 +7,41 @@ import { replay } from "../../src/replay/mod.ts";
 import { bytesSource, jsonLines, openTrace, type TraceFile, TraceFormatError } from "../../src/trace/mod.ts";
 import { dumpLines } from "../../src/view/mod.ts";
 
-/** A verb as a function of a trace that is opened anew each time it is asked for. */
-type Run = (open: () => TraceFile) => void;
+/** A verb, as a function of a trace that is opened anew each time it is asked for. */
+export interface Verb {
+  readonly name: string;
+  readonly run: (open: () => TraceFile) => void;
+}
 
-/** Verbs that read traces, by name. */
-export const VERBS = {
-  audit: (open) => void audit(open()),
-  replay: (open) => void replay(open()),
-  "replay from the last keyframe": (open) => {
-    const trace = open();
-    replay(trace, { from: trace.eventCount });
+/** Verbs that read traces. */
+export const VERBS: readonly Verb[] = [
+  { name: "audit", run: (open) => void audit(open()) },
+  { name: "replay", run: (open) => void replay(open()) },
+  {
+    name: "replay from the last keyframe",
+    run: (open) => {
+      const trace = open();
+      replay(trace, { from: trace.eventCount });
+    },
   },
-  diff: (open) => {
-    const { equal } = diff(open(), open());
-    if (!equal) throw new Error("it differs from itself");
+  {
+    name: "diff",
+    run: (open) => {
+      if (!diff(open(), open()).equal) throw new Error("it differs from itself");
+    },
   },
-  dump: (open) => drain(dumpLines(open())),
-  "dump --json": (open) => drain(jsonLines(open())),
-} as const satisfies Readonly<Record<string, Run>>;
-
-/** Names of the verbs. */
-export const VERB_NAMES = ["audit", "replay", "replay from the last keyframe", "diff", "dump", "dump --json"] as const;
+  { name: "dump", run: (open) => drain(dumpLines(open())) },
+  { name: "dump --json", run: (open) => drain(jsonLines(open())) },
+];
 
 /** Why a verb fails on a trace that can be opened; empty: it does not. */
-export function runVerb(verb: keyof typeof VERBS, bytes: Uint8Array): string {
+export function runVerb({ name, run }: Verb, bytes: Uint8Array): string {
   try {
-    VERBS[verb](() => openTrace(bytesSource(bytes)));
+    run(() => openTrace(bytesSource(bytes)));
     return "";
   } catch (error) {
     if (error instanceof TraceFormatError) return "";
-    return error instanceof Error ? error.stack ?? error.message : String(error);
+    return `${name}: ${error instanceof Error ? error.stack ?? error.message : String(error)}`;
   }
 }
 
