@@ -3,6 +3,7 @@
 export type * from "./grammar.ts";
 export * from "./values.ts";
 export * from "./refs.ts";
+export { ByPlan } from "./by_plan.ts";
 export * from "./catalogue.ts";
 export * from "./codec.ts";
 export * from "./sides.ts";

@@ -1,7 +1,7 @@
 // The audit: one pass that joins calls, keeps the table of objects and asks every detector; then, where something was
 // found, a second one for evidence. It knows no rule: detectors do. Memory is bound to what lives.
 
-import { type CallPlan, type ObjectKind, operandRefs } from "../api/mod.ts";
+import { ByPlan, type CallPlan, type ObjectKind, operandRefs } from "../api/mod.ts";
 import type { Trace, TraceEvent } from "../trace/mod.ts";
 import { UNLOAD } from "./call_shapes.ts";
 import { channelDetector } from "./channel_rules.ts";
@@ -45,7 +45,7 @@ import { deliveryDetector } from "./packet_delivery_rules.ts";
 import { packetDetector } from "./packet_rules.ts";
 import { Packets } from "./packet_states.ts";
 import { thingOf } from "./pairing.ts";
-import { ByShape, type PlanShape } from "./plan_shape.ts";
+import { type PlanShape, shapeOf } from "./plan_shape.ts";
 import type { Repeats } from "./repeats.ts";
 import { type RuleName, SEVERITIES } from "./rules.ts";
 import { saveDetector } from "./save_rules.ts";
@@ -170,7 +170,7 @@ class FirstPass implements Walker {
   readonly hearsMemory = false;
   readonly #context: Context;
   readonly #detectors: readonly Detector[];
-  readonly #routes = new ByShape((shape) => this.#compile(shape));
+  readonly #routes = new ByPlan((plan) => this.#compile(shapeOf(plan)));
   readonly #enders = new Map<ObjectKind, readonly Detector[]>();
 
   /** The CPU wrote to memory, so that somebody can have written it last. */

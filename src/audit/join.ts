@@ -1,7 +1,16 @@
 // Walks a trace and joins what belongs together: enter with leave, callback with return.
 // It must not know any rule, nor what a call does.
 
-import { type CallPlan, hasSucceeded, isRef, type Operand, type Outcome, type Ref, type Value } from "../api/mod.ts";
+import {
+  ByPlan,
+  type CallPlan,
+  hasSucceeded,
+  isRef,
+  type Operand,
+  type Outcome,
+  type Ref,
+  type Value,
+} from "../api/mod.ts";
 import {
   type EventKind,
   type EventView,
@@ -13,7 +22,7 @@ import {
 } from "../trace/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
-import { ByShape, type PlanShape, shapeOf } from "./plan_shape.ts";
+import { type PlanShape, shapeOf } from "./plan_shape.ts";
 
 /** What a walk tells, in the order of the trace, and what it has to tell. */
 export interface Walker {
@@ -205,7 +214,7 @@ class Joiner {
   readonly #running = new Map<number, TraceEvent>();
   /** All whole calls, one after the other. */
   #whole: JoinedCall | null = null;
-  readonly #shapes = new ByShape((shape) => shape);
+  readonly #shapes = new ByPlan(shapeOf);
 
   constructor(walker: Walker) {
     this.#walker = walker;

@@ -1,10 +1,10 @@
 // Places in a program, numbered: a call, the side that made it, and where. So that what happened can be kept as numbers.
 // It must not know rules.
 
+import { ByPlan } from "../api/mod.ts";
 import type { Site } from "../trace/mod.ts";
 import type { CallView } from "./detector.ts";
 import type { Evidence } from "./finding.ts";
-import { ByShape } from "./plan_shape.ts";
 
 /** Where a call was made, and by whom. */
 export type Place = Pick<Evidence, "call" | "site" | "side">;
@@ -34,7 +34,7 @@ export class Places {
   /** The event of the call that was asked for last, and the number of its place: several want to know. */
   #event = 0;
   #number = 0;
-  readonly #newest = new ByShape((): NewestPlace => ({ site: null, side: "", number: 0 }));
+  readonly #newest = new ByPlan((): NewestPlace => ({ site: null, side: "", number: 0 }));
 
   /** The number of a call's place, from 1. Calls of a shape are mostly made where the one before was. */
   numberOfCall({ event, plan, site, side }: CallView): number {

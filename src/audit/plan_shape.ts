@@ -131,38 +131,6 @@ export function shapeOf(plan: CallPlan): PlanShape {
   return made;
 }
 
-/** Ids up to which what belongs to a shape is found without a look into a map; declared ones are far below. */
-const MAX_QUICK_ID = 4096;
-
-/** Something for each shape, made when it is asked for first. Calls of a few shapes take turns: finding it costs next to nothing. */
-export class ByShape<V> {
-  readonly #make: (shape: PlanShape) => V;
-  readonly #all = new Map<PlanShape, V>();
-  /** By the plan's id; plans of a foreign trace may share one. */
-  readonly #quick: { readonly plan: CallPlan; readonly value: V }[] = [];
-
-  constructor(make: (shape: PlanShape) => V) {
-    this.#make = make;
-  }
-
-  /** What belongs to the shape of a plan. */
-  of(plan: CallPlan): V {
-    const quick = this.#quick[plan.id];
-    return quick !== undefined && quick.plan === plan ? quick.value : this.#find(plan);
-  }
-
-  #find(plan: CallPlan): V {
-    const shape = shapeOf(plan);
-    let value = this.#all.get(shape);
-    if (value === undefined) {
-      value = this.#make(shape);
-      this.#all.set(shape, value);
-    }
-    if (plan.id <= MAX_QUICK_ID) this.#quick[plan.id] = { plan, value };
-    return value;
-  }
-}
-
 function firstPlaces(names: readonly (string | null)[]): ReadonlyMap<string, number> {
   const places = new Map<string, number>();
   for (const [index, name] of names.entries()) if (name !== null && !places.has(name)) places.set(name, index);

@@ -2,6 +2,7 @@
 // all from the declarations. It knows no call by name, and never calls into a driver.
 
 import {
+  ByPlan,
   type CallPlan,
   hasSucceeded,
   isArray,
@@ -56,8 +57,7 @@ const NO_OUTPUTS: readonly Output[] = [];
 export class Engine {
   readonly world: World;
   readonly #scope: CallScope;
-  /** By the declaration's id. */
-  readonly #compiled: CompiledCall[] = [];
+  readonly #compiled = new ByPlan((plan) => compileCall(plan, this.world));
   readonly #parking: Parking;
 
   constructor(options?: ModelOptions) {
@@ -85,13 +85,13 @@ export class Engine {
 
   /** Canonical values of a call's arguments; throws `TypeError` or `RangeError` for what the toolkit cannot pass. */
   bind(plan: CallPlan, args: GivenArgs): Value[] {
-    return this.#compile(plan).signature.bind(args);
+    return this.#compiled.of(plan).signature.bind(args);
   }
 
   /** Makes a call. What else it made happen is in `takeOutputs` and `deliverable`. */
   call(input: CallInput): CallResult {
     this.world.beginInput();
-    const compiled = this.#compile(input.plan);
+    const compiled = this.#compiled.of(input.plan);
     const reply = this.#admit(compiled, input) ?? this.#perform(compiled, input, false);
     runDueWork(this.world);
     if (reply.blocked) {
@@ -151,14 +151,6 @@ export class Engine {
   takeOutputs(): readonly Output[] {
     const { outputs } = this.world;
     return outputs.length === 0 ? NO_OUTPUTS : outputs.splice(0);
-  }
-
-  #compile(plan: CallPlan): CompiledCall {
-    const known = this.#compiled[plan.id];
-    if (known?.plan === plan) return known;
-    const compiled = compileCall(plan, this.world);
-    this.#compiled[plan.id] = compiled;
-    return compiled;
   }
 
   /** Refusals in order: a planned fault, not modelled, a guest that is saved, the wrong end, a level too high, objects, their states. Null: it may go on. */
@@ -320,7 +312,7 @@ export class Engine {
 
   /** Tries a call that waits again. */
   #retry(call: ParkedCall, plan: CallPlan): Reply {
-    const compiled = this.#compile(plan);
+    const compiled = this.#compiled.of(plan);
     this.#retakeArgs(compiled, call.ins);
     return this.#perform(compiled, { ...call, plan, insideCallback: 0 }, true);
   }

@@ -2,6 +2,7 @@
 // Stops at the first divergence. What the model cannot make (events seen in a capture) is counted, never guessed.
 
 import {
+  ByPlan,
   type CallPlan,
   isRef,
   type ModelOptions,
@@ -158,8 +159,8 @@ class Replayer implements EventSink {
   /** What it made besides; the first `#met` of them have met their recorded events. */
   readonly #outputs: TraceEvent[] = [];
   #met = 0;
-  /** Declarations of the trace that the engine can make, by id, with this version's of the same call: asked once. */
-  readonly #makeable: { readonly recorded: CallPlan; readonly own: CallPlan }[] = [];
+  /** This version's declarations of the trace's calls; null: its engine has no such call. */
+  readonly #ownPlans = new ByPlan(ownPlan);
   readonly #skipped = new Map<string, number>();
   readonly #startedAfter: number;
   #calls = 0;
@@ -247,7 +248,7 @@ class Replayer implements EventSink {
       return this.#diverge(event.keep(), { field: "kind", recorded: labelOf(event), replayed: labelOf(extra) });
     }
     if (event.plan === null || isObserved(event.plan)) return this.#skip(event);
-    const plan = this.#ownPlan(event.plan);
+    const plan = this.#ownPlans.of(event.plan);
     if (plan === null) return this.#stop(event);
     this.#answer = null;
     this.#isAlike = false;
@@ -278,15 +279,6 @@ class Replayer implements EventSink {
       this.#met = 0;
     }
     return output;
-  }
-
-  /** This version's declaration of a recorded call; null: its engine has no such call. */
-  #ownPlan(recorded: CallPlan): CallPlan | null {
-    const known = this.#makeable[recorded.id];
-    if (known?.recorded === recorded) return known.own;
-    const own = ownPlan(recorded);
-    if (own !== null) this.#makeable[recorded.id] = { recorded, own };
-    return own;
   }
 
   #stop(event: EventView): null {

@@ -1,12 +1,12 @@
 // Runs detectors over hand-made events as an audit does: calls joined, the table of objects kept. For tests of detectors
 // alone; it must not know any rule.
 
-import { canonicalSide } from "../../src/api/mod.ts";
+import { ByPlan, canonicalSide } from "../../src/api/mod.ts";
 import { Context } from "../../src/audit/context.ts";
 import { type Detector, type Listener, listenerOf } from "../../src/audit/detector.ts";
 import type { Finding, PairingCount } from "../../src/audit/finding.ts";
 import { type JoinedCall, walk } from "../../src/audit/join.ts";
-import { ByShape } from "../../src/audit/plan_shape.ts";
+import { shapeOf } from "../../src/audit/plan_shape.ts";
 import type { Trace, TraceEvent, TraceHeader } from "../../src/trace/mod.ts";
 import { RULES } from "../../src/audit/rules.ts";
 import { header } from "../support/events.ts";
@@ -35,7 +35,7 @@ export function detect(
 ): Detected {
   const trace = traceOf(events, options);
   const context = new Context(trace, { strictRemap: options.strictRemap === true, rules: () => true });
-  const listeners = new ByShape((shape) => detectors.flatMap((detector) => listenerOf(detector, shape) ?? []));
+  const listeners = new ByPlan((plan) => detectors.flatMap((detector) => listenerOf(detector, shapeOf(plan)) ?? []));
   walk(trace, {
     hears: () => true,
     hearsCallback: () => true,
